@@ -142,8 +142,12 @@ std::vector<std::string> StrategyNames() {
   return names;
 }
 
+bool IsStrategyPath(absl::string_view name_or_path) {
+  return absl::StrContains(name_or_path, '/') || absl::EndsWith(name_or_path, ".textproto");
+}
+
 absl::StatusOr<CatalogStrategy> LoadStrategy(absl::string_view name_or_path) {
-  if (absl::StrContains(name_or_path, '/') || absl::EndsWith(name_or_path, ".textproto")) {
+  if (IsStrategyPath(name_or_path)) {
     absl::StatusOr<std::string> text = ReadFile(std::string(name_or_path));
     if (!text.ok()) return text.status();
     return ParseStrategy(*text, name_or_path);

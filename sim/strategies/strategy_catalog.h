@@ -29,7 +29,10 @@ struct CatalogStrategy {
 // Names of the strategies in the binary, sorted.
 std::vector<std::string> StrategyNames();
 
-// The strategy of that name; or, when `name_or_path` contains '/' or ends in ".textproto", the one in that file.
+// True for a text with '/' in it or ending in ".textproto": it names a file, not a strategy of the binary.
+bool IsStrategyPath(absl::string_view name_or_path);
+
+// The strategy of that name, or the one in that file.
 // kNotFound: no such name or file. kInvalidArgument: the file's text, as file:line: what is wrong.
 absl::StatusOr<CatalogStrategy> LoadStrategy(absl::string_view name_or_path);
 
