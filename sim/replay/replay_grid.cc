@@ -44,9 +44,9 @@ void AddVirtualRows(const ReplayRequest& request, const std::vector<const Platfo
                     ReplayGrid* grid) {
   row.world = proto::VIRTUAL;
   for (const Platform* platform : platforms) {
-    if (platform->word_bits != row.strategy->word_bits) {
+    if (platform->machine.word_bits != row.strategy->word_bits) {
       grid->notes.push_back(absl::StrCat(row.strategy->name, " is a ", row.strategy->word_bits, "-bit strategy, ",
-                                         platform->name, " a ", platform->word_bits, "-bit platform: left out"));
+                                         platform->name, " a ", platform->machine.word_bits, "-bit platform: left out"));
       continue;
     }
     row.platform = platform;
@@ -92,9 +92,12 @@ absl::StatusOr<ReplayGrid> ResolveGrid(const ReplayRequest& request) {
   std::vector<const Platform*> platforms;
   if (request.virtual_world) {
     for (const std::string& name : request.platforms) {
-      absl::StatusOr<const Platform*> platform = FindPlatform(name);
-      if (!platform.ok()) return platform.status();
-      platforms.push_back(*platform);
+      const Platform* platform = Platforms().Find(name);
+      if (platform == nullptr) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("platform '", name, "' is not known; `reheap platform list` names them"));
+      }
+      platforms.push_back(platform);
     }
   }
   std::vector<std::string> targets = request.targets;

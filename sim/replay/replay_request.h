@@ -39,12 +39,13 @@ struct ReplayRequest {
   std::vector<AddrRange> squatters;
 };
 
-// Told how far the replay is. Called about every 8,192 events.
+// Told how far a long job is.
 class ProgressSink {
  public:
   virtual ~ProgressSink() = default;
-  // `row` of `rows`, from 0; `events` of `total_events` (0 = not known).
-  virtual void Update(int row, int rows, uint64_t events, uint64_t total_events) = 0;
+  // `done` of `total` events over all rows (0 = not known); `doing` says what is at hand. Called about every
+  // 8,192 events.
+  virtual void Progress(const std::string& doing, uint64_t done, uint64_t total) = 0;
 };
 
 // Errors: InvalidArgument for a request that cannot be run (it names the word), others for an unreadable trace

@@ -35,9 +35,10 @@ struct ProcessImage {
 
 void Measure(ProcessImage* image) {
   for (const ImageMapping& mapping : image->mappings) {
-    const uint64_t bytes = mapping.range.bytes;
+    const uint64_t bytes = mapping.end - mapping.start;
+    const bool is_data = mapping.perms[1] == 'w' && mapping.perms[3] == 'p' && mapping.name != "[stack]";
     image->vsize_bytes += bytes;
-    if (mapping.writable && !mapping.shared && mapping.name != "[stack]") image->data_bytes += bytes;
+    if (is_data) image->data_bytes += bytes;
   }
 }
 
@@ -46,10 +47,8 @@ absl::StatusOr<ProcessImage> ImageFromFile(const std::string& path) {
   if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be opened for reading"));
   std::stringstream text;
   text << file.rdbuf();
-  absl::StatusOr<std::vector<ImageMapping>> mappings = ParseMapsText(text.str());
-  if (!mappings.ok()) {
-    return absl::Status(mappings.status().code(), absl::StrCat(path, ": ", mappings.status().message()));
-  }
+  absl::StatusOr<std::vector<ImageMapping>> mappings = ParseMaps(text.str(), path);
+  if (!mappings.ok()) return mappings.status();
   ProcessImage image;
   image.mappings = *std::move(mappings);
   image.origin = absl::StrCat("maps ", path);
@@ -60,9 +59,15 @@ absl::StatusOr<ProcessImage> ImageFromFile(const std::string& path) {
 ProcessImage ImageFromTrace(const proto::TraceHeader& header) {
   ProcessImage image;
   for (const proto::Mapping& from : header.mappings()) {
-    if (from.name() == "[vsyscall]" || from.end() <= from.start()) continue;
-    image.mappings.push_back(ImageMappingFrom(AddrRange{Addr(from.start()), from.end() - from.start()},
-                                              from.permissions(), from.name()));
+    if (from.name() == "[vsyscall]" || from.end() <= from.start() || from.permissions().size() != 4) continue;
+    ImageMapping to;
+    to.start = Addr(from.start());
+    to.end = Addr(from.end());
+    to.perms = from.permissions();
+    to.offset = from.offset();
+    to.inode = from.name().empty() || from.name()[0] == '[' ? 0 : 1;  // file-backed or not is all that counts
+    to.name = from.name();
+    image.mappings.push_back(std::move(to));
   }
   image.origin = image.mappings.empty() ? "platform" : "trace";
   Measure(&image);
@@ -149,8 +154,13 @@ absl::Status Session::RunRow(const ReplayRow& row, proto::Run* run) {
 
 std::function<void(uint64_t)> Session::ProgressOfRow() const {
   if (progress_ == nullptr) return nullptr;
-  return [this](uint64_t events) {
-    progress_->Update(row_number_, static_cast<int>(grid_.rows.size()), events, facts_.event_count);
+  const ReplayRow& row = grid_.rows[static_cast<size_t>(row_number_)];
+  std::string doing = absl::StrCat(row.strategy != nullptr ? row.strategy->name : row.target, ", ",
+                                   row.platform != nullptr ? row.platform->name : "this kernel");
+  const uint64_t before = static_cast<uint64_t>(row_number_) * facts_.event_count;
+  const uint64_t total = grid_.rows.size() * facts_.event_count;
+  return [this, doing = std::move(doing), before, total](uint64_t events) {
+    progress_->Progress(doing, before + events, total);
   };
 }
 
@@ -201,7 +211,7 @@ absl::StatusOr<TargetResult> Session::RunReal(const ReplayRow& row, OpStream* st
 bool Session::IsPairedWithReal(const ReplayRow& row) const {
   return real_row_ != nullptr && real_row_->strategy == row.strategy && real_row_->address_limit == row.address_limit &&
          real_row_->data_limit == row.data_limit && !row.overcommit_mode && request_.maps_path.empty() &&
-         row.platform->is_host_comparable;
+         row.platform->basis == Basis::kComparableWithRunningKernel;
 }
 
 VirtualProcess Session::ProcessFor(const ReplayRow& row, proto::Run* run) const {
@@ -210,9 +220,11 @@ VirtualProcess Session::ProcessFor(const ReplayRow& row, proto::Run* run) const 
   process.limits.address_bytes = row.address_limit;
   process.limits.data_bytes = row.data_limit;
   process.limits.overcommit_mode = row.overcommit_mode;
-  run->set_platform_basis(row.platform->basis);
+  run->set_platform_basis(row.platform->basis == Basis::kComparableWithRunningKernel
+                              ? "rules compared with a running kernel"
+                              : "from source, not measured");
   if (IsPairedWithReal(row)) {
-    absl::StatusOr<std::vector<ImageMapping>> mappings = ParseMapsText(real_child_.baseline_maps);
+    absl::StatusOr<std::vector<ImageMapping>> mappings = ParseMaps(real_child_.baseline_maps, "the replay child");
     REHEAP_CHECK(mappings.ok());
     process.image = *std::move(mappings);
     process.image_bss_for_tables = false;  // that BSS is the replayer's
@@ -228,7 +240,7 @@ VirtualProcess Session::ProcessFor(const ReplayRow& row, proto::Run* run) const 
     run->set_image("replay child");
     return process;
   }
-  const bool image_fits = !request_.maps_path.empty() || row.platform->is_host_comparable;
+  const bool image_fits = !request_.maps_path.empty() || row.platform->basis == Basis::kComparableWithRunningKernel;
   if (image_fits) process.image = image_.mappings;
   run->set_image(process.image.empty() ? "platform" : image_.origin);
   return process;

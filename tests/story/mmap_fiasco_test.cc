@@ -115,9 +115,8 @@ TEST_P(CAllocatorBesideIt, NeverLandsInTheReservation) {
   const AddrRange reservation{Addr(0xf800000000), 17 * kGiB};
   for (uint64_t piece_bytes : {64 * kMiB, 16 * kMiB}) {
     VirtualProcess process;
-    absl::StatusOr<const Platform*> platform = FindPlatform(GetParam());
-    ASSERT_TRUE(platform.ok()) << platform.status();
-    process.platform = *platform;
+    process.platform = Platforms().Find(GetParam());
+    ASSERT_NE(process.platform, nullptr);
     process.limits.ram_bytes = kTiB;  // no single piece is refused by the overcommit heuristic
     auto os = VirtualOs::Create(std::move(process));
     ASSERT_TRUE(os.ok()) << os.status();
