@@ -91,6 +91,7 @@ class Session {
   absl::StatusOr<TargetResult> RunVirtual(const ReplayRow& row, OpStream* stream, proto::Run* run);
   VirtualProcess ProcessFor(const ReplayRow& row, proto::Run* run) const;
   bool IsPairedWithReal(const ReplayRow& row) const;
+  bool FitsInto(const Platform& platform) const;
   HeapTargetOptions TargetOptions() const { return {facts_.slot_count, request_.touch == "full"}; }
   std::function<void(uint64_t)> ProgressOfRow() const;
 
@@ -214,6 +215,12 @@ bool Session::IsPairedWithReal(const ReplayRow& row) const {
          row.platform->basis == Basis::kComparableWithRunningKernel;
 }
 
+bool Session::FitsInto(const Platform& platform) const {
+  return std::all_of(image_.mappings.begin(), image_.mappings.end(), [&platform](const ImageMapping& mapping) {
+    return mapping.end.value() <= platform.machine.user_end;
+  });
+}
+
 VirtualProcess Session::ProcessFor(const ReplayRow& row, proto::Run* run) const {
   VirtualProcess process;
   process.platform = row.platform;
@@ -240,8 +247,10 @@ VirtualProcess Session::ProcessFor(const ReplayRow& row, proto::Run* run) const 
     run->set_image("replay child");
     return process;
   }
-  const bool image_fits = !request_.maps_path.empty() || row.platform->basis == Basis::kComparableWithRunningKernel;
-  if (image_fits) process.image = image_.mappings;
+  // A maps file was asked for; the trace's own mappings are those of a linux process of one word size.
+  if (!request_.maps_path.empty() || (row.platform->basis == Basis::kComparableWithRunningKernel && FitsInto(*row.platform))) {
+    process.image = image_.mappings;
+  }
   run->set_image(process.image.empty() ? "platform" : image_.origin);
   return process;
 }
