@@ -14,15 +14,15 @@ std::unique_ptr<ReplayTarget> Make(Os& os, M& memory, const ReservationStrategy&
                                    const HeapTargetOptions& options) {
   switch (strategy.page_map) {
     case PageMapKind::kFlat:
-      return std::make_unique<HeapTarget<M, FlatPageMap>>(os, memory, strategy, options);
+      return std::make_unique<HeapTarget<Heap<M, FlatPageMap>, M>>(os, memory, strategy, options);
     case PageMapKind::kFlatIndex:
-      return std::make_unique<HeapTarget<M, FlatIndexPageMap>>(os, memory, strategy, options);
+      return std::make_unique<HeapTarget<Heap<M, FlatIndexPageMap>, M>>(os, memory, strategy, options);
     case PageMapKind::kRadix2:
-      return std::make_unique<HeapTarget<M, Radix2PageMap>>(os, memory, strategy, options);
+      return std::make_unique<HeapTarget<Heap<M, Radix2PageMap>, M>>(os, memory, strategy, options);
     case PageMapKind::kRadix3:
-      return std::make_unique<HeapTarget<M, Radix3PageMap>>(os, memory, strategy, options);
+      return std::make_unique<HeapTarget<Heap<M, Radix3PageMap>, M>>(os, memory, strategy, options);
     case PageMapKind::kSparseArenas:
-      return std::make_unique<HeapTarget<M, SparseArenaPageMap>>(os, memory, strategy, options);
+      return std::make_unique<HeapTarget<Heap<M, SparseArenaPageMap>, M>>(os, memory, strategy, options);
   }
   return nullptr;
 }
