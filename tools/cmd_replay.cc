@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "sim/os/platform_catalog.h"
 #include "sim/report/report.h"
 #include "sim/strategies/strategy_catalog.h"
 #include "tools/nearest_name.h"
@@ -32,7 +33,7 @@ VerbOptions ReplayOptions() {
   options.Group("World");
   options.Value("world", "W,...", "",
                 "real (this kernel), virtual (modelled); default: virtual, but real for malloc targets alone");
-  options.Value("platform", "P,Q", "linux-amd64", "modelled systems: names (`reheap platform list`) or paths");
+  options.Value("platform", "P,Q", "linux-amd64", "modelled systems: names (`reheap platform list`)");
   options.Value("address-limit", "S,...", "unlimited", "RLIMIT_AS (ulimit -v) of the process: sizes, e.g. unlimited,4GiB");
   options.Value("data-limit", "S,...", "unlimited", "RLIMIT_DATA (ulimit -d) of the process: sizes");
   options.Value("overcommit", "M,...", "", "vm.overcommit_memory of the virtual world: 0, 1, 2; default: the platform's own");
@@ -48,13 +49,19 @@ VerbOptions ReplayOptions() {
   return options;
 }
 
-bool IsPath(const std::string& name) { return absl::StrContains(name, '/') || absl::EndsWith(name, ".textproto"); }
-
-absl::Status CheckKnown(const char* kind, const std::vector<std::string>& names, const std::vector<std::string>& known,
-                        const char* list_command) {
+absl::Status CheckStrategyNames(const std::vector<std::string>& names) {
+  const std::vector<std::string> known = StrategyNames();
   for (const std::string& name : names) {
-    if (IsPath(name) || std::find(known.begin(), known.end(), name) != known.end()) continue;
-    return absl::NotFoundError(UnknownName(kind, name, known, list_command));
+    if (IsStrategyPath(name) || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return absl::NotFoundError(UnknownName("strategy", name, known, "reheap strategy list"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPlatformNames(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (Platforms().Find(name) != nullptr) continue;
+    return absl::NotFoundError(UnknownName("platform", name, Platforms().Names(), "reheap platform list"));
   }
   return absl::OkStatus();
 }
@@ -110,19 +117,13 @@ absl::Status ReadLists(const VerbOptions& options, ReplayRequest* request) {
   return CheckTargets(request->targets);
 }
 
-absl::StatusOr<ReplayRequest> ReadRequest(const VerbOptions& options, const ReplayBackend& backend) {
+absl::StatusOr<ReplayRequest> ReadRequest(const VerbOptions& options) {
   ReplayRequest request;
   request.trace_path = options.operand(0);
   if (absl::Status status = ReadLists(options, &request); !status.ok()) return status;
   if (absl::Status status = ReadWorlds(options, &request); !status.ok()) return status;
-  if (absl::Status status = CheckKnown("strategy", request.strategies, StrategyNames(), "reheap strategy list");
-      !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = CheckKnown("platform", request.platforms, backend.platform_names, "reheap platform list");
-      !status.ok()) {
-    return status;
-  }
+  if (absl::Status status = CheckStrategyNames(request.strategies); !status.ok()) return status;
+  if (absl::Status status = CheckPlatformNames(request.platforms); !status.ok()) return status;
   const absl::StatusOr<std::string> order = options.Word("order", {"total"});
   if (!order.ok()) return order.status();
   const absl::StatusOr<std::string> touch = options.Word("touch", {"full", "none"});
@@ -155,20 +156,20 @@ absl::Status Print(const proto::Report& report, const std::string& format, Termi
 
 }  // namespace
 
-int ReplayWith(const ReplayBackend& backend, const std::vector<std::string>& arguments, Terminal& terminal) {
+int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments, Terminal& terminal) {
   VerbOptions options = ReplayOptions();
   if (absl::Status status = options.Parse(arguments, {"T"}); !status.ok()) return FailUsage(kVerb, status, terminal);
   if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
   const absl::StatusOr<std::string> format = options.Word("format", {"table", "json", "csv"});
   if (!format.ok()) return FailUsage(kVerb, format.status(), terminal);
-  const absl::StatusOr<ReplayRequest> request = ReadRequest(options, backend);
+  const absl::StatusOr<ReplayRequest> request = ReadRequest(options);
   if (!request.ok()) return FailUsage(kVerb, request.status(), terminal);
   if (absl::Status status = CheckStrategyFiles(*request); !status.ok()) return FailUnreadable(kVerb, status, terminal);
 
   absl::StatusOr<proto::Report> report;
   {
     ProgressBar progress(terminal.err, terminal.err_is_terminal, options.IsSet("quiet"));
-    report = backend.run(*request, &progress);
+    report = replay(*request, &progress);
   }
   // A combination that this version cannot do is a matter of the words; all else of the files.
   if (report.status().code() == absl::StatusCode::kUnimplemented) return FailUsage(kVerb, report.status(), terminal);

@@ -17,13 +17,9 @@
 
 namespace reheap {
 
-// What stands behind the words.
-struct ReplayBackend {
-  absl::StatusOr<proto::Report> (*run)(const ReplayRequest& request, ProgressSink* progress);
-  std::vector<std::string> platform_names;
-};
+using ReplayFunction = absl::StatusOr<proto::Report> (*)(const ReplayRequest& request, ProgressSink* progress);
 
-int ReplayWith(const ReplayBackend& backend, const std::vector<std::string>& arguments, Terminal& terminal);
+int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments, Terminal& terminal);
 
 }  // namespace reheap
 
