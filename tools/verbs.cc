@@ -1,3 +1,4 @@
+#include "tools/cmd_platform.h"
 #include "tools/cmd_strategy.h"
 #include "tools/command.h"
 
@@ -5,6 +6,8 @@ namespace reheap {
 
 absl::Span<const Verb> Verbs() {
   static constexpr Verb kVerbs[] = {
+      {"platform list", "names the modelled systems", PlatformListCommand},
+      {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},
       {"strategy show", "one strategy in words, with the source of its numbers", StrategyShowCommand},
   };

@@ -3,6 +3,7 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -16,8 +17,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "sim/strategies/embedded_strategies.h"
 #include "sim/strategies/strategy_checks.h"
+#include "sim/strategies/strategy_files.h"
 
 namespace reheap {
 
@@ -119,11 +120,9 @@ ReservationStrategy FromProto(const proto::Strategy& text) {
   return s;
 }
 
-// "sim/strategies/go-2010-radix.textproto" -> "go-2010-radix"
-absl::string_view Stem(absl::string_view file) {
-  const size_t slash = file.rfind('/');
-  if (slash != absl::string_view::npos) file.remove_prefix(slash + 1);
-  return absl::StripSuffix(file, ".textproto");
+// "go-2010-radix.textproto" -> "go-2010-radix"
+std::string NameOf(const EmbeddedFile& file) {
+  return std::string(absl::StripSuffix(absl::string_view(file.name.data(), file.name.size()), ".textproto"));
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
@@ -138,7 +137,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 
 std::vector<std::string> StrategyNames() {
   std::vector<std::string> names;
-  for (const EmbeddedStrategy& embedded : EmbeddedStrategies()) names.emplace_back(Stem(embedded.file));
+  for (const EmbeddedFile& file : StrategyFiles()) names.push_back(NameOf(file));
+  std::sort(names.begin(), names.end());
   return names;
 }
 
@@ -152,8 +152,10 @@ absl::StatusOr<CatalogStrategy> LoadStrategy(absl::string_view name_or_path) {
     if (!text.ok()) return text.status();
     return ParseStrategy(*text, name_or_path);
   }
-  for (const EmbeddedStrategy& embedded : EmbeddedStrategies()) {
-    if (Stem(embedded.file) == name_or_path) return ParseStrategy(embedded.text, embedded.file);
+  for (const EmbeddedFile& file : StrategyFiles()) {
+    if (NameOf(file) != name_or_path) continue;
+    return ParseStrategy(absl::string_view(file.contents.data(), file.contents.size()),
+                         absl::StrCat("sim/strategies/", NameOf(file), ".textproto"));
   }
   return absl::NotFoundError(absl::StrFormat("no strategy is called '%s'", name_or_path));
 }
