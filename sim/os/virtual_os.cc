@@ -120,6 +120,7 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
       map_(&state_),
       reserve_(&state_) {
   LoadImage(ImageOf(process));
+  if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
 void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {

@@ -14,7 +14,7 @@
 #include "alloc/heap.h"
 #include "sim/metrics/lookup_probe.h"
 #include "sim/replay/replay_target.h"
-#include "sim/replay/slot_table.h"
+#include "sim/replay/object_table.h"
 
 namespace reheap {
 
@@ -80,7 +80,7 @@ class HeapTarget final : public ReplayTarget {
     // pages of the heap's last growth would be a made-up population: then nothing is measured.
     std::vector<PageId> pages;
     for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
-      const SlotTable::Entry& entry = slots_[slot];
+      const ObjectTable::Entry& entry = slots_[slot];
       if (entry.address) pages.push_back(PageId::Containing(entry.address, strategy_.heap_page_shift));
     }
     std::sort(pages.begin(), pages.end());
@@ -128,7 +128,7 @@ class HeapTarget final : public ReplayTarget {
   }
 
   void Free(const ReplayOp& op) {
-    SlotTable::Entry& entry = slots_[op.slot];
+    ObjectTable::Entry& entry = slots_[op.slot];
     if (!entry.address) return;  // its allocation was answered NULL
     const uint32_t cache = CacheOf(op.lane);
     if (cache == kNoCache || heap_.Free(cache, entry.address) != FreeError::kNone) ++result_.rejected_frees;
@@ -137,7 +137,7 @@ class HeapTarget final : public ReplayTarget {
   }
 
   bool Resize(const ReplayOp& op) {
-    SlotTable::Entry& entry = slots_[op.slot];
+    ObjectTable::Entry& entry = slots_[op.slot];
     if (!entry.address) return Allocate(op);
     const uint32_t cache = CacheOf(op.lane);
     if (cache == kNoCache) return Refused(op);
@@ -202,7 +202,7 @@ class HeapTarget final : public ReplayTarget {
   const ReservationStrategy& strategy_;
   HeapTargetOptions options_;
   HeapT heap_;
-  SlotTable slots_;
+  ObjectTable slots_;
   OsSampler sampler_;
   std::vector<uint32_t> lanes_;
   Refusal cache_refusal_;

@@ -70,7 +70,7 @@ void MallocTarget::Resize(const ReplayOp& op) {
 }
 
 void MallocTarget::Place(uint32_t slot, void* p, uint64_t bytes) {
-  SlotTable::Entry& entry = slots_[slot];
+  ObjectTable::Entry& entry = slots_[slot];
   live_bytes_ = live_bytes_ - entry.bytes + bytes;
   entry = {AddrOf(p), bytes};
   if (live_bytes_ > result_.peak_live_bytes) result_.peak_live_bytes = live_bytes_;

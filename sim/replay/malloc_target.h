@@ -10,7 +10,7 @@
 
 #include "alloc/memory.h"
 #include "sim/replay/replay_target.h"
-#include "sim/replay/slot_table.h"
+#include "sim/replay/object_table.h"
 
 namespace reheap {
 
@@ -30,7 +30,7 @@ class MallocTarget final : public ReplayTarget {
 
   Os* os_;
   DirectMemory memory_;
-  SlotTable slots_;
+  ObjectTable slots_;
   bool touch_objects_;
   uint64_t live_bytes_ = 0;
   uint64_t next_sample_live_bytes_ = 0;

@@ -14,6 +14,7 @@
 #include "alloc/check.h"
 #include "sim/os/host_probe.h"
 #include "sim/os/maps_text.h"
+#include "sim/os/shadow_memory.h"
 #include "sim/os/virtual_os.h"
 #include "sim/replay/op_stream.h"
 #include "sim/replay/replay_child.h"
@@ -89,7 +90,7 @@ class Session {
   absl::Status RunRow(const ReplayRow& row, proto::Run* run);
   absl::StatusOr<TargetResult> RunReal(const ReplayRow& row, OpStream* stream, proto::Run* run);
   absl::StatusOr<TargetResult> RunVirtual(const ReplayRow& row, OpStream* stream, proto::Run* run);
-  VirtualProcess ProcessFor(const ReplayRow& row, proto::Run* run) const;
+  absl::StatusOr<VirtualProcess> ProcessFor(const ReplayRow& row, proto::Run* run) const;
   bool IsPairedWithReal(const ReplayRow& row) const;
   bool FitsInto(const Platform& platform) const;
   HeapTargetOptions TargetOptions() const { return {facts_.slot_count, request_.touch == "full"}; }
@@ -221,12 +222,12 @@ bool Session::FitsInto(const Platform& platform) const {
   });
 }
 
-VirtualProcess Session::ProcessFor(const ReplayRow& row, proto::Run* run) const {
+absl::StatusOr<VirtualProcess> Session::ProcessFor(const ReplayRow& row, proto::Run* run) const {
   VirtualProcess process;
   process.platform = row.platform;
   process.limits.address_bytes = row.address_limit;
   process.limits.data_bytes = row.data_limit;
-  process.limits.overcommit_mode = row.overcommit_mode;
+  if (row.overcommit_mode) process.limits.overcommit = static_cast<OvercommitMode>(*row.overcommit_mode);
   run->set_platform_basis(row.platform->basis == Basis::kComparableWithRunningKernel
                               ? "rules compared with a running kernel"
                               : "from source, not measured");
@@ -235,7 +236,9 @@ VirtualProcess Session::ProcessFor(const ReplayRow& row, proto::Run* run) const 
     REHEAP_CHECK(mappings.ok());
     process.image = *std::move(mappings);
     process.image_bss_for_tables = false;  // that BSS is the replayer's
-    process.switches = ProbeHost();
+    absl::StatusOr<HostSwitches> switches = ProbeHost();
+    if (!switches.ok()) return switches.status();
+    process.switches = *switches;
     if (row.address_limit) {
       process.limits.address_bytes =
           real_child_.baseline.vsize_bytes + Room(*row.address_limit, image_.vsize_bytes);
@@ -257,17 +260,19 @@ VirtualProcess Session::ProcessFor(const ReplayRow& row, proto::Run* run) const 
 
 absl::StatusOr<TargetResult> Session::RunVirtual(const ReplayRow& row, OpStream* stream, proto::Run* run) {
   run->set_platform(row.platform->name);
-  absl::StatusOr<std::unique_ptr<VirtualOs>> os = VirtualOs::Create(ProcessFor(row, run));
-  if (!os.ok()) return os.status();
-  for (AddrRange range : request_.squatters) {
-    if (absl::Status status = (*os)->Squat(range); !status.ok()) return status;
+  absl::StatusOr<VirtualProcess> process = ProcessFor(row, run);
+  if (!process.ok()) return process.status();
+  VirtualOs os(*process);
+  ShadowMemory memory(&os);
+  if (!IsPairedWithReal(row)) {  // else they are in the child's mappings already
+    for (AddrRange range : request_.squatters) os.Squat(range);
   }
-  const OsUsage image = (*os)->Usage();
+  const OsUsage image = os.Usage();
   run->set_image_vsize_bytes(run->image() == "replay child" ? image_.vsize_bytes : image.vsize_bytes);
   run->set_image_rss_bytes(image.rss_anonymous_bytes);
 
   const std::unique_ptr<ReplayTarget> target =
-      MakeHeapTarget(**os, (*os)->memory(), *row.strategy, TargetOptions());
+      MakeHeapTarget(os, memory, *row.strategy, TargetOptions());
   const std::function<void(uint64_t)> progress = ProgressOfRow();
   std::vector<ReplayOp> ops(kOpsPerBatch);
   bool alive = target->Start();

@@ -3,7 +3,6 @@
 // this file knows what reheap is for.
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -118,10 +117,9 @@ TEST_P(CAllocatorBesideIt, NeverLandsInTheReservation) {
     process.platform = Platforms().Find(GetParam());
     ASSERT_NE(process.platform, nullptr);
     process.limits.ram_bytes = kTiB;  // no single piece is refused by the overcommit heuristic
-    auto os = VirtualOs::Create(std::move(process));
-    ASSERT_TRUE(os.ok()) << os.status();
+    VirtualOs os(process);
     for (uint64_t total = 0; total < 512 * kGiB; total += piece_bytes) {
-      const OsResult<AddrRange> piece = (*os)->MapReady(piece_bytes, Access::kReadWrite);
+      const OsResult<AddrRange> piece = os.MapReady(piece_bytes, Access::kReadWrite);
       ASSERT_TRUE(piece.ok()) << "after " << total << " bytes: " << RuleName(piece.refusal().rule);
       ASSERT_FALSE(piece.value().Overlaps(reservation)) << "after " << total << " bytes";
     }
