@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "sim/os/platform_catalog.h"
 #include "sim/report/report.h"
+#include "sim/report/tool_version.h"
 #include "sim/strategies/strategy_catalog.h"
 #include "tools/nearest_name.h"
 #include "tools/options.h"
@@ -174,6 +175,7 @@ int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments,
   // A combination that this version cannot do is a matter of the words; all else of the files.
   if (report.status().code() == absl::StatusCode::kUnimplemented) return FailUsage(kVerb, report.status(), terminal);
   if (!report.ok()) return FailUnreadable(kVerb, report.status(), terminal);
+  report->set_tool(kToolVersion);
   report->set_rerun(terminal.command_line);
   if (absl::Status status = Print(*report, *format, terminal); !status.ok()) {
     return FailUnreadable(kVerb, status, terminal);

@@ -1,5 +1,6 @@
 #include "sim/replay/replay_child.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include <new>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "alloc/check.h"
 #include "alloc/real_os.h"
@@ -26,6 +29,7 @@ namespace {
 constexpr int kRingBatches = 8;
 constexpr char kWorkerArgument[] = "--reheap-replay-worker";
 constexpr int kWorkerFd = 200;
+constexpr int kNotPreloaded = 124;  // exit status of a worker whose malloc is not the preloaded one
 
 struct Batch {
   uint32_t count = 0;  // 0 = the trace has ended
@@ -65,7 +69,9 @@ uint64_t CountOwnMappings(ChildBaseline* scratch) {
   TakeMapsText(scratch);
   uint64_t lines = 0;
   for (size_t i = 0; i < scratch->maps_size; ++i) lines += scratch->maps[i] == '\n';
-  return lines;
+  // The last line of most kernels is not a mapping of the process.
+  const absl::string_view text(scratch->maps, scratch->maps_size);
+  return lines - (absl::StrContains(text, "[vsyscall]") ? 1 : 0);
 }
 
 // The child's whole life after its target exists.
@@ -164,6 +170,10 @@ absl::Status ChildStatus(int wait_status, const ChildPlan& plan, const SharedSta
                                                WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)),
                                                shared.result.events));
   }
+  if (plan.exec_worker && WEXITSTATUS(wait_status) == kNotPreloaded) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: the dynamic linker did not load it, or it has no malloc of its own", plan.preload));
+  }
   return absl::InternalError(absl::StrFormat("the replay child%s ended with status %d",
                                              plan.exec_worker ? " with LD_PRELOAD=" + plan.preload : "",
                                              WEXITSTATUS(wait_status)));
@@ -224,10 +234,25 @@ absl::StatusOr<ChildReport> RunInChild(const ChildPlan& plan, OpStream* stream,
   return report;
 }
 
+namespace {
+
+// Whether malloc is that of the library in LD_PRELOAD: the dynamic linker only warns when it cannot load one.
+bool MallocIsPreloaded() {
+  const char* const preload = getenv("LD_PRELOAD");
+  if (preload == nullptr) return true;
+  Dl_info info;
+  struct stat wanted, found;
+  return dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info) != 0 && stat(preload, &wanted) == 0 &&
+         stat(info.dli_fname, &found) == 0 && wanted.st_ino == found.st_ino && wanted.st_dev == found.st_dev;
+}
+
+}  // namespace
+
 void MaybeRunReplayWorker(int argc, char** argv) {
   if (argc != 2 || strcmp(argv[1], kWorkerArgument) != 0) return;
   void* p = mmap(nullptr, sizeof(SharedState), PROT_READ | PROT_WRITE, MAP_SHARED, kWorkerFd, 0);
   if (p == MAP_FAILED) _exit(125);
+  if (!MallocIsPreloaded()) _exit(kNotPreloaded);
   SharedState* shared = static_cast<SharedState*>(p);
   RealOs os;
   MallocTarget target(&os, shared->slot_count, shared->touch_objects);

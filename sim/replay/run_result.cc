@@ -79,8 +79,7 @@ void FillProvenance(proto::Run* run) {
   // Counts of the allocator's own doing, in whichever world.
   add("peak_live_bytes", proto::MODELLED);
   if (run->has_page_map()) {
-    add("page_map.resident_bytes", proto::MODELLED);
-    add("page_map.loads_per_lookup", proto::MODELLED);
+    add("page_map", proto::MODELLED);
     if (run->page_map().lookup_ns() > 0) add("page_map.lookup_ns", proto::MEASURED);
   }
   if (run->replay_ns_per_event() > 0) add("replay_ns_per_event", proto::MEASURED);
