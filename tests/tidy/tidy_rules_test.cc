@@ -32,7 +32,8 @@ TEST(TidyRulesTest, IncludesThatTheTableForbids) {
       {"OddSpacing", {"alloc/heap.cc", "  #  include   <iostream>  // why\n"}, "iostream"},
       {"Comment", {"alloc/heap.cc", "// #include <iostream>\n"}, nullptr},
       {"RecorderSeesOwnFiles", {"traces/recorder/preload.cc", "#include \"traces/recorder/spool.h\"\n"}, nullptr},
-      {"RecorderSeesTraces", {"traces/recorder/preload.cc", "#include \"traces/trace_event.h\"\n"}, "trace_event.h"},
+      {"RecorderSeesCallKinds", {"traces/recorder/hooks.h", "#include \"traces/trace_event.h\"\n"}, nullptr},
+      {"RecorderSeesWriter", {"traces/recorder/hooks.h", "#include \"traces/trace_writer.h\"\n"}, "trace_writer.h"},
       {"RecorderSeesAbseil", {"traces/recorder/preload.cc", "#include \"absl/time/time.h\"\n"}, "absl/time"},
       {"CollectorSeesSpool", {"traces/collector.cc", "#include \"traces/recorder/spool.h\"\n"}, nullptr},
       {"TracesSeeAlloc", {"traces/collector.cc", "#include \"alloc/addr.h\"\n"}, "alloc/addr.h"},
@@ -87,9 +88,12 @@ TEST(TidyRulesTest, BranchesOnThePlatformAreFound) {
   EXPECT_EQ(found("if (platform_.name == \"linux\") {"), 1u);
   EXPECT_EQ(found("if (platform.name() != \"darwin-amd64\") {"), 1u);
   EXPECT_EQ(found("return name_ == \"windows\";"), 1u);
+  EXPECT_EQ(found("if (IsDarwin()) {"), 1u);
   EXPECT_EQ(found("case Platform::kLinux:"), 1u);
   EXPECT_EQ(found("if (platform.counts_protnone) {"), 0u);
   EXPECT_EQ(found("if (platform == nullptr) return;"), 0u);
+  EXPECT_EQ(found("if (platform->name == name) return *platform;"), 0u);
+  EXPECT_EQ(found("if (mapping.name == \"[heap]\") {"), 0u);
   EXPECT_THAT(CheckPlatformBranches({"sim/replay/x.cc", "if (platform == kLinux)"}), IsEmpty());
 }
 
