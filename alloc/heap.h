@@ -145,8 +145,14 @@ class Heap {
   __attribute__((noinline)) Addr MallocLarge(uint64_t bytes, uint64_t alignment);
   __attribute__((noinline)) Addr MallocRefill(Addr cache, int size_class);
   __attribute__((noinline)) FreeError FreeSlow(Addr object);
-  __attribute__((noinline)) void MakeRoom(Addr cache, int size_class);
-  __attribute__((always_inline)) Addr Pop(Addr cache, CacheClass& c);
+  __attribute__((noinline)) FreeError FreeIntoFull(Addr cache, int size_class, Addr object, uint64_t mark);
+  __attribute__((always_inline)) Addr Pop(CacheClass& c);
+  __attribute__((always_inline)) void Push(CacheClass& c, Addr object, uint64_t mark) {
+    CacheSlot& slot = memory_->template Write<CacheSlot>(c.top);
+    c.top = c.top + sizeof(CacheSlot);
+    slot.object = object;
+    slot.mark = mark;
+  }
   void Flush(Addr cache, int size_class, uint32_t count);
   Addr Refused(const Refusal& refusal);
   OsResult<Done> CheckStrategy() const;
@@ -186,12 +192,14 @@ class Heap {
 // --- the hot path -------------------------------------------------------------------------------------------
 
 template <Memory M, template <class> class PageMapT>
-inline Addr Heap<M, PageMapT>::Pop(Addr cache, CacheClass& c) {
-  --c.length;
-  const CacheSlot slot = memory_->template Read<CacheSlot>(SlotAddr(cache, c, c.length));
-  memory_->template Write<uint8_t>(MarkByte(slot.mark)) |= MarkMask(slot.mark);
-  if (bitmap_) bitmap_->Set(slot.object, kHeapBitAllocated);
-  return slot.object;
+inline Addr Heap<M, PageMapT>::Pop(CacheClass& c) {
+  c.top = c.top - sizeof(CacheSlot);
+  const CacheSlot& slot = memory_->template Read<CacheSlot>(c.top);
+  const Addr object = slot.object;
+  uint32_t& word = memory_->template Write<uint32_t>(MarkWord(slot.mark));
+  word = WithMark(word, slot.mark);
+  if (bitmap_) bitmap_->Set(object, kHeapBitAllocated);
+  return object;
 }
 
 template <Memory M, template <class> class PageMapT>
@@ -202,8 +210,8 @@ inline Addr Heap<M, PageMapT>::Malloc(CacheId id, uint64_t bytes, uint64_t align
   if (__builtin_expect(size_class == 0, 0)) return MallocLarge(bytes, alignment);
   const Addr cache = caches_[id];
   CacheClass& c = memory_->template Write<CacheClass>(ClassAddr(cache, size_class));
-  if (__builtin_expect(c.length == 0, 0)) return MallocRefill(cache, size_class);
-  return Pop(cache, c);
+  if (__builtin_expect(c.top == c.begin, 0)) return MallocRefill(cache, size_class);
+  return Pop(c);
 }
 
 template <Memory M, template <class> class PageMapT>
@@ -218,19 +226,16 @@ inline FreeError Heap<M, PageMapT>::Free(CacheId id, Addr object) {
   if (__builtin_expect(index * span.object_bytes != offset, 0)) return FreeError::kInterior;
   const uint64_t mark = MarkOf(span.allocated_bits, index);
   const int size_class = span.size_class;
-  uint8_t& bits = memory_->template Write<uint8_t>(MarkByte(mark));
-  if (__builtin_expect((bits & MarkMask(mark)) == 0, 0)) return FreeError::kDoubleFree;
-  bits = static_cast<uint8_t>(bits & ~MarkMask(mark));
+  uint32_t& word = memory_->template Write<uint32_t>(MarkWord(mark));
+  if (__builtin_expect(!IsMarked(word, mark), 0)) return FreeError::kDoubleFree;
+  word = WithoutMark(word, mark);
   if (bitmap_) bitmap_->Clear(object, kHeapBitAllocated);
 
   const Addr cache = caches_[id];
-  CacheClass* c = &memory_->template Write<CacheClass>(ClassAddr(cache, size_class));
-  if (__builtin_expect(c->length == c->limit, 0)) {
-    MakeRoom(cache, size_class);
-    c = &memory_->template Write<CacheClass>(ClassAddr(cache, size_class));
-  }
-  memory_->template Write<CacheSlot>(SlotAddr(cache, *c, c->length)) = {object, mark};
-  ++c->length;
+  CacheClass& c = memory_->template Write<CacheClass>(ClassAddr(cache, size_class));
+  // A tail call: the hot path then needs no stack frame.
+  if (__builtin_expect(c.top == c.end, 0)) return FreeIntoFull(cache, size_class, object, mark);
+  Push(c, object, mark);
   return FreeError::kNone;
 }
 

@@ -91,7 +91,7 @@ void Heap<M, PageMapT>::DropCache(CacheId id) {
   const Addr cache = caches_[id];
   REHEAP_CHECK(cache);
   for (int c = 1; c < classes_.count(); ++c) {
-    Flush(cache, c, memory_->template Read<CacheClass>(ClassAddr(cache, c)).length);
+    Flush(cache, c, memory_->template Read<CacheClass>(ClassAddr(cache, c)).length());
   }
   caches_[id] = Addr();
   cache_records_.Free(cache);
@@ -134,12 +134,12 @@ Addr Heap<M, PageMapT>::MallocRefill(Addr cache, int size_class) {
   const SizeClass& shape = classes_[size_class];
   RaiseLimit(*memory_, cache, size_class, shape.object_bytes, shape.objects_to_move);
   const CacheClass c = memory_->template Read<CacheClass>(ClassAddr(cache, size_class));
-  const uint32_t wanted = std::min(c.limit, shape.objects_to_move);
-  const OsResult<uint32_t> got = central_[size_class].Take(SlotAddr(cache, c, 0), wanted);
+  const uint32_t wanted = std::min(c.limit(), shape.objects_to_move);
+  const OsResult<uint32_t> got = central_[size_class].Take(c.begin, wanted);
   if (!got.ok()) return Refused(got.refusal());
   CacheClass& filled = memory_->template Write<CacheClass>(ClassAddr(cache, size_class));
-  filled.length = got.value();
-  return Pop(cache, filled);
+  filled.top = SlotAddr(filled, got.value());
+  return Pop(filled);
 }
 
 // The oldest `count` slots leave; the newest, which the processor's cache remembers, stay.
@@ -147,21 +147,25 @@ template <Memory M, template <class> class PageMapT>
 void Heap<M, PageMapT>::Flush(Addr cache, int size_class, uint32_t count) {
   if (count == 0) return;
   CacheClass& c = memory_->template Write<CacheClass>(ClassAddr(cache, size_class));
-  central_[size_class].Give(SlotAddr(cache, c, 0), count);
-  for (uint32_t n = count; n < c.length; ++n) {
-    const CacheSlot slot = memory_->template Read<CacheSlot>(SlotAddr(cache, c, n));
-    memory_->template Write<CacheSlot>(SlotAddr(cache, c, n - count)) = slot;
+  central_[size_class].Give(c.begin, count);
+  const uint32_t length = c.length();
+  for (uint32_t n = count; n < length; ++n) {
+    const CacheSlot slot = memory_->template Read<CacheSlot>(SlotAddr(c, n));
+    memory_->template Write<CacheSlot>(SlotAddr(c, n - count)) = slot;
   }
-  c.length -= count;
+  c.top = SlotAddr(c, length - count);
 }
 
-// At least one slot becomes free. Preconditions: length == limit.
+// The cache's class is at its limit: that rises, or a batch leaves.
 template <Memory M, template <class> class PageMapT>
-void Heap<M, PageMapT>::MakeRoom(Addr cache, int size_class) {
+FreeError Heap<M, PageMapT>::FreeIntoFull(Addr cache, int size_class, Addr object, uint64_t mark) {
   const SizeClass& shape = classes_[size_class];
-  if (RaiseLimit(*memory_, cache, size_class, shape.object_bytes, shape.objects_to_move)) return;
-  const CacheClass& c = memory_->template Read<CacheClass>(ClassAddr(cache, size_class));
-  Flush(cache, size_class, std::min(c.length, shape.objects_to_move));
+  if (!RaiseLimit(*memory_, cache, size_class, shape.object_bytes, shape.objects_to_move)) {
+    const uint32_t length = memory_->template Read<CacheClass>(ClassAddr(cache, size_class)).length();
+    Flush(cache, size_class, std::min(length, shape.objects_to_move));
+  }
+  Push(memory_->template Write<CacheClass>(ClassAddr(cache, size_class)), object, mark);
+  return FreeError::kNone;
 }
 
 template <Memory M, template <class> class PageMapT>
@@ -204,8 +208,8 @@ typename Heap<M, PageMapT>::Place Heap<M, PageMapT>::Find(Addr object) const {
   const uint32_t index = span.IndexOf(offset);
   if (offset >= span.small_bytes || uint64_t{index} * span.object_bytes != offset) return place;
   place.mark = MarkOf(span.allocated_bits, index);
-  const uint8_t bits = memory_->template Read<uint8_t>(MarkByte(place.mark));
-  place.error = (bits & MarkMask(place.mark)) != 0 ? FreeError::kNone : FreeError::kDoubleFree;
+  const uint32_t word = memory_->template Read<uint32_t>(MarkWord(place.mark));
+  place.error = IsMarked(word, place.mark) ? FreeError::kNone : FreeError::kDoubleFree;
   return place;
 }
 
@@ -268,7 +272,7 @@ void Heap<M, PageMapT>::CountCached(uint64_t* cached) const {
   for (CacheId id = 0; id < cache_ids_; ++id) {
     if (!caches_[id]) continue;
     for (int c = 1; c < classes_.count(); ++c) {
-      cached[c] += memory_->template Read<CacheClass>(ClassAddr(caches_[id], c)).length;
+      cached[c] += memory_->template Read<CacheClass>(ClassAddr(caches_[id], c)).length();
     }
   }
 }
@@ -335,11 +339,12 @@ void Heap<M, PageMapT>::CheckCache(Addr cache) const {
   uint64_t limit_bytes = 0;
   for (int n = 1; n < classes_.count(); ++n) {
     const CacheClass c = memory_->template Read<CacheClass>(ClassAddr(cache, n));
-    REHEAP_CHECK_LE(c.length, c.limit);
-    REHEAP_CHECK_LE(c.limit, c.capacity);
-    limit_bytes += uint64_t{c.limit} * classes_[n].object_bytes;
-    for (uint32_t k = 0; k < c.length; ++k) {
-      const CacheSlot slot = memory_->template Read<CacheSlot>(SlotAddr(cache, c, k));
+    REHEAP_CHECK_LE(c.begin.value(), c.top.value());
+    REHEAP_CHECK_LE(c.top.value(), c.end.value());
+    REHEAP_CHECK_LE(c.end.value(), c.most_end.value());
+    limit_bytes += uint64_t{c.limit()} * classes_[n].object_bytes;
+    for (Addr at = c.begin; at < c.top; at = at + sizeof(CacheSlot)) {
+      const CacheSlot slot = memory_->template Read<CacheSlot>(at);
       const Place place = Find(slot.object);
       REHEAP_CHECK(place.error == FreeError::kDoubleFree);
       REHEAP_CHECK_EQ(place.mark, slot.mark);
