@@ -34,6 +34,7 @@ Platform WithSwitches(const VirtualProcess& process) {
     platform.placement.hint_floor = process.switches->hint_floor_bytes;
     platform.placement.huge_alignment_bytes = process.switches->huge_alignment_bytes;
     platform.limits.protect_uncharges_unwritten = process.switches->protect_uncharges_unwritten;
+    platform.mappings.written_joins_unwritten = process.switches->written_joins_unwritten;
     platform.limits.max_mappings = process.switches->max_mappings;
   }
   return platform;

@@ -35,6 +35,7 @@ struct HostSwitches {
   OvercommitMode overcommit = OvercommitMode::kHeuristic;
   uint32_t overcommit_ratio = 0;
   bool protect_uncharges_unwritten = false;
+  bool written_joins_unwritten = false;
 };
 
 struct VirtualProcess {
