@@ -1,11 +1,14 @@
 #include "tools/cmd_platform.h"
 #include "tools/cmd_strategy.h"
+#include "tools/cmd_trace.h"
 #include "tools/command.h"
 
 namespace reheap {
 
 absl::Span<const Verb> Verbs() {
   static constexpr Verb kVerbs[] = {
+      {"trace info", "what is in a trace", TraceInfoCommand},
+      {"trace check", "every rule that a trace breaks, and where", TraceCheckCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},
