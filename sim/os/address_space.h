@@ -113,6 +113,8 @@ class AddressSpace {
   // Whether SetTraits would join with the mapping before (after) without a split at that side's far end.
   bool WouldJoinPrevious(Id id, AddrRange range, const MappingTraits& traits) const;
   bool WouldJoinNext(Id id, AddrRange range, const MappingTraits& traits) const;
+  // A stack grows. Preconditions: [start, its start) is free.
+  void ExtendDown(Id id, Addr start) { Resize(id, start, nodes_[id].mapping.end); }
   // A page of it is written for the first time: gives it an anon_vma, a compatible neighbour's if there is one.
   void NoteFirstWrite(Id id);
 

@@ -75,11 +75,12 @@ bool Limits::MayExpand(const MappingTotals& totals, uint64_t bytes, bool data) c
          !(data && Exceeds(totals.data_bytes, bytes, Allowed(limits_.data_bytes, page)));
 }
 
-Refusal Limits::CheckProtect(const MappingTotals& totals, uint64_t bytes, bool becomes_data, bool charge) const {
+Refusal Limits::CheckProtect(const MappingTotals& totals, uint64_t bytes, bool was_data, bool becomes_data,
+                             bool charge) const {
   // Fails only when the limits have room for the bytes as they were but not as they become, so that a full
   // RLIMIT_AS switches the RLIMIT_DATA test off (mprotect_fixup, mm/mprotect.c, linux 6.12).
-  if (platform_->limits.data == DataLimitRule::kPrivateWritable && becomes_data &&
-      !MayExpand(totals, bytes, true) && MayExpand(totals, bytes, false)) {
+  if (platform_->limits.data == DataLimitRule::kPrivateWritable && !MayExpand(totals, bytes, becomes_data) &&
+      MayExpand(totals, bytes, was_data)) {
     return Refuse(Rule::kDataLimit, bytes, totals.data_bytes,
                   Allowed(limits_.data_bytes, platform_->machine.os_page_bytes));
   }

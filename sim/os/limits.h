@@ -48,8 +48,9 @@ class Limits {
 
   // Address and data limits, before the change. Fills rule, os_error, asked, in use and allowed; kNone = may.
   Refusal CheckMap(const MappingTotals& totals, const Demand& demand) const;
-  // Before private memory becomes writable by mprotect. `charge` = it is to be charged now.
-  Refusal CheckProtect(const MappingTotals& totals, uint64_t bytes, bool becomes_data, bool charge) const;
+  // Before mprotect makes `bytes` writable that `was_data` (IsData) or not. `charge` = they are to be charged now.
+  Refusal CheckProtect(const MappingTotals& totals, uint64_t bytes, bool was_data, bool becomes_data,
+                       bool charge) const;
   // RLIMIT_DATA as brk applies it: `break_bytes` is what the brk area would be.
   Refusal CheckBreak(uint64_t break_bytes, uint64_t now_bytes) const;
   // Mapping count; `strict` = a split, which must stay below the limit, where a new map may reach it.

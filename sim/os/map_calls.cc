@@ -160,8 +160,8 @@ OsResult<Done> MapCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, int 
   if (traits.write) {
     const bool charge =
         counts_commit && !m.traits.charged && !m.traits.write && !m.traits.shared && !m.traits.no_reserve;
-    const bool becomes_data = IsData(traits);
-    const Refusal refusal = s_.limits.CheckProtect(s_.space.totals(), piece.bytes, becomes_data, charge);
+    const Refusal refusal =
+        s_.limits.CheckProtect(s_.space.totals(), piece.bytes, IsData(m.traits), IsData(traits), charge);
     if (refusal.rule != Rule::kNone) return Where(refusal, piece);
     traits.charged |= charge;
   } else if (s_.platform->limits.protect_uncharges_unwritten && m.traits.kind == MappingKind::kAnonymous &&

@@ -100,6 +100,7 @@ struct Platform {
     HoleRule hole = HoleRule::kError;
     UnalignedRule unaligned = UnalignedRule::kRefused;
     DiscardRule discard = DiscardRule::kDroppedAtOnce;
+    bool stack_grows_on_access = false;
   } mappings;
 
   std::string image;  // text as of /proc/PID/maps

@@ -136,6 +136,7 @@ void CopyMappings(const proto::Platform::Mappings& from, Platform::Mappings* to)
   Copy(from.hole(), &to->hole);
   Copy(from.unaligned(), &to->unaligned);
   Copy(from.discard(), &to->discard);
+  Copy(from.stack_grows_on_access(), &to->stack_grows_on_access);
 }
 
 // What the rules must fulfil together.

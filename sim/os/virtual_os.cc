@@ -180,8 +180,36 @@ OsUsage VirtualOs::Usage() {
   return usage;
 }
 
+// The stack above `a`, extended to hold it; kNone when it may not (expand_downwards and acct_stack_growth, mm/vma.c,
+// linux 6.12).
+AddressSpace::Id VirtualOs::GrowStackTo(Addr a) {
+  AddressSpace& space = state_.space;
+  const AddressSpace::Id id = space.FirstEndingAbove(a);
+  if (id == AddressSpace::kNone || space.mapping(id).traits.kind != MappingKind::kStack) return AddressSpace::kNone;
+  if (!platform_.mappings.stack_grows_on_access) return AddressSpace::kNone;
+  const Mapping stack = space.mapping(id);
+  const Addr start = RoundDown(a, os_page_bytes());
+  const AddressSpace::Id below = space.Previous(id);
+  if (below != AddressSpace::kNone) {
+    // Only memory that can be accessed keeps the guard gap.
+    const Mapping& m = space.mapping(below);
+    const bool accessible = m.traits.read || m.traits.write || m.traits.execute;
+    if (accessible && start - m.end < platform_.placement.stack_guard_bytes) return AddressSpace::kNone;
+  }
+  const uint64_t most = limits().stack_bytes.value_or(platform_.limits.default_stack_bytes);
+  Demand demand;
+  demand.bytes = stack.start - start;
+  if (stack.end - start > most || state_.limits.CheckMap(space.totals(), demand).rule != Rule::kNone ||
+      state_.limits.CheckCommit(space.totals(), demand.bytes).rule != Rule::kNone) {
+    return AddressSpace::kNone;
+  }
+  space.ExtendDown(id, start);
+  return id;
+}
+
 bool VirtualOs::Touch(Addr a, bool write) {
-  const AddressSpace::Id id = state_.space.Containing(a);
+  AddressSpace::Id id = state_.space.Containing(a);
+  if (id == AddressSpace::kNone) id = GrowStackTo(a);
   if (id == AddressSpace::kNone) return false;
   const MappingTraits& traits = state_.space.mapping(id).traits;
   if (write ? !traits.write : !traits.read && !traits.write) return false;

@@ -99,6 +99,7 @@ class VirtualOs final : public Os {
   OsResult<AddrRange> MapAnywhere(OsOperation operation, AddrRange wanted, int protection, uint32_t allocation);
   OsResult<Done> MapFixed(OsOperation operation, AddrRange range, int protection);
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
+  AddressSpace::Id GrowStackTo(Addr a);
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range) const;
   void LoadImage(const std::vector<ImageMapping>& image);
