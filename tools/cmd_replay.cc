@@ -1,6 +1,10 @@
 #include "tools/cmd_replay.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -46,6 +50,7 @@ VerbOptions ReplayOptions() {
   options.Flag("measure-lookup", "also time page-to-span lookups in the heap that each run leaves behind");
   options.Group("Output");
   options.Value("format", "F", "table", "table, json (report.proto), csv");
+  options.Value("save", "BASE", "", "also write the results to BASE.txt (the table), BASE.json and BASE.csv");
   options.Flag("quiet", "no progress on stderr");
   return options;
 }
@@ -145,13 +150,26 @@ absl::Status CheckStrategyFiles(const ReplayRequest& request) {
   return absl::OkStatus();
 }
 
-absl::Status Print(const proto::Report& report, const std::string& format, Terminal& terminal) {
-  if (format == "json") {
-    absl::StatusOr<std::string> json = RenderJson(report);
-    if (json.ok()) terminal.out << *json;
-    return json.status();
+absl::StatusOr<std::string> Render(const proto::Report& report, const std::string& format, TableStyle style) {
+  if (format == "json") return RenderJson(report);
+  return format == "csv" ? RenderCsv(report) : RenderTable(report, style);
+}
+
+absl::Status WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream stream(path, std::ios::binary | std::ios::trunc);
+  stream << text;
+  stream.close();
+  if (!stream) return absl::UnavailableError(absl::StrCat(path, ": cannot write it: ", std::strerror(errno)));
+  return absl::OkStatus();
+}
+
+absl::Status Save(const proto::Report& report, const std::string& base) {
+  const std::pair<const char*, const char*> forms[] = {{"table", ".txt"}, {"json", ".json"}, {"csv", ".csv"}};
+  for (const auto& [format, suffix] : forms) {
+    const absl::StatusOr<std::string> text = Render(report, format, {.color = false});
+    if (!text.ok()) return text.status();
+    if (absl::Status status = WriteFile(absl::StrCat(base, suffix), *text); !status.ok()) return status;
   }
-  terminal.out << (format == "csv" ? RenderCsv(report) : RenderTable(report, {.color = terminal.out_is_terminal}));
   return absl::OkStatus();
 }
 
@@ -177,10 +195,12 @@ int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments,
   if (!report.ok()) return FailUnreadable(kVerb, report.status(), terminal);
   report->set_tool(kToolVersion);
   report->set_rerun(terminal.command_line);
-  if (absl::Status status = Print(*report, *format, terminal); !status.ok()) {
-    return FailUnreadable(kVerb, status, terminal);
-  }
-  return kAsExpected;
+  const absl::StatusOr<std::string> text = Render(*report, *format, {.color = terminal.out_is_terminal});
+  if (!text.ok()) return FailUnreadable(kVerb, text.status(), terminal);
+  terminal.out << *text;
+  if (!options.Given("save")) return kAsExpected;
+  const absl::Status saved = Save(*report, options.Get("save"));
+  return saved.ok() ? kAsExpected : FailUnreadable(kVerb, saved, terminal);
 }
 
 }  // namespace reheap

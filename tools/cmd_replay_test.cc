@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "tools/progress.h"
@@ -139,6 +142,22 @@ TEST_F(ReplayCommandTest, ARefusedRunIsAnAnswer) {
   EXPECT_EQ(json.out.substr(0, 2), "{\n");
   EXPECT_THAT(json.out, HasSubstr("\"rerun\": \"reheap replay web.trace --format json\""));
   EXPECT_EQ(Reheap({"web.trace", "--format", "csv"}).out.substr(0, 13), "trace,target,");
+}
+
+TEST_F(ReplayCommandTest, SavesEveryForm) {
+  const std::string base = std::string(std::getenv("TEST_TMPDIR")) + "/result";
+  const Ran ran = Reheap({"web.trace", "--save", base});
+  EXPECT_EQ(ran.exit_code, kAsExpected) << ran.err;
+  const auto read = [](const std::string& path) {
+    std::ifstream stream(path);
+    return std::string(std::istreambuf_iterator<char>(stream), {});
+  };
+  EXPECT_EQ(read(base + ".txt"), ran.out);
+  EXPECT_THAT(read(base + ".json"), HasSubstr("\"outcome\": \"STARTUP_ABORT\""));
+  EXPECT_THAT(read(base + ".csv"), HasSubstr("STARTUP_ABORT,RLIMIT_AS"));
+  const Ran nowhere = Reheap({"web.trace", "--save", "/no/such/folder/result"});
+  EXPECT_EQ(nowhere.exit_code, kUnreadableInput);
+  EXPECT_THAT(nowhere.err, HasSubstr("/no/such/folder/result.txt: cannot write it"));
 }
 
 TEST_F(ReplayCommandTest, AFileThatCannotBeReadIsExitThree) {

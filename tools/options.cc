@@ -1,8 +1,9 @@
 #include "tools/options.h"
 
+#include <algorithm>
 #include <sstream>
 
-#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -130,6 +131,12 @@ absl::StatusOr<std::string> VerbOptions::Word(const std::string& name, const std
   if (!words.ok()) return words.status();
   if (words->size() != 1) return absl::InvalidArgumentError(absl::StrCat("--", name, " takes one word, not a list"));
   return words->front();
+}
+
+absl::StatusOr<uint64_t> VerbOptions::Number(const std::string& name) const {
+  uint64_t number = 0;
+  if (absl::SimpleAtoi(Get(name), &number)) return number;
+  return absl::InvalidArgumentError(absl::StrCat("--", name, ": '", Get(name), "' is not a whole number"));
 }
 
 absl::StatusOr<std::vector<std::optional<uint64_t>>> VerbOptions::LimitList(const std::string& name) const {

@@ -50,6 +50,8 @@ class VerbOptions {
   absl::StatusOr<std::vector<std::string>> WordList(const std::string& name,
                                                     const std::vector<std::string>& known) const;
   absl::StatusOr<std::string> Word(const std::string& name, const std::vector<std::string>& known) const;
+  // A whole decimal number.
+  absl::StatusOr<uint64_t> Number(const std::string& name) const;
   absl::StatusOr<std::vector<std::optional<uint64_t>>> LimitList(const std::string& name) const;
 
   std::string Help() const;

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -131,6 +132,53 @@ const char* OutcomeColor(proto::Outcome outcome) {
     case proto::DEGRADED: case proto::CATCHABLE_ERROR: return "\033[33m";  // yellow
     default: return "\033[31m";                                         // red
   }
+}
+
+// What a strategy is replayed on.
+using Place = std::tuple<proto::World, std::string, std::string>;  // world, platform, limits
+
+Place PlaceOf(const proto::Run& run) { return {run.world(), run.platform(), LimitsText(run.limits())}; }
+
+template <class Value>
+size_t IndexOf(const Value& value, std::vector<Value>* values) {
+  const auto found = std::find(values->begin(), values->end(), value);
+  if (found != values->end()) return static_cast<size_t>(found - values->begin());
+  values->push_back(value);
+  return values->size() - 1;
+}
+
+// Outcomes alone, places down and strategies across; empty unless the report is a cross of strategies and places. A
+// place that a strategy met more than once (two traces, say) shows the outcome that differs from SURVIVED.
+std::string OutcomeGrid(const proto::Report& report, TableStyle style) {
+  std::vector<std::string> strategies;
+  std::vector<Place> places;
+  std::map<std::pair<size_t, size_t>, proto::Outcome> outcomes;
+  for (const proto::Run& run : report.runs()) {
+    if (run.strategy().empty()) continue;
+    const size_t strategy = IndexOf(run.strategy(), &strategies);
+    const auto key = std::make_pair(IndexOf(PlaceOf(run), &places), strategy);
+    const auto inserted = outcomes.emplace(key, run.outcome());
+    if (inserted.first->second == proto::SURVIVED) inserted.first->second = run.outcome();
+  }
+  if (strategies.size() < 2 || places.size() < 4) return "";
+  TextTable table;
+  for (const char* title : {"world", "platform", "limits"}) table.AddColumn(title, Align::kLeft);
+  for (const std::string& strategy : strategies) table.AddColumn(strategy, Align::kLeft);
+  for (size_t place = 0; place < places.size(); ++place) {
+    const auto& [world, platform, limits] = places[place];
+    std::vector<std::string> cells = {WorldText(world), platform, limits};
+    for (size_t strategy = 0; strategy < strategies.size(); ++strategy) {
+      const auto outcome = outcomes.find({place, strategy});
+      cells.push_back(outcome == outcomes.end() ? "-" : proto::Outcome_Name(outcome->second));
+    }
+    table.AddRow(std::move(cells));
+    if (!style.color) continue;
+    for (size_t strategy = 0; strategy < strategies.size(); ++strategy) {
+      const auto outcome = outcomes.find({place, strategy});
+      if (outcome != outcomes.end()) table.ColorLastRow(3 + strategy, OutcomeColor(outcome->second));
+    }
+  }
+  return absl::StrCat("who survives\n", table.Render(), "\n");
 }
 
 // VSIZE against the first row's: the figure that reservation strategies differ in.
@@ -301,7 +349,7 @@ std::string RefusalSentence(const proto::Refusal& refusal) {
 
 std::string RenderTable(const proto::Report& report, TableStyle style) {
   if (report.runs().empty()) return absl::StrCat(report.tool(), ": no runs\n");
-  return absl::StrCat(HeadLine(report), "\n", MemoryTable(report, style), LookupTable(report), Legend(report));
+  return absl::StrCat(HeadLine(report), "\n", OutcomeGrid(report, style), MemoryTable(report, style), LookupTable(report), Legend(report));
 }
 
 }  // namespace reheap

@@ -149,6 +149,34 @@ TEST(RenderTableTest, RowsWithTheSameLookupShareALine) {
   EXPECT_THAT(RenderTable(report, {}), HasSubstr("\n2,4-5  go-2011-02-reserve17g  flat"));
 }
 
+TEST(RenderTableTest, ACrossOfStrategiesAndPlacesOpensWithItsOutcomes) {
+  proto::Report report;
+  for (const char* strategy : {"go-2011-02-reserve17g", "go-2011-02-pretend"}) {
+    for (const char* platform : {"linux-amd64", "darwin-amd64-11"}) {
+      for (const bool limited : {false, true}) {
+        proto::Run& run = *report.add_runs();
+        run.set_strategy(strategy);
+        run.set_world(proto::VIRTUAL);
+        run.set_platform(platform);
+        if (limited) run.mutable_limits()->set_address_bytes(4294967296);
+        const bool dies = limited && strategy == report.runs(0).strategy() && run.platform() == "linux-amd64";
+        run.set_outcome(dies ? proto::STARTUP_ABORT : proto::SURVIVED);
+      }
+    }
+  }
+  report.mutable_runs()->RemoveLast();  // pretend on darwin under a limit was not asked for
+  EXPECT_THAT(RenderTable(report, {}), HasSubstr(R"(
+who survives
+world    platform         limits      go-2011-02-reserve17g  go-2011-02-pretend
+virtual  linux-amd64      unlimited   SURVIVED               SURVIVED
+virtual  linux-amd64      as 4.0 GiB  STARTUP_ABORT          SURVIVED
+virtual  darwin-amd64-11  unlimited   SURVIVED               SURVIVED
+virtual  darwin-amd64-11  as 4.0 GiB  SURVIVED               -
+
+#  )"));
+  EXPECT_THAT(RenderTable(report, {.color = true}), HasSubstr("\033[31mSTARTUP_ABORT\033[0m          \033[32mSURVIVED\033[0m\n"));
+}
+
 TEST(RenderTableTest, AReportWithoutRunsSaysSo) {
   EXPECT_EQ(RenderTable(ReportOf("tool: 'reheap 0.1.0'"), {}), "reheap 0.1.0: no runs\n");
 }

@@ -15,16 +15,15 @@ void TextTable::AddColumn(absl::string_view title, Align align) {
 void TextTable::AddRow(std::vector<std::string> cells) {
   REHEAP_CHECK_EQ(cells.size(), columns_.size());
   for (size_t i = 0; i < cells.size(); ++i) columns_[i].width = std::max(columns_[i].width, cells[i].size());
-  lines_.push_back({std::move(cells), "", 0, ""});
+  lines_.push_back({std::move(cells), "", {}});
 }
 
-void TextTable::AddNote(std::string note) { lines_.push_back({{}, std::move(note), 0, ""}); }
+void TextTable::AddNote(std::string note) { lines_.push_back({{}, std::move(note), {}}); }
 
 void TextTable::ColorLastRow(size_t column, absl::string_view escape) {
   REHEAP_CHECK(!lines_.empty());
   REHEAP_CHECK_LT(column, columns_.size());
-  lines_.back().colored_column = column;
-  lines_.back().escape = std::string(escape);
+  lines_.back().escapes[column] = std::string(escape);
 }
 
 std::string TextTable::RenderLine(const Line& line) const {
@@ -36,9 +35,10 @@ std::string TextTable::RenderLine(const Line& line) const {
     const std::string& cell = line.cells[i];
     const size_t missing = columns_[i].width - cell.size();
     if (columns_[i].align == Align::kRight) padding += missing;
-    const bool colored = !line.escape.empty() && i == line.colored_column;
+    const auto escape = line.escapes.find(i);
+    const bool colored = escape != line.escapes.end();
     if (!cell.empty()) {
-      absl::StrAppend(&text, std::string(padding, ' '), colored ? line.escape : "", cell, colored ? kReset : "");
+      absl::StrAppend(&text, std::string(padding, ' '), colored ? escape->second : "", cell, colored ? kReset : "");
       padding = 0;
     }
     padding += 2;

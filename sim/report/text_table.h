@@ -5,6 +5,7 @@
 #ifndef REHEAP_SIM_REPORT_TEXT_TABLE_H_
 #define REHEAP_SIM_REPORT_TEXT_TABLE_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ class TextTable {
   void AddRow(std::vector<std::string> cells);
   // A line below the last row, not in columns.
   void AddNote(std::string note);
-  // Escape sequence put before the last row's cell of that column, and reset behind it; takes no width.
+  // Escape sequence put before one cell of the last row, and reset behind it; takes no width.
   void ColorLastRow(size_t column, absl::string_view escape);
 
   // A title line, then rows and notes; columns two spaces apart, no trailing space; lines end in '\n'.
@@ -36,8 +37,7 @@ class TextTable {
   struct Line {
     std::vector<std::string> cells;
     std::string note;  // when there are no cells
-    size_t colored_column = 0;
-    std::string escape;
+    std::map<size_t, std::string> escapes;  // by column
   };
   std::string RenderLine(const Line& line) const;
 
