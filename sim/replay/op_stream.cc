@@ -16,14 +16,19 @@ constexpr uint32_t kMaxLanes = 1u << 16;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<OpStream>> OpStream::Open(const std::string& path) {
+absl::StatusOr<std::unique_ptr<OpStream>> OpStream::Open(const std::string& path, bool allow_cut_off) {
   absl::StatusOr<std::unique_ptr<TraceCursor>> cursor = TraceCursor::Open(path);
   if (!cursor.ok()) return cursor.status();
+  if ((*cursor)->trailer() == nullptr && !allow_cut_off) {
+    return absl::DataLossError(absl::StrFormat(
+        "%s: offset %d: expected a trailer, the file ends: it was cut off (--cut-off replays what is whole)", path,
+        (*cursor)->reader().file_bytes()));
+  }
   return std::unique_ptr<OpStream>(new OpStream(path, *std::move(cursor)));
 }
 
-absl::StatusOr<OpStream::Facts> OpStream::ReadFacts(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<OpStream>> stream = Open(path);
+absl::StatusOr<OpStream::Facts> OpStream::ReadFacts(const std::string& path, bool allow_cut_off) {
+  absl::StatusOr<std::unique_ptr<OpStream>> stream = Open(path, allow_cut_off);
   if (!stream.ok()) return stream.status();
   Facts facts;
   if (const proto::TraceTrailer* trailer = (*stream)->cursor_->trailer(); trailer != nullptr) {

@@ -28,9 +28,11 @@ class OpStream {
     uint64_t event_count = 0;  // 0 = not known
   };
 
-  static absl::StatusOr<std::unique_ptr<OpStream>> Open(const std::string& path);
+  // A file without trailer was cut off: an error that says where, unless `allow_cut_off`; then its whole blocks
+  // are replayed.
+  static absl::StatusOr<std::unique_ptr<OpStream>> Open(const std::string& path, bool allow_cut_off);
   // Reads the whole trace when its trailer is missing, else just the trailer.
-  static absl::StatusOr<Facts> ReadFacts(const std::string& path);
+  static absl::StatusOr<Facts> ReadFacts(const std::string& path, bool allow_cut_off);
 
   const proto::TraceHeader& header() const { return cursor_->header(); }
 

@@ -119,7 +119,7 @@ absl::StatusOr<proto::Report> Session::Run() {
 }
 
 absl::Status Session::Prepare() {
-  absl::StatusOr<OpStream::Facts> facts = OpStream::ReadFacts(request_.trace_path);
+  absl::StatusOr<OpStream::Facts> facts = OpStream::ReadFacts(request_.trace_path, request_.allow_cut_off);
   if (!facts.ok()) return facts.status();
   facts_ = *facts;
   if (!request_.maps_path.empty()) {
@@ -128,14 +128,14 @@ absl::Status Session::Prepare() {
     image_ = *std::move(image);
     return absl::OkStatus();
   }
-  absl::StatusOr<std::unique_ptr<OpStream>> stream = OpStream::Open(request_.trace_path);
+  absl::StatusOr<std::unique_ptr<OpStream>> stream = OpStream::Open(request_.trace_path, request_.allow_cut_off);
   if (!stream.ok()) return stream.status();
   image_ = ImageFromTrace((*stream)->header());
   return absl::OkStatus();
 }
 
 absl::Status Session::RunRow(const ReplayRow& row, proto::Run* run) {
-  absl::StatusOr<std::unique_ptr<OpStream>> stream = OpStream::Open(request_.trace_path);
+  absl::StatusOr<std::unique_ptr<OpStream>> stream = OpStream::Open(request_.trace_path, request_.allow_cut_off);
   if (!stream.ok()) return stream.status();
   run->set_trace(request_.trace_path);
   run->set_target(row.target);

@@ -49,7 +49,7 @@ const std::string& TracePath() {
 }
 
 std::vector<ReplayOp> AllOps() {
-  auto stream = OpStream::Open(TracePath());
+  auto stream = OpStream::Open(TracePath(), /*allow_cut_off=*/false);
   REHEAP_CHECK(stream.ok());
   std::vector<ReplayOp> ops(kEvents);
   size_t have = 0;
@@ -117,7 +117,7 @@ void BM_OpStream(benchmark::State& state) {
   std::vector<ReplayOp> ops(kOpsPerBatch);
   int64_t events = 0;
   for (auto _ : state) {
-    auto stream = OpStream::Open(TracePath());
+    auto stream = OpStream::Open(TracePath(), /*allow_cut_off=*/false);
     REHEAP_CHECK(stream.ok());
     for (;;) {
       auto n = (*stream)->Next(ops.data(), ops.size());
