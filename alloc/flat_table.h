@@ -1,13 +1,13 @@
-// FlatTable: one array entry per heap page of a bounded range; the base of the two flat page maps (row 7 of the walk).
+// FlatTable: one array entry per heap page of a bounded range; the base of the two flat page maps (row 7).
 //
-// The 2011 mail's argument: if the heap is contiguous, an array indexed by page number needs one load, and on a
-// demand-paged system the part that nobody touches costs nothing but address space.
+// The 2011 mail's argument: if the heap is contiguous, an array indexed by page number needs one load, and on
+// a demand-paged system the part that nobody touches costs nothing but address space.
 //
 //   heap_range      first page                                    last page
 //   entry           [ 0 ][ 1 ][ 2 ] ...  usable_entries_ | not Ready yet ... ]
 //
-// Ownership and threads: as PageMapTables. Limits: covers PageMapSetup::heap_range only; a page elsewhere reads
-// as zero and must not be set.
+// Ownership and threads: as PageMapTables. Limits: covers PageMapSetup::heap_range only; a page elsewhere
+// reads as zero and must not be set.
 #ifndef REHEAP_ALLOC_FLAT_TABLE_H_
 #define REHEAP_ALLOC_FLAT_TABLE_H_
 
@@ -33,7 +33,8 @@ class FlatTable {
     tables_.Init(setup);
     const uint32_t page_shift = setup.strategy->heap_page_shift;
     first_page_ = setup.heap_range.start.value() >> page_shift;
-    const uint64_t end_page = RoundUp(setup.heap_range.end(), uint64_t{1} << page_shift).value() >> page_shift;
+    const uint64_t end_page =
+        RoundUp(setup.heap_range.end(), uint64_t{1} << page_shift).value() >> page_shift;
     entries_ = end_page - first_page_;
     const OsResult<Addr> table = tables_.TakeRoot(setup, entries_ * sizeof(Entry));
     if (!table.ok()) return table.refusal();
