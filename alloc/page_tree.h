@@ -110,8 +110,10 @@ class PageTree {
     for (int below = level + 1; below < kLevels; ++below) shift += shape_.bits(below);
     return shift;
   }
+  // Preconditions: page < PageLimit(), so that the root's slice has nothing above it to mask off.
   REHEAP_PAGE_MAP_INLINE uint64_t IndexAt(int level, uint64_t page) const {
-    return page >> ShiftAt(level) & ((uint64_t{1} << shape_.bits(level)) - 1);
+    const uint64_t index = page >> ShiftAt(level);
+    return level == 0 ? index : index & ((uint64_t{1} << shape_.bits(level)) - 1);
   }
   REHEAP_PAGE_MAP_INLINE uint64_t PageLimit() const { return uint64_t{1} << (ShiftAt(0) + shape_.bits(0)); }
   uint64_t NextLeaf(uint64_t page) const {
