@@ -1,10 +1,11 @@
 // FlatIndexPageMap: one array of 4-byte span indexes, an entry per heap page (rows 7 and 10 of the walk).
 //
-// The 2011 array with half the footprint: 16 GiB / 4 KiB -> 2^22 x 4 = 16 MiB. Where a lookup costs a cache or TLB
-// miss, half the table is half the misses; turning the index back into an address is arithmetic, no load (SpanIndex).
+// The 2011 array with half the footprint: 16 GiB / 4 KiB -> 2^22 x 4 = 16 MiB. Where a lookup costs a cache
+// or TLB miss, half the table is half the misses; turning the index back into an address is arithmetic, no
+// load (SpanIndex).
 //
-// One load per lookup. Ownership and threads: as PageMapTables. Limits: those of FlatTable and SpanIndex: span
-// records are multiples of kSpanRefAlignBytes.
+// One load per lookup. Ownership and threads: as PageMapTables. Limits: those of FlatTable and SpanIndex:
+// span records are multiples of kSpanRefAlignBytes.
 #ifndef REHEAP_ALLOC_FLAT_INDEX_PAGE_MAP_H_
 #define REHEAP_ALLOC_FLAT_INDEX_PAGE_MAP_H_
 

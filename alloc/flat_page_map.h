@@ -1,10 +1,10 @@
-// FlatPageMap: one array of 8-byte span references, an entry per heap page (the design of the 2011 mail, row 7).
+// FlatPageMap: one array of 8-byte span references, an entry per heap page: the 2011 mail's design (row 7).
 //
 //   table bytes = 8 x (heap bytes >> page shift):   16 GiB / 4 KiB -> 2^22 x 8 = 32 MiB
 //
 // One load per lookup. Resident: only the OS pages of the table that were written (512 heap pages to each).
-// Ownership and threads: as PageMapTables. Limits: needs a bounded heap range (a strategy with a reservation or a
-// pretended one); see FlatTable.
+// Ownership and threads: as PageMapTables. Limits: needs a bounded heap range (a strategy with a reservation
+// or a pretended one); see FlatTable.
 #ifndef REHEAP_ALLOC_FLAT_PAGE_MAP_H_
 #define REHEAP_ALLOC_FLAT_PAGE_MAP_H_
 

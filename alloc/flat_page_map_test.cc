@@ -46,7 +46,8 @@ TYPED_TEST(FlatPageMapTest, AnswersZeroEverywhereButWhereSet) {
   ASSERT_TRUE(this->map_.Prepare(this->first_ + PageCount(5), PageCount(3)).ok());
   this->map_.Set(this->first_ + PageCount(5), PageCount(3), SpanRef(0x7f0000001000));
   for (uint64_t i = 0; i < 16; ++i) {
-    EXPECT_EQ(this->map_.Get(this->first_ + PageCount(i)), SpanRef(i >= 5 && i < 8 ? 0x7f0000001000 : 0)) << i;
+    EXPECT_EQ(this->map_.Get(this->first_ + PageCount(i)), SpanRef(i >= 5 && i < 8 ? 0x7f0000001000 : 0))
+        << i;
   }
   const PageCount pages(kGiB >> kShift);
   EXPECT_EQ(this->map_.Get(this->first_ - PageCount(1)), SpanRef());

@@ -1,13 +1,13 @@
-// FlatTable: one array entry per heap page of a bounded range; the base of the two flat page maps (row 7 of the walk).
+// FlatTable: one array entry per heap page of a bounded range; the base of the two flat page maps (row 7).
 //
-// The 2011 mail's argument: if the heap is contiguous, an array indexed by page number needs one load, and on a
-// demand-paged system the part that nobody touches costs nothing but address space.
+// The 2011 mail's argument: if the heap is contiguous, an array indexed by page number needs one load, and on
+// a demand-paged system the part that nobody touches costs nothing but address space.
 //
 //   heap_range      first page                                    last page
 //   entry           [ 0 ][ 1 ][ 2 ] ...  usable_entries_ | not Ready yet ... ]
 //
-// Ownership and threads: as PageMapTables. Limits: covers PageMapSetup::heap_range only; a page elsewhere reads
-// as zero and must not be set.
+// Ownership and threads: as PageMapTables. Limits: covers PageMapSetup::heap_range only; a page elsewhere
+// reads as zero and must not be set.
 #ifndef REHEAP_ALLOC_FLAT_TABLE_H_
 #define REHEAP_ALLOC_FLAT_TABLE_H_
 
@@ -33,11 +33,13 @@ class FlatTable {
     tables_.Init(setup);
     const uint32_t page_shift = setup.strategy->heap_page_shift;
     first_page_ = setup.heap_range.start.value() >> page_shift;
-    const uint64_t end_page = RoundUp(setup.heap_range.end(), uint64_t{1} << page_shift).value() >> page_shift;
+    const uint64_t end_page =
+        RoundUp(setup.heap_range.end(), uint64_t{1} << page_shift).value() >> page_shift;
     entries_ = end_page - first_page_;
     const OsResult<Addr> table = tables_.TakeRoot(setup, entries_ * sizeof(Entry));
     if (!table.ok()) return table.refusal();
     table_ = table.value();
+    entry_of_page_zero_ = table_ - first_page_ * sizeof(Entry);
     held_ = setup.table.empty() ? Firmness::kNothing : setup.table_held;
     if (held_ == Firmness::kNothing) usable_entries_ = entries_;
     return Done();
@@ -66,7 +68,9 @@ class FlatTable {
   REHEAP_PAGE_MAP_INLINE Entry Get(PageId page) const {
     const uint64_t index = page.value() - first_page_;
     if (index >= __atomic_load_n(&usable_entries_, __ATOMIC_ACQUIRE)) return 0;
-    return tables_.template Load<Entry>(table_, index);
+    // Not table_[index]: the processor predicts the check and loads at once, without waiting for the
+    // subtraction.
+    return tables_.template Load<Entry>(entry_of_page_zero_, page.value());
   }
 
   PageMapCost Cost() const { return {tables_.reserved_bytes(), tables_.resident_bytes(), 1}; }
@@ -91,6 +95,7 @@ class FlatTable {
   // What a lookup reads comes first: one cache line.
   uint64_t first_page_ = 0;
   uint64_t usable_entries_ = 0;  // entries [0, usable_entries_) may be reached; the rest is not Ready
+  Addr entry_of_page_zero_;      // where page 0 would have its entry; modulo 2^64, nothing need be there
   Addr table_;
   uint64_t entries_ = 0;
   Firmness held_ = Firmness::kNothing;

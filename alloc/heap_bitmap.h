@@ -1,7 +1,7 @@
-// HeapBitmap: four bits for every word of the heap, in an array that grows downward from the heap's start (row 7).
+// HeapBitmap: four bits for every word of the heap, growing downward from the heap's start (row 7).
 //
-// The shape of the 2011 Go runtime: heap and bitmap share one reservation and grow away from each other, so that
-// both are contiguous and the bits of an address are found by arithmetic alone.
+// The shape of the 2011 Go runtime: heap and bitmap share one reservation and grow away from each other, so
+// that both are contiguous and the bits of an address are found by arithmetic alone.
 //
 //        <- bitmap grows                    heap_start                        heap grows ->
 //   ... | unit 2 | unit 1 | unit 0          | word 0 | word 1 | ...  | word 16 | ...
@@ -9,11 +9,12 @@
 //       unit u is 8 bytes at heap_start - 8 (u + 1), 16 heap words in it:
 //       bits 4i .. 4i + 3 belong to heap word 16 u + i      (word 0 of the unit in the lowest bits)
 //
-//   bitmap bytes = heap bytes / (2 x word bytes):   16 GiB of 8-byte words -> 1 GiB;  4 GiB of 4-byte words -> 512 MiB
+//   bitmap bytes = heap bytes / (2 x word bytes):   16 GiB of 8-byte words -> 1 GiB
+//                                                    4 GiB of 4-byte words -> 512 MiB
 //
-// The owner (Arena) maps the pieces, whole chunks of them: GrowthFor says which. Ownership: owns nothing. Threads:
-// one writer per unit; different spans never share one (a heap page is many units). Limits: heap_start is a
-// multiple of 16 heap words; bits exist for mapped pieces only.
+// The owner (Arena) maps the pieces, whole chunks of them: GrowthFor says which. Ownership: owns nothing.
+// Threads: one writer per unit; different spans never share one (a heap page is many units). Limits:
+// heap_start is a multiple of 16 heap words; bits exist for mapped pieces only.
 #ifndef REHEAP_ALLOC_HEAP_BITMAP_H_
 #define REHEAP_ALLOC_HEAP_BITMAP_H_
 
@@ -28,10 +29,10 @@ namespace reheap {
 
 // What a heap word's four bits say. All zero: free.
 enum HeapBits : uint8_t {
-  kHeapBitAllocated = 1 << 0,  // an object starts here
-  kHeapBitNoPointers = 1 << 1, // the object holds no pointers
-  kHeapBitMarked = 1 << 2,     // reached by the collector
-  kHeapBitSpecial = 1 << 3,    // has a finalizer or is profiled
+  kHeapBitAllocated = 1 << 0,   // an object starts here
+  kHeapBitNoPointers = 1 << 1,  // the object holds no pointers
+  kHeapBitMarked = 1 << 2,      // reached by the collector
+  kHeapBitSpecial = 1 << 3,     // has a finalizer or is profiled
 };
 
 // Where bits lie: pure arithmetic, so that a plan can be made without a heap.
@@ -54,8 +55,8 @@ class HeapBitmapLayout {
     const uint64_t heap_bytes_per_unit = kWordsPerUnit << word_shift_;
     return RoundUp((heap_bytes + heap_bytes_per_unit - 1) / heap_bytes_per_unit * kUnitBytes, chunk_bytes_);
   }
-  // What must become usable when the heap grows from `old_heap_bytes` to `new_heap_bytes`; empty when the chunks in
-  // use suffice. Preconditions: new_heap_bytes >= old_heap_bytes.
+  // What must become usable when the heap grows from `old_heap_bytes` to `new_heap_bytes`; empty when the
+  // chunks in use suffice. Preconditions: new_heap_bytes >= old_heap_bytes.
   constexpr AddrRange GrowthFor(uint64_t old_heap_bytes, uint64_t new_heap_bytes) const {
     const uint64_t old_bytes = BytesFor(old_heap_bytes);
     const uint64_t new_bytes = BytesFor(new_heap_bytes);
@@ -65,7 +66,9 @@ class HeapBitmapLayout {
   // Number of the heap word that holds `a`. Preconditions: a >= heap_start.
   constexpr uint64_t WordOf(Addr a) const { return (a - heap_start_) >> word_shift_; }
   constexpr Addr UnitOf(uint64_t word) const { return heap_start_ - (word / kWordsPerUnit + 1) * kUnitBytes; }
-  static constexpr uint32_t ShiftOf(uint64_t word) { return static_cast<uint32_t>(word % kWordsPerUnit * kBitsPerWord); }
+  static constexpr uint32_t ShiftOf(uint64_t word) {
+    return static_cast<uint32_t>(word % kWordsPerUnit * kBitsPerWord);
+  }
   constexpr Addr heap_start() const { return heap_start_; }
   constexpr uint64_t heap_word_bytes() const { return uint64_t{1} << word_shift_; }
 
@@ -91,11 +94,13 @@ class HeapBitmap {
   // Adds `bits` to those of the heap word at `a`.
   void Set(Addr a, uint8_t bits) {
     const uint64_t word = layout_.WordOf(a);
-    memory_->template Write<uint64_t>(layout_.UnitOf(word)) |= uint64_t{bits} << HeapBitmapLayout::ShiftOf(word);
+    const uint64_t in_unit = uint64_t{bits} << HeapBitmapLayout::ShiftOf(word);
+    memory_->template Write<uint64_t>(layout_.UnitOf(word)) |= in_unit;
   }
   void Clear(Addr a, uint8_t bits) {
     const uint64_t word = layout_.WordOf(a);
-    memory_->template Write<uint64_t>(layout_.UnitOf(word)) &= ~(uint64_t{bits} << HeapBitmapLayout::ShiftOf(word));
+    const uint64_t in_unit = uint64_t{bits} << HeapBitmapLayout::ShiftOf(word);
+    memory_->template Write<uint64_t>(layout_.UnitOf(word)) &= ~in_unit;
   }
 
   // The heap words of `range` become free: all bits zero. Units that are zero already are only read, so that
@@ -109,7 +114,8 @@ class HeapBitmap {
       // n words of 4 bits: n = 16 shifts by 0, which keeps all bits.
       const uint64_t mask = ~uint64_t{0} >> (64 - 4 * n) << HeapBitmapLayout::ShiftOf(word);
       const Addr unit = layout_.UnitOf(word);
-      if ((memory_->template Read<uint64_t>(unit) & mask) != 0) memory_->template Write<uint64_t>(unit) &= ~mask;
+      const bool is_zero = (memory_->template Read<uint64_t>(unit) & mask) == 0;
+      if (!is_zero) memory_->template Write<uint64_t>(unit) &= ~mask;
       word += n;
     }
   }
@@ -117,7 +123,9 @@ class HeapBitmap {
   // Heap words of `range` that have all of `bits`, one by one.
   uint64_t CountSlow(AddrRange range, uint8_t bits) const {
     uint64_t count = 0;
-    for (Addr a = range.start; a < range.end(); a = a + layout_.heap_word_bytes()) count += (Get(a) & bits) == bits;
+    for (Addr a = range.start; a < range.end(); a = a + layout_.heap_word_bytes()) {
+      count += (Get(a) & bits) == bits;
+    }
     return count;
   }
 

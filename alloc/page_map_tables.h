@@ -1,12 +1,13 @@
-// PageMapTables: the address space behind a page map's tables, and the entries in it (rows 7 and 9 of the walk).
+// PageMapTables: the address space behind a page map's tables, and the entries in it (rows 7 and 9).
 //
-// What the five page maps share: where a root comes from by the strategy's word (given, BSS, mapped), how a node
-// of a tree is mapped, how entries are read and written through Memory, and what that costs. It knows entries of
-// 4 or 8 bytes, not what they mean.
+// What the five page maps share: where a root comes from by the strategy's word (given, BSS, mapped), how a
+// node of a tree is mapped, how entries are read and written through Memory, and what that costs. It knows
+// entries of 4 or 8 bytes, not what they mean.
 //
-// Ownership: the tables live until the process ends; like the runtimes that it retells, nothing is given back.
-// Threads: one writer; readers at the same time see old or new entries (an entry is stored with release order and
-// loaded with acquire, both plain moves on x86, so that a node is zero or filled when a reader follows it).
+// Ownership: the tables live until the process ends; like the runtimes that it retells, nothing is given
+// back. Threads: one writer; readers at the same time see old or new entries (an entry is stored with release
+// order and loaded with acquire, both plain moves on x86, so that a node is zero or filled when a reader
+// follows it).
 #ifndef REHEAP_ALLOC_PAGE_MAP_TABLES_H_
 #define REHEAP_ALLOC_PAGE_MAP_TABLES_H_
 
@@ -43,8 +44,8 @@ class PageMapTables {
     touched_.set_os_page_bytes(os_->os_page_bytes());
   }
 
-  // The root, or the whole of a flat table: `bytes` that read as zero. Given by the owner, else from where the
-  // strategy says. A given table that is not Ready yet stays so: see MakeReady.
+  // The root, or the whole of a flat table: `bytes` that read as zero. Given by the owner, else from where
+  // the strategy says. A given table that is not Ready yet stays so: see MakeReady.
   OsResult<Addr> TakeRoot(const PageMapSetup& setup, uint64_t bytes) {
     bytes = RoundUp(bytes, os_->os_page_bytes());
     if (!setup.table.empty()) {
@@ -111,7 +112,8 @@ class PageMapTables {
     }
   }
 
-  // OS pages of a table with an entry that is not zero, by looking at all of it: never more than are resident.
+  // OS pages of a table with an entry that is not zero, by looking at all of it: never more than are
+  // resident.
   template <class T>
   uint64_t CountNonZeroPagesSlow(Addr table, uint64_t entries) const {
     const uint64_t per_page = touched_.os_page_bytes() / sizeof(T);

@@ -1,4 +1,4 @@
-// PageTree: a tree of tables indexed by slices of the page number; the base of three page maps (row 7 of the walk).
+// PageTree: a tree of tables indexed by slices of the page number; the base of three page maps (row 7).
 //
 //   page number   [ bits(0) | bits(1) | ... | bits(kLevels - 1) ]
 //   root          entry -> node of level 1, or zero
@@ -8,8 +8,8 @@
 // A Shape says how many levels, how wide each slice is and how wide an entry is; widths known at compile time
 // become constants in the lookup. Each node is a mapping of its own, made by Prepare, never given back.
 //
-// Ownership and threads: as PageMapTables. Limits: page numbers below 2^(sum of bits); with 4-byte entries nodes
-// and spans must lie below 4 GiB, which on a 64-bit OS they do not: Prepare is then refused.
+// Ownership and threads: as PageMapTables. Limits: page numbers below 2^(sum of bits); with 4-byte entries
+// nodes and spans must lie below 4 GiB, which on a 64-bit OS they do not: Prepare is then refused.
 #ifndef REHEAP_ALLOC_PAGE_TREE_H_
 #define REHEAP_ALLOC_PAGE_TREE_H_
 
@@ -29,11 +29,11 @@ namespace reheap {
 
 template <class S>
 concept PageTreeShape = requires(const S& shape, uint32_t heap_page_shift) {
-  typename S::Entry;                                             // uint32_t or uint64_t
+  typename S::Entry;  // uint32_t or uint64_t
   { S::kKind } -> std::convertible_to<PageMapKind>;
   { S::kLevels } -> std::convertible_to<int>;
   { S::ForHeapPageShift(heap_page_shift) } -> std::same_as<S>;
-  { shape.bits(0) } -> std::same_as<uint32_t>;                   // of level 0 (root) .. kLevels - 1 (leaf)
+  { shape.bits(0) } -> std::same_as<uint32_t>;  // of level 0 (root) .. kLevels - 1 (leaf)
 };
 
 template <Memory M, PageTreeShape Shape>
@@ -110,15 +110,19 @@ class PageTree {
     for (int below = level + 1; below < kLevels; ++below) shift += shape_.bits(below);
     return shift;
   }
+  // Preconditions: page < PageLimit(), so that the root's slice has nothing above it to mask off.
   REHEAP_PAGE_MAP_INLINE uint64_t IndexAt(int level, uint64_t page) const {
-    return page >> ShiftAt(level) & ((uint64_t{1} << shape_.bits(level)) - 1);
+    const uint64_t index = page >> ShiftAt(level);
+    return level == 0 ? index : index & ((uint64_t{1} << shape_.bits(level)) - 1);
   }
   REHEAP_PAGE_MAP_INLINE uint64_t PageLimit() const { return uint64_t{1} << (ShiftAt(0) + shape_.bits(0)); }
   uint64_t NextLeaf(uint64_t page) const {
     const uint64_t leaf_pages = uint64_t{1} << shape_.bits(kLeaf);
     return RoundDown(page, leaf_pages) + leaf_pages;
   }
-  uint64_t NodeBytes(int level) const { return RoundUp(sizeof(Entry) << shape_.bits(level), tables_.os_page_bytes()); }
+  uint64_t NodeBytes(int level) const {
+    return RoundUp(sizeof(Entry) << shape_.bits(level), tables_.os_page_bytes());
+  }
 
   // The leaf that holds `page`; zero when it was never made.
   REHEAP_PAGE_MAP_INLINE Addr LeafOf(uint64_t page) const {

@@ -48,7 +48,8 @@ class PageTreeTest : public testing::Test {
   Map map_{memory_};
   const PageId first_ = PageId::Containing(F::kHeap, 12);
 };
-using Maps = testing::Types<Radix2PageMap<DirectMemory>, Radix3PageMap<DirectMemory>, SparseArenaPageMap<DirectMemory>>;
+using Maps = testing::Types<Radix2PageMap<DirectMemory>, Radix3PageMap<DirectMemory>,
+                            SparseArenaPageMap<DirectMemory>>;
 TYPED_TEST_SUITE(PageTreeTest, Maps);
 
 TYPED_TEST(PageTreeTest, RootAndNodesHaveTheSizesOfTheHistory) {

@@ -1,12 +1,13 @@
-// Radix2PageMap: two levels over the 20-bit page numbers of a 32-bit machine, tcmalloc's and early Go's there (row 7).
+// Radix2PageMap: two levels over 20-bit page numbers, tcmalloc's and early Go's on 32-bit machines (row 7).
 //
 //   20-bit page number = 32-bit address - 12 bits     [ 10 | 10 ]
 //   root   2^10 x 4 B = 4 KiB     leaf   2^10 x 4 B = 4 KiB, covers 2^10 x 4 KiB = 4 MiB of heap
 //
-// Two dependent loads. A leaf is one small mapping of its own, as Go's SysAlloc made it; neighbours merge in the
-// kernel's books. The 2011 alternative is the flat map over all 4 GiB: 2^20 x 8 B here, 4 MiB with 32-bit pointers.
-// Ownership, threads: PageTree. Limits: heap, leaves and span records below 4 GiB, so it is for 32-bit platforms;
-// where the OS places a leaf higher (any 64-bit one), Prepare is refused with the place obtained.
+// Two dependent loads. A leaf is one small mapping of its own; neighbours merge in the kernel's books. The
+// 2011 alternative, 2^20 pointers of 4 bytes for all of the address space, is FlatIndexPageMap in footprint.
+//
+// Ownership, threads: PageTree. Limits: heap, leaves and span records below 4 GiB, so it is for 32-bit
+// platforms; where the OS places a leaf higher (any 64-bit one), Prepare is refused with the place obtained.
 #ifndef REHEAP_ALLOC_RADIX2_PAGE_MAP_H_
 #define REHEAP_ALLOC_RADIX2_PAGE_MAP_H_
 

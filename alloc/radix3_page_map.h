@@ -1,11 +1,12 @@
-// Radix3PageMap: three levels over 52-bit page numbers, the map of Go until January 2011 and of tcmalloc then (row 7).
+// Radix3PageMap: three levels over 52-bit page numbers, the map of Go until January 2011 (row 7 of the walk).
 //
 //   52-bit page number = 64-bit address - 12 bits     [ 18 | 18 | 16 ]
 //   root   2^18 x 8 B = 2 MiB, in BSS when the strategy says so     node   2^18 x 8 B = 2 MiB
 //   leaf   2^16 x 8 B = 512 KiB, covers 2^16 x 4 KiB = 256 MiB of heap
 //
-// Three dependent loads, for heap anywhere in 64 bits. User addresses have 47 or 48 bits, so that one to four of
-// the nodes exist in practice; what a heap costs is the OS pages of the leaves that it writes.
+// Three dependent loads, for heap anywhere in 64 bits. User addresses have 47 or 48 bits, so that one to four
+// of the nodes exist in practice; what a heap costs is the OS pages of the leaves that it writes.
+//
 // Ownership, threads, limits: PageTree. With heap pages above 4 KiB the root's upper entries are never used.
 #ifndef REHEAP_ALLOC_RADIX3_PAGE_MAP_H_
 #define REHEAP_ALLOC_RADIX3_PAGE_MAP_H_

@@ -1,8 +1,8 @@
 // ScriptedOs: the real kernel behind a script, for tests of what lies above Os (row 9 of the walk).
 //
 // Passes every request on to a RealOs, and can do what a kernel does rarely: refuse the n-th request, place
-// anonymous mappings below 4 GiB as a 32-bit OS does, or own a piece of image BSS. Remembers what it mapped, and
-// gives it all back when it ends.
+// anonymous mappings below 4 GiB as a 32-bit OS does, or own a piece of image BSS. Remembers what it mapped,
+// and gives it all back when it ends.
 //
 // Ownership: of every range that it handed out. Threads: one. Test-only.
 #ifndef REHEAP_ALLOC_SCRIPTED_OS_H_
@@ -41,8 +41,8 @@ class ScriptedOs final : public Os {
     return bytes;
   }
 
-  // OS pages of what is mapped that the kernel holds in memory. Pages that were only read count too (mincore sees
-  // the shared zero page), so look before reading.
+  // OS pages of what is mapped that the kernel holds in memory. Pages that were only read count too (mincore
+  // sees the shared zero page), so look before reading.
   uint64_t CountResidentPages() const {
     uint64_t pages = 0;
     for (const AddrRange& range : mapped_) {

@@ -5,8 +5,8 @@
 namespace reheap {
 namespace {
 
-// A batch moves about 64 KiB, but at least 2 objects (else there is nothing to amortise the lock over) and at most 32
-// (a thread cache must not hoard): the figures of tcmalloc and of Go in 2011.
+// A batch moves about 64 KiB, but at least 2 objects (else there is nothing to amortise the lock over) and at
+// most 32 (a thread cache must not hoard): the figures of tcmalloc and of Go in 2011.
 constexpr uint64_t kBatchBytes = 64 * kKiB;
 constexpr uint64_t kMinBatch = 2;
 constexpr uint64_t kMaxBatch = 32;
@@ -44,7 +44,8 @@ constexpr void SizeClasses::MakeClasses() {
     made.objects_to_move = static_cast<uint32_t>(std::clamp(kBatchBytes / bytes, kMinBatch, kMaxBatch));
     made.reciprocal = ((uint64_t{1} << 32) + bytes - 1) / bytes;
     const SizeClass& last = classes_[count_ - 1];
-    const bool same_cut = last.span_pages == made.span_pages && last.objects_per_span == made.objects_per_span;
+    const bool same_cut =
+        last.span_pages == made.span_pages && last.objects_per_span == made.objects_per_span;
     classes_[same_cut ? count_ - 1 : count_++] = made;
   }
 }

@@ -1,10 +1,11 @@
 // SizeClasses: which object sizes share spans, and how such a span is cut (row 7 of the walk, first step).
 //
-// A request up to 32 KiB is rounded up to one of 60 (heap pages of 4 KiB) or 66 (8 KiB) sizes. A span of a class is n heap pages cut into equal
-// objects; both kinds of waste are bounded by an eighth:
+// A request up to 32 KiB is rounded up to one of 60 (heap pages of 4 KiB) or 66 (8 KiB) sizes. A span of a
+// class is n heap pages cut into equal objects; both kinds of waste are bounded by an eighth:
 //   rounding   classes are at most an eighth apart from 128 B on (16 B apart below: up to 15 B of waste)
 //   tail       a span has as many heap pages as it takes for the uncut rest to be at most an eighth of it
-// Neighbouring sizes whose spans hold equally many objects in equally many pages are one class, the larger one.
+// Neighbouring sizes whose spans hold equally many objects in equally many pages are one class, the larger
+// one.
 //
 // The table is computed, at compile time, from the heap page size; class 0 means "none: ask the page heap".
 // Values only: no ownership, any thread. Limits: heap pages of 4 or 8 KiB.
@@ -20,15 +21,17 @@ namespace reheap {
 
 struct SizeClass {
   uint32_t object_bytes = 0;
-  uint32_t span_pages = 0;        // heap pages
+  uint32_t span_pages = 0;  // heap pages
   uint32_t objects_per_span = 0;
-  uint32_t objects_to_move = 0;   // per batch between a thread cache and the central list
-  uint64_t reciprocal = 0;        // ceil(2^32 / object_bytes)
+  uint32_t objects_to_move = 0;  // per batch between a thread cache and the central list
+  uint64_t reciprocal = 0;       // ceil(2^32 / object_bytes)
 
-  // Which object of the span holds the byte at `offset`; may be objects_per_span (the uncut rest).
-  // Exact because offset * (rounding error of the reciprocal < 1) < 2^32 / object_bytes: offset * object_bytes is
+  // Which object of the span holds the byte at `offset`; may be objects_per_span (the uncut rest). Exact
+  // because offset * (rounding error of the reciprocal < 1) < 2^32 / object_bytes: offset * object_bytes is
   // at most 2^17 * 2^15 = 2^32. The test tries every offset.
-  constexpr uint32_t IndexOf(uint32_t offset) const { return static_cast<uint32_t>(offset * reciprocal >> 32); }
+  constexpr uint32_t IndexOf(uint32_t offset) const {
+    return static_cast<uint32_t>(offset * reciprocal >> 32);
+  }
 };
 
 class SizeClasses {
@@ -53,8 +56,8 @@ class SizeClasses {
   }
 
   // The same where every object must start at a multiple of `alignment`; 0 when no class can promise it.
-  // Objects start at multiples of the object size from the start of a heap page, so the size must be a multiple.
-  // Preconditions: alignment is a power of two.
+  // Objects start at multiples of the object size from the start of a heap page, so the size must be a
+  // multiple. Preconditions: alignment is a power of two.
   constexpr int ClassFor(uint64_t bytes, uint64_t alignment) const {
     if (alignment <= kMinObjectBytes) return ClassFor(bytes);
     if (alignment > heap_page_bytes_ || bytes > kMaxSmallBytes) return 0;

@@ -20,7 +20,8 @@ TEST_P(SizeClassesTest, AboutSixtyAscendingClassesFrom8BytesTo32KiB) {
   EXPECT_EQ(classes_.count(), GetParam() == 12 ? 61 : 67);
   EXPECT_EQ(classes_[1].object_bytes, 8u);
   EXPECT_EQ(classes_[classes_.count() - 1].object_bytes, 32 * kKiB);
-  for (int i = 2; i < classes_.count(); ++i) EXPECT_LT(classes_[i - 1].object_bytes, classes_[i].object_bytes);
+  for (int i = 2; i < classes_.count(); ++i)
+    EXPECT_LT(classes_[i - 1].object_bytes, classes_[i].object_bytes);
 }
 
 TEST_P(SizeClassesTest, TailAndRoundingWasteAtMostAnEighth) {
@@ -34,9 +35,11 @@ TEST_P(SizeClassesTest, TailAndRoundingWasteAtMostAnEighth) {
     const uint64_t step = std::min<uint64_t>(std::bit_floor(bytes - 1) / 8, 256);
     const uint64_t candidate = RoundUp(bytes, step);
     EXPECT_LE((candidate - bytes) * 8, candidate) << bytes;
-    // A merged class is larger than the candidate, but a span cut for the candidate would hold no more objects.
+    // A merged class is larger than the candidate, but a span cut for the candidate would hold no more
+    // objects.
     const SizeClass& c = classes_[classes_.ClassFor(bytes)];
-    EXPECT_EQ(c.span_pages * page_bytes_ / candidate, c.objects_per_span) << bytes << " in " << c.object_bytes;
+    EXPECT_EQ(c.span_pages * page_bytes_ / candidate, c.objects_per_span)
+        << bytes << " in " << c.object_bytes;
   }
 }
 

@@ -1,17 +1,17 @@
 // SpanIndex: span references in 32 bits, for page maps that halve their footprint (row 7 of the walk).
 //
-// Span records come from metadata chunks that the OS places where it likes, so an index must be able to name an
-// address anywhere, yet be turned back without another load in the common case:
+// Span records come from metadata chunks that the OS places where it likes, so an index must be able to name
+// an address anywhere, yet be turned back without another load in the common case:
 //
-//   bit 31   meaning of the rest                                                        reach
-//   0        near: (address - near base) / 64, 31 bits; 0 = no span                     2^31 x 64 B = 128 GiB
-//   1        far: window (7 bits), then (address - window's base) / 64 (24 bits)         128 x 2^24 x 64 B = 128 x 1 GiB
+//   bit 31   meaning of the rest                                           reach
+//   0        near: (address - near base) / 64, 31 bits; 0 = no span        2^31 x 64 B = 128 GiB
+//   1        far: window, 7 bits; (address - window base) / 64, 24 bits    128 windows x 2^24 x 64 B = 1 GiB
 //
-// The near base is 64 GiB below the first span (or 0): an OS that maps its next chunk beside the last one never
-// leaves it. A far window is made at the first span in an aligned 1 GiB that is out of reach.
+// The near base is 64 GiB below the first span (or 0): an OS that maps its next chunk beside the last one
+// never leaves it. A far window is made at the first span in an aligned 1 GiB that is out of reach.
 //
-// Ownership: owns nothing. Threads: one writer; a reader that got an index from an entry (acquire) sees its window.
-// Limits: spans in more than 129 places that far apart are our own mistake (CHECK).
+// Ownership: owns nothing. Threads: one writer; a reader that got an index from an entry (acquire) sees its
+// window. Limits: spans in more than 129 places that far apart are our own mistake (CHECK).
 #ifndef REHEAP_ALLOC_SPAN_INDEX_H_
 #define REHEAP_ALLOC_SPAN_INDEX_H_
 
@@ -67,7 +67,8 @@ class SpanIndex {
       REHEAP_CHECK_LT(far_count_, kFarWindows);
       far_base_[far_count_++] = base;
     }
-    return kFar | window << kFarOffsetBits | static_cast<uint32_t>((span.value() - base) / kSpanRefAlignBytes);
+    return kFar | window << kFarOffsetBits |
+           static_cast<uint32_t>((span.value() - base) / kSpanRefAlignBytes);
   }
 
   uint64_t near_base_ = kNoBase;  // kNoBase: no span yet

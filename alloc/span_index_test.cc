@@ -52,7 +52,8 @@ TEST(SpanIndexTest, RandomSpansTurnBack) {
   std::vector<uint64_t> windows;
   for (int i = 0; i < 128; ++i) windows.push_back(random() >> 17 & ~(kGiB - 1));
   for (int i = 0; i < 100'000; ++i) {
-    const uint64_t address = (windows[random() % windows.size()] | (random() & (kGiB - 1) & ~uint64_t{63})) | 64;
+    const uint64_t address =
+        (windows[random() % windows.size()] | (random() & (kGiB - 1) & ~uint64_t{63})) | 64;
     ASSERT_EQ(index.SpanOf(index.IndexOf(SpanRef(address))), SpanRef(address));
   }
 }

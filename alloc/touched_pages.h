@@ -1,12 +1,13 @@
-// TouchedPages: the set of OS pages that a page map has written, so that its resident bytes are counted, not guessed.
+// TouchedPages: the set of OS pages that a page map has written: its resident bytes, counted (row 10).
 //
-// Part of row 10 of the walk (measure). An OS page stays resident after its entries were cleared, so a scan for
-// non-zero entries undercounts; this set remembers first writes. It is kept in the object itself, because the
-// allocator may not allocate to count: an open-addressed table of groups, 64 OS pages (a bit each) to a group.
+// An OS page stays resident after its entries were cleared, so a scan
+// for non-zero entries undercounts; this set remembers first writes. It is kept in the object itself, because
+// the allocator may not allocate to count: an open-addressed table of groups, 64 OS pages (a bit each) to a
+// group.
 //
-// Ownership: owns nothing. Threads: one writer. Limits: 3,584 groups; a group is 256 KiB of table, which in a flat
-// map of 8-byte entries is 128 MiB of 4 KiB heap pages, so at least 448 GiB of heap when it is contiguous. Beyond,
-// exact() is false and count() a lower bound.
+// Ownership: owns nothing. Threads: one writer. Limits: 3,584 groups; a group is 256 KiB of table, which in a
+// flat map of 8-byte entries is 128 MiB of 4 KiB heap pages, so at least 448 GiB of heap when it is
+// contiguous. Beyond, exact() is false and count() a lower bound.
 #ifndef REHEAP_ALLOC_TOUCHED_PAGES_H_
 #define REHEAP_ALLOC_TOUCHED_PAGES_H_
 
@@ -51,8 +52,8 @@ class TouchedPages {
 
  private:
   static constexpr uint64_t kPagesPerGroup = 64;
-  static constexpr uint64_t kSlots = 4096;                 // x 16 B = 64 KiB
-  static constexpr uint64_t kMaxGroups = kSlots / 8 * 7;   // linear probing stays short up to 7/8 full
+  static constexpr uint64_t kSlots = 4096;                // x 16 B = 64 KiB
+  static constexpr uint64_t kMaxGroups = kSlots / 8 * 7;  // linear probing stays short up to 7/8 full
   static constexpr uint64_t kNoPage = ~uint64_t{0};
 
   struct Group {

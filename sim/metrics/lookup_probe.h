@@ -1,8 +1,9 @@
-// ProbeLookup: what one page-to-span lookup costs on a page map that a replay has populated (row 10 of the walk).
+// ProbeLookup: what one page-to-span lookup costs on a page map that a replay has populated (row 10 of the
+// walk).
 //
-// Figures are measured, in nanoseconds of this thread's CPU time, and only mean something beside the baseline: the
-// same visits, reading 8 bytes each from a plain array with one element per heap page. The harness is the same
-// for both, so that ratio and difference are the page map's own.
+// Figures are measured, in nanoseconds of this thread's CPU time, and only mean something beside the
+// baseline: the same visits, reading 8 bytes each from a plain array with one element per heap page. The
+// harness is the same for both, so that ratio and difference are the page map's own.
 //
 //   dependent     each lookup needs the result of the one before (a pointer chase: the latency)
 //   independent   lookups overlap as far as the processor can (the throughput)
@@ -37,7 +38,8 @@ class LookupOrder {
   // `next_rank(previous rank)` chooses each visit: an index into `pages`, which are distinct.
   // Preconditions: pages is not empty.
   template <class NextRank>
-  LookupOrder(std::span<const PageId> pages, uint64_t visits, NextRank next_rank) : baseline_(pages.size(), 1) {
+  LookupOrder(std::span<const PageId> pages, uint64_t visits, NextRank next_rank)
+      : baseline_(pages.size(), 1) {
     pages_.reserve(visits);
     ranks_.reserve(visits);
     for (uint64_t rank = 0; pages_.size() < visits;) {
@@ -98,10 +100,12 @@ double ThreadCpuNs(Work work) {
   return now() - start;
 }
 
-// Measures `map`, in which `pages` (distinct heap pages) are populated, by `lookups` visits in random order. The best
-// of three rounds, map and baseline in turn, so that a disturbance hits both. Zeros when there is nothing to visit.
+// Measures `map`, in which `pages` (distinct heap pages) are populated, by `lookups` visits in random order.
+// The best of three rounds, map and baseline in turn, so that a disturbance hits both. Zeros when there is
+// nothing to visit.
 template <class PageMap>
-LookupProbeResult ProbeLookup(const PageMap& map, std::span<const PageId> pages, uint64_t seed, uint64_t lookups) {
+LookupProbeResult ProbeLookup(const PageMap& map, std::span<const PageId> pages, uint64_t seed,
+                              uint64_t lookups) {
   if (pages.empty() || lookups == 0) return {};
   std::mt19937_64 random(seed);
   const LookupOrder order(pages, lookups, [&](uint64_t) { return random() % pages.size(); });

@@ -2,10 +2,10 @@
 //
 //   bazel run //tests/bench:page_map_bench -- --benchmark_filter=heap_mib:1024
 //
-// A heap of 64 MiB, 1 GiB or 16 GiB of 4 KiB heap pages is cut into spans of 1 to 15 pages (no heap memory is mapped:
-// only the map is read). BM_Read8Bytes is the floor: the same visits to an array of 8 bytes per heap page.
-// Orders: random; local = seven of eight visits stay within 32 pages of the one before, as a program's do.
-// Ratios of one run are what to trust; the machine's caches and neighbours move the nanoseconds.
+// A heap of 64 MiB, 1 GiB or 16 GiB of 4 KiB heap pages is cut into spans of 1 to 15 pages (no heap memory is
+// mapped: only the map is read). BM_Read8Bytes is the floor: the same visits to an array of 8 bytes per heap
+// page. Orders: random; local = seven of eight visits stay within 32 pages of the one before, as a program's
+// do. Ratios of one run are what to trust; the machine's caches and neighbours move the nanoseconds.
 #include <algorithm>
 #include <cstdint>
 #include <random>
@@ -59,7 +59,8 @@ struct PopulatedMap {
   explicit PopulatedMap(uint64_t heap_mib) {
     if (kLow) os.PlaceLow();
     const uint64_t heap_bytes = heap_mib * kMiB;
-    REHEAP_CHECK(map.Init({.os = &os, .strategy = &strategy, .heap_range = {kHeap, heap_bytes}, .table = {}}).ok());
+    REHEAP_CHECK(
+        map.Init({.os = &os, .strategy = &strategy, .heap_range = {kHeap, heap_bytes}, .table = {}}).ok());
     std::mt19937_64 random(kSeed);
     const PageId first = PageId::Containing(kHeap, kShift);
     const uint64_t pages = heap_bytes >> kShift;
@@ -80,8 +81,9 @@ struct PopulatedMap {
 
 void Report(benchmark::State& state, uint64_t visits) {
   state.SetItemsProcessed(static_cast<int64_t>(visits) * state.iterations());
-  state.counters["ns"] = benchmark::Counter(static_cast<double>(visits) * 1e-9,
-                                            benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  state.counters["ns"] =
+      benchmark::Counter(static_cast<double>(visits) * 1e-9,
+                         benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
 template <class Map>
@@ -109,7 +111,8 @@ void Register(const std::string& name, void (*run)(benchmark::State&, Case), boo
     if (below_4gib && heap_mib > 2048) continue;
     for (bool random : {true, false}) {
       for (bool dependent : {true, false}) {
-        const std::string full = name + "/heap_mib:" + std::to_string(heap_mib) + (random ? "/random" : "/local") +
+        const std::string full = name + "/heap_mib:" + std::to_string(heap_mib) +
+                                 (random ? "/random" : "/local") +
                                  (dependent ? "/dependent" : "/independent");
         benchmark::RegisterBenchmark(full.c_str(), run, Case{heap_mib, random, dependent})
             ->Unit(benchmark::kMillisecond);
@@ -127,10 +130,12 @@ int main(int argc, char** argv) {
   using reheap::Register;
   Register("BM_Read8Bytes", reheap::BM_Read8Bytes, false);
   Register("BM_PageMapLookup<FlatPageMap>", BM_PageMapLookup<reheap::FlatPageMap<DirectMemory>>, false);
-  Register("BM_PageMapLookup<FlatIndexPageMap>", BM_PageMapLookup<reheap::FlatIndexPageMap<DirectMemory>>, false);
+  Register("BM_PageMapLookup<FlatIndexPageMap>", BM_PageMapLookup<reheap::FlatIndexPageMap<DirectMemory>>,
+           false);
   Register("BM_PageMapLookup<Radix2PageMap>", BM_PageMapLookup<reheap::Radix2PageMap<DirectMemory>>, true);
   Register("BM_PageMapLookup<Radix3PageMap>", BM_PageMapLookup<reheap::Radix3PageMap<DirectMemory>>, false);
-  Register("BM_PageMapLookup<SparseArenaPageMap>", BM_PageMapLookup<reheap::SparseArenaPageMap<DirectMemory>>, false);
+  Register("BM_PageMapLookup<SparseArenaPageMap>", BM_PageMapLookup<reheap::SparseArenaPageMap<DirectMemory>>,
+           false);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

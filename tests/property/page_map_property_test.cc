@@ -1,7 +1,7 @@
 // Property: whatever is set, overwritten and cleared, wherever, each page map answers as a std::map would.
 //
-// One suite for all five kinds. Heap pages are set in clusters, so that runs cross OS pages and nodes of the tables,
-// and looked up everywhere: in the clusters, beside them, and at addresses that no heap has.
+// One suite for all five kinds. Heap pages are set in clusters, so that runs cross OS pages and nodes of the
+// tables, and looked up everywhere: in the clusters, beside them, and at addresses that no heap has.
 #include <cstdint>
 #include <map>
 #include <random>
@@ -23,10 +23,14 @@ constexpr uint32_t kShift = 12;
 template <PageMapKind kKind>
 constexpr AddrRange HeapFor() {
   switch (kKind) {
-    case PageMapKind::kRadix2: return {Addr(kMiB), 4 * kGiB - kMiB};
-    case PageMapKind::kRadix3: return {Addr(256 * kMiB), (uint64_t{1} << 48) - 256 * kMiB};
-    case PageMapKind::kSparseArenas: return {Addr(64 * kMiB), (uint64_t{1} << 48) - 64 * kMiB};
-    default: return {Addr(0xf840000000), kGiB};
+    case PageMapKind::kRadix2:
+      return {Addr(kMiB), 4 * kGiB - kMiB};
+    case PageMapKind::kRadix3:
+      return {Addr(256 * kMiB), (uint64_t{1} << 48) - 256 * kMiB};
+    case PageMapKind::kSparseArenas:
+      return {Addr(64 * kMiB), (uint64_t{1} << 48) - 64 * kMiB};
+    default:
+      return {Addr(0xf840000000), kGiB};
   }
 }
 
@@ -52,9 +56,12 @@ class PageMapPropertyTest : public testing::Test {
   }
   uint64_t RandomPage() {
     switch (random_() % 4) {
-      case 0: return random_();                      // anywhere, most of them no address at all
-      case 1: return random_() >> kShift;            // any address
-      default: return centers_[random_() % kCenters] + random_() % kSpread - kSpread / 2;
+      case 0:
+        return random_();  // anywhere, most of them no address at all
+      case 1:
+        return random_() >> kShift;  // any address
+      default:
+        return centers_[random_() % kCenters] + random_() % kSpread - kSpread / 2;
     }
   }
   // Spans lie in a few metadata chunks; below 4 GiB where the map holds 32-bit values.
@@ -76,8 +83,9 @@ class PageMapPropertyTest : public testing::Test {
   Map map_{memory_};
   std::map<uint64_t, SpanRef> oracle_;
 };
-using Maps = testing::Types<FlatPageMap<DirectMemory>, FlatIndexPageMap<DirectMemory>, Radix2PageMap<DirectMemory>,
-                            Radix3PageMap<DirectMemory>, SparseArenaPageMap<DirectMemory>>;
+using Maps =
+    testing::Types<FlatPageMap<DirectMemory>, FlatIndexPageMap<DirectMemory>, Radix2PageMap<DirectMemory>,
+                   Radix3PageMap<DirectMemory>, SparseArenaPageMap<DirectMemory>>;
 TYPED_TEST_SUITE(PageMapPropertyTest, Maps);
 
 TYPED_TEST(PageMapPropertyTest, AnswersAsAnOracle) {
@@ -87,7 +95,9 @@ TYPED_TEST(PageMapPropertyTest, AnswersAsAnOracle) {
     return it == this->oracle_.end() ? SpanRef() : it->second;
   };
   ASSERT_TRUE(
-      this->map_.Init({.os = &this->os_, .strategy = &this->strategy_, .heap_range = this->kHeap, .table = {}}).ok());
+      this->map_
+          .Init({.os = &this->os_, .strategy = &this->strategy_, .heap_range = this->kHeap, .table = {}})
+          .ok());
   for (int step = 0; step < 300; ++step) {
     const auto [start, count] = this->RandomRun();
     const bool clear = this->random_() % 4 == 0;
@@ -114,14 +124,17 @@ TYPED_TEST(PageMapPropertyTest, AnswersAsAnOracle) {
 TYPED_TEST(PageMapPropertyTest, CountsTheOsPagesThatTheKernelHolds) {
   SCOPED_TRACE(testing::Message() << "seed " << this->seed_);
   ASSERT_TRUE(
-      this->map_.Init({.os = &this->os_, .strategy = &this->strategy_, .heap_range = this->kHeap, .table = {}}).ok());
+      this->map_
+          .Init({.os = &this->os_, .strategy = &this->strategy_, .heap_range = this->kHeap, .table = {}})
+          .ok());
   for (int step = 0; step < 200; ++step) {
     const auto [start, count] = this->RandomRun();
     const SpanRef span = this->random_() % 4 == 0 ? SpanRef() : this->RandomSpan();
     ASSERT_TRUE(this->map_.Prepare(PageId(start), PageCount(count)).ok());
     this->map_.Set(PageId(start), PageCount(count), span);
   }
-  // mincore also counts pages that were only read: Prepare and Set read no page of a table that they leave unwritten.
+  // mincore also counts pages that were only read: Prepare and Set read no page of a table that they leave
+  // unwritten.
   EXPECT_EQ(this->os_.CountResidentPages() * 4096, this->map_.Cost().resident_bytes);
 }
 

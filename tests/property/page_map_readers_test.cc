@@ -18,8 +18,9 @@ namespace {
 
 template <class Map>
 class PageMapReadersTest : public testing::Test {};
-using Maps = testing::Types<FlatPageMap<DirectMemory>, FlatIndexPageMap<DirectMemory>, Radix2PageMap<DirectMemory>,
-                            Radix3PageMap<DirectMemory>, SparseArenaPageMap<DirectMemory>>;
+using Maps =
+    testing::Types<FlatPageMap<DirectMemory>, FlatIndexPageMap<DirectMemory>, Radix2PageMap<DirectMemory>,
+                   Radix3PageMap<DirectMemory>, SparseArenaPageMap<DirectMemory>>;
 TYPED_TEST_SUITE(PageMapReadersTest, Maps);
 
 TYPED_TEST(PageMapReadersTest, SeeTheOldOrTheNewSpan) {

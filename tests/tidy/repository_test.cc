@@ -1,4 +1,5 @@
-// The repository keeps its own rules (tidy_rules.h): reads every source of the tree that this test was built from.
+// The repository keeps its own rules (tidy_rules.h): reads every source of the tree that this test was built
+// from.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>

@@ -1,7 +1,8 @@
 // Do the sanitized builds (tools/build_deps/sanitized_test.bzl) catch what they are for?
 //
-// The same source runs plainly, where each case is skipped, and under each sanitizer, where a broken program must
-// die of the right finding. A build that lost its flags fails here, since REHEAP_SANITIZER says what it should be.
+// The same source runs plainly, where each case is skipped, and under each sanitizer, where a broken program
+// must die of the right finding. A build that lost its flags fails here, since REHEAP_SANITIZER says what it
+// should be.
 #include <cstdlib>
 #include <string>
 #include <thread>

@@ -11,7 +11,8 @@ namespace {
 
 bool StartsWith(const std::string& text, const std::string& prefix) { return text.rfind(prefix, 0) == 0; }
 bool EndsWith(const std::string& text, const std::string& suffix) {
-  return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
+  return text.size() >= suffix.size() &&
+         text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 bool IsHeader(const std::string& path) { return EndsWith(path, ".h"); }
 bool IsCpp(const std::string& path) { return IsHeader(path) || EndsWith(path, ".cc"); }
@@ -41,13 +42,14 @@ struct FolderRule {
 const std::vector<FolderRule>& FolderRules() {
   static const std::vector<FolderRule> rules = {
       {"alloc/", {"alloc/"}, true},
-      // trace_event.h: the numbers of the call kinds, which the collector must read as the recorder wrote them.
+      // trace_event.h: the numbers of the call kinds, which the collector must read as the recorder wrote
+      // them.
       {"traces/recorder/", {"traces/recorder/", "traces/trace_event.h"}, true},
       {"traces/", {"traces/", "proto/"}},
       {"sim/os/", {"sim/os/", "proto/", "alloc/os.h", "alloc/memory.h", "alloc/addr.h", "alloc/check.h"}},
       {"sim/strategies/",
-       {"sim/strategies/", "proto/", "alloc/reservation_strategy.h", "alloc/os.h", "alloc/addr.h", "alloc/check.h",
-        "sim/report/human_units.h"}},
+       {"sim/strategies/", "proto/", "alloc/reservation_strategy.h", "alloc/os.h", "alloc/addr.h",
+        "alloc/check.h", "sim/report/human_units.h"}},
       {"sim/metrics/", {"sim/metrics/", "proto/", "alloc/os.h", "alloc/addr.h", "alloc/check.h"}},
       {"sim/replay/",
        {"sim/replay/", "sim/metrics/", "sim/os/", "sim/strategies/", "alloc/", "traces/", "proto/"}},
@@ -141,8 +143,8 @@ std::vector<Finding> CheckUnfinishedWork(const SourceFile& file) {
 }
 
 std::vector<Finding> CheckPlatformBranches(const SourceFile& file) {
-  // Which platform is this? Asked of an enumeration, of a name against a literal, or of a predicate. A pointer that
-  // may be null and a search in the catalogue (name against variable) ask something else.
+  // Which platform is this? Asked of an enumeration, of a name against a literal, or of a predicate. A
+  // pointer that may be null and a search in the catalogue (name against variable) ask something else.
   static const std::regex branch(
       "\\bplatform_?\\s*[!=]=(?!\\s*nullptr)|\\bcase\\s+Platform|"
       "\\bplatform_?(\\(\\))?(\\.|->)name(_|\\(\\))?\\s*[!=]=\\s*\"|"
@@ -152,22 +154,25 @@ std::vector<Finding> CheckPlatformBranches(const SourceFile& file) {
   if (!StartsWith(file.path, "sim/os/") || !IsCpp(file.path) || IsTest(file.path)) return findings;
   ForEachLine(file.text, [&](int number, const std::string& line) {
     if (!std::regex_search(line, branch)) return;
-    findings.push_back({file.path, number, "sim/os must not branch on the platform: make the difference a field"});
+    findings.push_back(
+        {file.path, number, "sim/os must not branch on the platform: make the difference a field"});
   });
   return findings;
 }
 
 std::vector<Finding> CheckFile(const SourceFile& file) {
   std::vector<Finding> findings;
-  for (auto* check : {CheckIncludes, CheckHeaderGuard, CheckLength, CheckUnfinishedWork, CheckPlatformBranches}) {
+  for (auto* check :
+       {CheckIncludes, CheckHeaderGuard, CheckLength, CheckUnfinishedWork, CheckPlatformBranches}) {
     for (Finding& finding : check(file)) findings.push_back(std::move(finding));
   }
   return findings;
 }
 
 std::vector<Finding> CheckTopLevel(const std::vector<std::string>& names) {
-  static const std::set<std::string> allowed = {"sim",         "alloc",     "traces",    "proto",   "tools",          "tests",
-                                                "BUILD.bazel", "WORKSPACE", "README.md", "LICENSE", "CONTRIBUTING.md"};
+  static const std::set<std::string> allowed = {"sim",       "alloc",   "traces",         "proto",
+                                                "tools",     "tests",   "BUILD.bazel",    "WORKSPACE",
+                                                "README.md", "LICENSE", "CONTRIBUTING.md"};
   std::vector<Finding> findings;
   std::set<std::string> missing = allowed;
   for (const std::string& name : names) {
@@ -176,22 +181,24 @@ std::vector<Finding> CheckTopLevel(const std::vector<std::string>& names) {
     if (StartsWith(name, ".") || build_output || allowed.count(name) != 0) continue;
     findings.push_back({name, 0, "nothing else at the top of the repository"});
   }
-  for (const std::string& name : missing) findings.push_back({name, 0, "missing at the top of the repository"});
+  for (const std::string& name : missing)
+    findings.push_back({name, 0, "missing at the top of the repository"});
   return findings;
 }
 
 std::vector<Finding> CheckReadmes(const std::vector<std::string>& paths) {
   std::set<std::string> code_folders, data_folders, explained;
   for (const std::string& path : paths) {
-    const bool code = IsCpp(path) || EndsWith(path, ".proto") || EndsWith(path, ".bzl") || EndsWith(path, ".sh") ||
-                      EndsWith(path, ".py");
+    const bool code = IsCpp(path) || EndsWith(path, ".proto") || EndsWith(path, ".bzl") ||
+                      EndsWith(path, ".sh") || EndsWith(path, ".py");
     if (code) code_folders.insert(FolderOf(path));
     if (EndsWith(path, ".textproto")) data_folders.insert(FolderOf(path));
     if (EndsWith(path, "/README.md")) explained.insert(FolderOf(path));
   }
   std::vector<Finding> findings;
   for (const std::string& folder : code_folders) {
-    if (explained.count(folder) == 0) findings.push_back({folder, 0, "a folder with sources has a README.md"});
+    if (explained.count(folder) == 0)
+      findings.push_back({folder, 0, "a folder with sources has a README.md"});
   }
   for (const std::string& folder : data_folders) {
     // A folder of data may be explained by the folder whose data it is.
@@ -203,9 +210,11 @@ std::vector<Finding> CheckReadmes(const std::vector<std::string>& paths) {
 }
 
 bool IsText(const std::string& path) {
-  static const std::vector<std::string> suffixes = {".h",  ".cc",  ".proto",     ".textproto", ".bzl",
-                                                    ".sh", ".bazel", ".md", ".py", "WORKSPACE", "tools/bazel", ".ci/run"};
-  return std::any_of(suffixes.begin(), suffixes.end(), [&](const std::string& s) { return EndsWith(path, s); });
+  static const std::vector<std::string> suffixes = {".h",   ".cc",       ".proto",      ".textproto",
+                                                    ".bzl", ".sh",       ".bazel",      ".md",
+                                                    ".py",  "WORKSPACE", "tools/bazel", ".ci/run"};
+  return std::any_of(suffixes.begin(), suffixes.end(),
+                     [&](const std::string& s) { return EndsWith(path, s); });
 }
 
 }  // namespace reheap

@@ -1,7 +1,7 @@
 // Tidy rules: what the repository promises about its own sources, as functions from text to findings.
 //
-// Each rule takes what it judges as a value, so that it can be tested on bad input (tidy_rules_test.cc); the test
-// of the real tree is repository_test.cc. Threads: any; no state.
+// Each rule takes what it judges as a value, so that it can be tested on bad input (tidy_rules_test.cc); the
+// test of the real tree is repository_test.cc. Threads: any; no state.
 #ifndef REHEAP_TESTS_TIDY_TIDY_RULES_H_
 #define REHEAP_TESTS_TIDY_TIDY_RULES_H_
 

@@ -23,7 +23,8 @@ TEST(TidyRulesTest, IncludesThatTheTableForbids) {
     const char* expected;  // null: allowed
   } kCases[] = {
       {"AllocSeesAlloc", {"alloc/heap.h", "#include \"alloc/os.h\"\n"}, nullptr},
-      {"AllocSeesSim", {"alloc/heap.h", "\n#include \"sim/os/virtual_os.h\"\n"},
+      {"AllocSeesSim",
+       {"alloc/heap.h", "\n#include \"sim/os/virtual_os.h\"\n"},
        "alloc/heap.h:2: alloc/ must not include sim/os/virtual_os.h"},
       {"AllocSeesProtobuf", {"alloc/heap.cc", "#include <google/protobuf/message.h>\n"}, "google/protobuf"},
       {"AllocSeesAbseil", {"alloc/heap.cc", "#include \"absl/status/status.h\"\n"}, "absl/status/status.h"},
@@ -31,22 +32,32 @@ TEST(TidyRulesTest, IncludesThatTheTableForbids) {
       {"AllocSeesSchemas", {"alloc/heap.cc", "#include \"proto/trace.pb.h\"\n"}, "proto/trace.pb.h"},
       {"OddSpacing", {"alloc/heap.cc", "  #  include   <iostream>  // why\n"}, "iostream"},
       {"Comment", {"alloc/heap.cc", "// #include <iostream>\n"}, nullptr},
-      {"RecorderSeesOwnFiles", {"traces/recorder/preload.cc", "#include \"traces/recorder/spool.h\"\n"}, nullptr},
+      {"RecorderSeesOwnFiles",
+       {"traces/recorder/preload.cc", "#include \"traces/recorder/spool.h\"\n"},
+       nullptr},
       {"RecorderSeesCallKinds", {"traces/recorder/hooks.h", "#include \"traces/trace_event.h\"\n"}, nullptr},
-      {"RecorderSeesWriter", {"traces/recorder/hooks.h", "#include \"traces/trace_writer.h\"\n"}, "trace_writer.h"},
+      {"RecorderSeesWriter",
+       {"traces/recorder/hooks.h", "#include \"traces/trace_writer.h\"\n"},
+       "trace_writer.h"},
       {"RecorderSeesAbseil", {"traces/recorder/preload.cc", "#include \"absl/time/time.h\"\n"}, "absl/time"},
       {"CollectorSeesSpool", {"traces/collector.cc", "#include \"traces/recorder/spool.h\"\n"}, nullptr},
       {"TracesSeeAlloc", {"traces/collector.cc", "#include \"alloc/addr.h\"\n"}, "alloc/addr.h"},
       {"SimOsSeesTheSeam", {"sim/os/virtual_os.h", "#include \"alloc/os.h\"\n"}, nullptr},
       {"SimOsSeesHeap", {"sim/os/virtual_os.h", "#include \"alloc/heap.h\"\n"}, "alloc/heap.h"},
       {"SimOsSeesTraces", {"sim/os/virtual_os.h", "#include \"traces/trace_event.h\"\n"}, "trace_event.h"},
-      {"ReplaySeesBoth", {"sim/replay/x.cc", "#include \"alloc/heap.h\"\n#include \"traces/trace_cursor.h\"\n"}, nullptr},
+      {"ReplaySeesBoth",
+       {"sim/replay/x.cc", "#include \"alloc/heap.h\"\n#include \"traces/trace_cursor.h\"\n"},
+       nullptr},
       {"ReplaySeesReport", {"sim/replay/x.cc", "#include \"sim/report/report.h\"\n"}, "sim/report/report.h"},
       {"ReportSeesAlloc", {"sim/report/x.cc", "#include \"alloc/heap.h\"\n"}, "alloc/heap.h"},
       {"SimSeesTools", {"sim/report/x.cc", "#include \"tools/options.h\"\n"}, "tools/options.h"},
-      {"ToolsSeeTests", {"tools/main.cc", "#include \"tests/tidy/tidy_rules.h\"\n"}, "tests/tidy/tidy_rules.h"},
+      {"ToolsSeeTests",
+       {"tools/main.cc", "#include \"tests/tidy/tidy_rules.h\"\n"},
+       "tests/tidy/tidy_rules.h"},
       {"UnitTestSeesTests", {"alloc/os_test.cc", "#include \"tests/tidy/tidy_rules.h\"\n"}, "tests/"},
-      {"TestsSeeAll", {"tests/story/x.cc", "#include \"alloc/heap.h\"\n#include \"tools/options.h\"\n"}, nullptr},
+      {"TestsSeeAll",
+       {"tests/story/x.cc", "#include \"alloc/heap.h\"\n#include \"tools/options.h\"\n"},
+       nullptr},
   };
   for (const auto& c : kCases) {
     const std::vector<std::string> found = Text(CheckIncludes(c.file));
@@ -59,7 +70,8 @@ TEST(TidyRulesTest, IncludesThatTheTableForbids) {
 }
 
 TEST(TidyRulesTest, HeaderGuardsAreThePath) {
-  const std::string good = "// x\n#ifndef REHEAP_SIM_OS_X_Y_H_\n#define REHEAP_SIM_OS_X_Y_H_\n#endif  // REHEAP_SIM_OS_X_Y_H_\n";
+  const std::string good =
+      "// x\n#ifndef REHEAP_SIM_OS_X_Y_H_\n#define REHEAP_SIM_OS_X_Y_H_\n#endif  // REHEAP_SIM_OS_X_Y_H_\n";
   EXPECT_THAT(CheckHeaderGuard({"sim/os/x_y.h", good}), IsEmpty());
   EXPECT_THAT(CheckHeaderGuard({"sim/os/x_y.cc", ""}), IsEmpty());
   EXPECT_THAT(Text(CheckHeaderGuard({"sim/os/z.h", good})),
@@ -71,7 +83,8 @@ TEST(TidyRulesTest, HeaderGuardsAreThePath) {
 
 TEST(TidyRulesTest, LongFilesAreFound) {
   EXPECT_THAT(CheckLength({"a.cc", std::string(500, '\n')}), IsEmpty());
-  EXPECT_THAT(Text(CheckLength({"a.cc", std::string(501, '\n')})), ElementsAre(HasSubstr("at most 500 lines")));
+  EXPECT_THAT(Text(CheckLength({"a.cc", std::string(501, '\n')})),
+              ElementsAre(HasSubstr("at most 500 lines")));
   EXPECT_THAT(CheckLength({"README.md", std::string(501, '\n')}), IsEmpty());
 }
 
@@ -83,7 +96,9 @@ TEST(TidyRulesTest, UnfinishedWorkIsFound) {
 }
 
 TEST(TidyRulesTest, BranchesOnThePlatformAreFound) {
-  const auto found = [](const std::string& line) { return CheckPlatformBranches({"sim/os/x.cc", line}).size(); };
+  const auto found = [](const std::string& line) {
+    return CheckPlatformBranches({"sim/os/x.cc", line}).size();
+  };
   EXPECT_EQ(found("if (platform == kLinux) {"), 1u);
   EXPECT_EQ(found("if (platform_.name == \"linux\") {"), 1u);
   EXPECT_EQ(found("if (platform.name() != \"darwin-amd64\") {"), 1u);
@@ -98,8 +113,9 @@ TEST(TidyRulesTest, BranchesOnThePlatformAreFound) {
 }
 
 TEST(TidyRulesTest, TheTopLevelIsExactlyTheDesigns) {
-  std::vector<std::string> names = {"sim",       "alloc",     "traces",  "proto",           "tools", "tests",    "BUILD.bazel",
-                                    "WORKSPACE", "README.md", "LICENSE", "CONTRIBUTING.md", ".ci",   "bazel-bin"};
+  std::vector<std::string> names = {
+      "sim",       "alloc",     "traces",  "proto",           "tools", "tests",    "BUILD.bazel",
+      "WORKSPACE", "README.md", "LICENSE", "CONTRIBUTING.md", ".ci",   "bazel-bin"};
   EXPECT_THAT(CheckTopLevel(names), IsEmpty());
   names.push_back("docs");
   EXPECT_THAT(Text(CheckTopLevel(names)), ElementsAre("docs:0: nothing else at the top of the repository"));
