@@ -184,6 +184,15 @@ class PageHeap {
     return totals;
   }
 
+  // Free and large spans.
+  uint64_t CountSpans() const {
+    uint64_t spans = large_.spans;
+    for (const FreeSpans& free : free_) {
+      for (const SpanList& list : free.lists) spans += list.spans;
+    }
+    return spans;
+  }
+
   void CheckInvariants() const {
     for (int kind = 0; kind < 2; ++kind) {
       for (int n = 0; n < kLists; ++n) {
