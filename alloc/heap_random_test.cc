@@ -10,14 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "alloc/flat_index_page_map.h"
-#include "alloc/flat_page_map.h"
-#include "alloc/heap.h"
+#include "alloc/heap_direct.h"
 #include "alloc/heap_stats_for_tests.h"
-#include "alloc/radix2_page_map.h"
-#include "alloc/radix3_page_map.h"
 #include "alloc/scripted_os.h"
-#include "alloc/sparse_arena_page_map.h"
 #include "alloc/strategies_for_tests.h"
 
 namespace reheap {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "alloc/flat_page_map.h"
+#include "alloc/heap_direct.h"
 #include "alloc/heap_stats_for_tests.h"
 #include "alloc/scripted_os.h"
 #include "alloc/strategies_for_tests.h"
