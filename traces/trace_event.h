@@ -20,7 +20,7 @@ enum class EventKind : uint8_t {
   kThreadStart,   // thread
   kThreadEnd,     // thread
   // Address-space calls of the program itself (not of its malloc): address, size, and `argument` below.
-  kMap,           // mmap: argument = prot | flags << 32; result address in `address`
+  kMap,  // mmap: argument = prot | flags << 32; result address in `address`
   kUnmap,
   kProtect,       // argument = prot
   kAdvise,        // argument = advice
@@ -33,12 +33,35 @@ inline constexpr int kEventKindCount = 12;
 // Which function the program called. 0 = unknown (an importer's source did not say).
 enum class CallKind : uint8_t {
   kUnknown = 0,
-  kMalloc, kCalloc, kRealloc, kReallocarray, kFree,
-  kPosixMemalign, kAlignedAlloc, kMemalign, kValloc, kPvalloc,
-  kNew, kNewNothrow, kNewAligned, kNewAlignedNothrow,
-  kNewArray, kNewArrayNothrow, kNewArrayAligned, kNewArrayAlignedNothrow,
-  kDelete, kDeleteSized, kDeleteAligned, kDeleteSizedAligned, kDeleteNothrow, kDeleteAlignedNothrow,
-  kDeleteArray, kDeleteArraySized, kDeleteArrayAligned, kDeleteArraySizedAligned, kDeleteArrayNothrow,
+  kMalloc,
+  kCalloc,
+  kRealloc,
+  kReallocarray,
+  kFree,
+  kPosixMemalign,
+  kAlignedAlloc,
+  kMemalign,
+  kValloc,
+  kPvalloc,
+  kNew,
+  kNewNothrow,
+  kNewAligned,
+  kNewAlignedNothrow,
+  kNewArray,
+  kNewArrayNothrow,
+  kNewArrayAligned,
+  kNewArrayAlignedNothrow,
+  kDelete,
+  kDeleteSized,
+  kDeleteAligned,
+  kDeleteSizedAligned,
+  kDeleteNothrow,
+  kDeleteAlignedNothrow,
+  kDeleteArray,
+  kDeleteArraySized,
+  kDeleteArrayAligned,
+  kDeleteArraySizedAligned,
+  kDeleteArrayNothrow,
   kDeleteArrayAlignedNothrow,
 };
 inline constexpr int kCallKindCount = 31;
@@ -48,8 +71,8 @@ inline constexpr uint32_t kNoObject = 0xffffffff;
 struct TraceEvent {
   EventKind kind = EventKind::kAllocate;
   CallKind call = CallKind::kUnknown;
-  bool failed = false;          // the call returned failure: no object came of it (kResize: the old one lives on)
-  uint32_t thread = 0;          // index into the header's/trailer's thread table: one per (tid, generation)
+  bool failed = false;  // the call returned failure: no object came of it (kResize: the old one lives on)
+  uint32_t thread = 0;  // index into the header's/trailer's thread table: one per (tid, generation)
   uint32_t object = kNoObject;  // slot
   uint64_t size = 0;            // bytes asked for (calloc: the product; saturated on overflow)
   uint64_t alignment = 0;       // bytes; 0 = the function's default

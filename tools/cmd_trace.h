@@ -1,0 +1,19 @@
+// `reheap trace ...`: what is in a trace file, and is it sound (traces/).
+//
+// Functions of their arguments. Threads: one.
+#ifndef REHEAP_TOOLS_CMD_TRACE_H_
+#define REHEAP_TOOLS_CMD_TRACE_H_
+
+#include <string>
+#include <vector>
+
+#include "tools/command.h"
+
+namespace reheap {
+
+int TraceInfoCommand(const std::vector<std::string>& arguments, Terminal& terminal);
+int TraceCheckCommand(const std::vector<std::string>& arguments, Terminal& terminal);
+
+}  // namespace reheap
+
+#endif  // REHEAP_TOOLS_CMD_TRACE_H_
