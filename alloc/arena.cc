@@ -69,14 +69,15 @@ OsResult<Done> Arena::CheckPlan() const {
       (s.reserve_chunk_bytes < os_page || (s.reserve_chunk_bytes & (s.reserve_chunk_bytes - 1)) != 0)) {
     return Invalid(s.reserve_chunk_bytes);
   }
-  if (s.grow_round_bytes == 0 || s.grow_round_bytes % std::max(page_bytes(), os_page) != 0 ||
+  if ((s.grow_round_bytes & (s.grow_round_bytes - 1)) != 0 || s.grow_round_bytes == 0 || s.grow_round_bytes % std::max(page_bytes(), os_page) != 0 ||
       s.grow_min_bytes % s.grow_round_bytes != 0) {
     return Invalid(s.grow_round_bytes);
   }
   if (s.bitmap_bits_per_word != 0) {
     const uint64_t most_heap = std::max(s.heap_bytes, s.window_bytes);
     const uint64_t needed = most_heap / static_cast<uint64_t>(s.word_bits) * s.bitmap_bits_per_word;
-    if (s.bitmap_chunk_bytes == 0 || s.bitmap_chunk_bytes % os_page != 0 || s.bitmap_bytes < needed) {
+    const bool power_of_two = (s.bitmap_chunk_bytes & (s.bitmap_chunk_bytes - 1)) == 0;
+    if (!power_of_two || s.bitmap_chunk_bytes < os_page || s.bitmap_bytes < needed) {
       return Invalid(s.bitmap_bytes);
     }
   }

@@ -361,7 +361,12 @@ void Heap<M, PageMapT>::CheckInvariants() const {
   cache_records_.CheckInvariants();
   bit_records_.CheckInvariants();
   page_heap_.CheckInvariants();
-  for (int c = 1; c < classes_.count(); ++c) central_[c].CheckInvariants();
+  uint64_t spans = page_heap_.CountSpans();
+  for (int c = 1; c < classes_.count(); ++c) {
+    central_[c].CheckInvariants();
+    spans += central_[c].totals().spans;
+  }
+  REHEAP_CHECK_EQ(spans, span_records_.live_records());
   for (CacheId id = 0; id < cache_ids_; ++id) {
     if (caches_[id]) CheckCache(caches_[id]);
   }

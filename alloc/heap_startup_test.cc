@@ -6,11 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "alloc/flat_page_map.h"
-#include "alloc/heap.h"
-#include "alloc/radix3_page_map.h"
+#include "alloc/heap_direct.h"
 #include "alloc/scripted_os.h"
-#include "alloc/sparse_arena_page_map.h"
 #include "alloc/strategies_for_tests.h"
 
 namespace reheap {

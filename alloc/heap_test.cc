@@ -6,27 +6,13 @@
 #include <memory>
 #include <vector>
 
-#include "alloc/flat_page_map.h"
+#include "alloc/heap_direct.h"
+#include "alloc/heap_stats_for_tests.h"
 #include "alloc/scripted_os.h"
 #include "alloc/strategies_for_tests.h"
 
 namespace reheap {
 namespace {
-
-void ExpectSame(const HeapStats& a, const HeapStats& b) {
-  EXPECT_EQ(a.free_bytes, b.free_bytes);
-  EXPECT_EQ(a.discarded_bytes, b.discarded_bytes);
-  EXPECT_EQ(a.small_span_bytes, b.small_span_bytes);
-  EXPECT_EQ(a.large_span_bytes, b.large_span_bytes);
-  EXPECT_EQ(a.live_objects, b.live_objects);
-  EXPECT_EQ(a.live_bytes, b.live_bytes);
-  EXPECT_EQ(a.large_objects, b.large_objects);
-  EXPECT_EQ(a.large_requested_bytes, b.large_requested_bytes);
-  EXPECT_EQ(a.cached_objects, b.cached_objects);
-  EXPECT_EQ(a.cached_bytes, b.cached_bytes);
-  EXPECT_EQ(a.central_bytes, b.central_bytes);
-  EXPECT_EQ(a.small_spans, b.small_spans);
-}
 
 class HeapTest : public testing::Test {
  protected:
@@ -40,7 +26,7 @@ class HeapTest : public testing::Test {
 
   void Check() {
     heap_->CheckInvariants();
-    ExpectSame(heap_->stats(), heap_->RecountSlow());
+    ExpectSameStats(heap_->stats(), heap_->RecountSlow());
   }
   Addr Malloc(uint64_t bytes, uint64_t alignment = 1) { return heap_->Malloc(cache_, bytes, alignment); }
   FreeError Free(Addr object) { return heap_->Free(cache_, object); }
@@ -93,7 +79,7 @@ TEST_F(HeapTest, EveryBadFreeIsNamedAndChangesNothing) {
   };
   const HeapStats before = heap_->stats();
   for (const Case& c : cases) EXPECT_EQ(Free(c.object), c.expected) << c.name;
-  ExpectSame(heap_->stats(), before);
+  ExpectSameStats(heap_->stats(), before);
   EXPECT_EQ(Free(small), FreeError::kNone);
   EXPECT_EQ(Free(large), FreeError::kNone);
 }
@@ -138,7 +124,7 @@ TEST_F(HeapTest, HugeRequestsAreRefused) {
     EXPECT_FALSE(Malloc(bytes, kGiB)) << bytes;
     EXPECT_FALSE(Malloc(1, uint64_t{1} << 63));
   }
-  ExpectSame(heap_->stats(), before);
+  ExpectSameStats(heap_->stats(), before);
   EXPECT_TRUE(Malloc(100));
 }
 

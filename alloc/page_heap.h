@@ -153,7 +153,7 @@ class PageHeap {
       }
       const Span& span = memory_->template Read<Span>(ref);
       const uint64_t pages = span.pages;
-      if (!os_->Discard({span.start, pages << page_shift_}).ok()) break;
+      if (!DiscardByParts({span.start, pages << page_shift_})) break;
       RemoveFree(ref);
       totals_.free -= pages;
       totals_.discarded += pages;
@@ -182,6 +182,15 @@ class PageHeap {
       totals.large_requested_bytes += span.large_bytes;
     });
     return totals;
+  }
+
+  // Free and large spans.
+  uint64_t CountSpans() const {
+    uint64_t spans = large_.spans;
+    for (const FreeSpans& free : free_) {
+      for (const SpanList& list : free.lists) spans += list.spans;
+    }
+    return spans;
   }
 
   void CheckInvariants() const {
@@ -303,13 +312,45 @@ class PageHeap {
     return best;
   }
 
+  // A free span may have joined pieces that the OS handed out one by one, and windows gives back or commits within one
+  // of them only (MEM_DECOMMIT, MEM_COMMIT over two allocations: ERROR_INVALID_ADDRESS). So a refusal is tried again
+  // with halves, down to a heap page, as Go does since 30b8af98c (issue 7143).
+  template <class Call>
+  OsResult<Done> ByParts(AddrRange range, uint64_t* done_bytes, Call call) const {
+    const uint64_t page_bytes = uint64_t{1} << page_shift_;
+    while (range.bytes > 0) {
+      uint64_t part_bytes = range.bytes;
+      OsResult<Done> result = call({range.start, part_bytes});
+      while (!result.ok() && part_bytes > page_bytes) {
+        part_bytes = RoundUp(part_bytes / 2, page_bytes);
+        result = call({range.start, part_bytes});
+      }
+      if (!result.ok()) return result;
+      *done_bytes += part_bytes;
+      range = {range.start + part_bytes, range.bytes - part_bytes};
+    }
+    return Done();
+  }
+
+  // False: nothing was discarded. A part counts for the whole: the next Reuse makes all of it usable.
+  bool DiscardByParts(AddrRange range) const {
+    uint64_t done_bytes = 0;
+    const OsResult<Done> result = ByParts(range, &done_bytes, [&](AddrRange part) { return os_->Discard(part); });
+    return result.ok() || done_bytes > 0;
+  }
+
+  OsResult<Done> ReuseByParts(AddrRange range) const {
+    uint64_t done_bytes = 0;
+    return ByParts(range, &done_bytes, [&](AddrRange part) { return os_->Reuse(part); });
+  }
+
   OsResult<Done> ReuseDiscarded() {
     for (SpanList& list : free_[kGone].lists) {
       while (list.first) {
         const SpanRef ref = list.first;
         const Span& span = memory_->template Read<Span>(ref);
         const uint64_t pages = span.pages;
-        const OsResult<Done> reused = os_->Reuse({span.start, pages << page_shift_});
+        const OsResult<Done> reused = ReuseByParts({span.start, pages << page_shift_});
         if (!reused.ok()) return reused;
         RemoveFree(ref);
         totals_.discarded -= pages;

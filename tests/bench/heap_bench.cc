@@ -13,9 +13,7 @@
 #include <memory>
 #include <vector>
 
-#include "alloc/flat_index_page_map.h"
-#include "alloc/flat_page_map.h"
-#include "alloc/heap.h"
+#include "alloc/heap_direct.h"
 #include "alloc/real_os.h"
 
 namespace reheap {
