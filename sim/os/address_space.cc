@@ -231,7 +231,7 @@ std::optional<Addr> AddressSpace::LowestFit(Addr lowest, Addr highest, uint64_t 
 // ---- merging ----
 
 bool AddressSpace::MayMerge(const MappingTraits& a, const MappingTraits& b) const {
-  return a == b && a.kind != MappingKind::kSpecial && a.kind != MappingKind::kStack;
+  return a == b && a.kind != MappingKind::kSpecial;
 }
 
 // Both never written, one of them, or both by the same anon_vma (is_mergeable_anon_vma, mm/vma.c, 6.18).

@@ -27,7 +27,7 @@ enum class MappingKind : uint8_t {
   kAnonymous,
   kFile,     // of the image; pieces of one file at matching offsets merge
   kSpecial,  // the kernel's own pages ([vdso], [vvar]): never merges
-  kStack,    // keeps a guard gap below; never merges
+  kStack,    // keeps a guard gap below; its own pieces merge, new mappings never join it
 };
 
 // What makes a mapping the same as its neighbour.
