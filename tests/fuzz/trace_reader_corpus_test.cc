@@ -1,7 +1,7 @@
 // The fuzzer's corpus as a plain test: every file of tests/fuzz/corpus, and seeded mutations of each.
 //
-// Nothing to assert but that it ends: a crash, a hang or a sanitizer's report is the failure. The one check that
-// needs numbers is that the corpus is there.
+// Nothing to assert but that it ends: a crash, a hang or a sanitizer's report is the failure. The one check
+// that needs numbers is that the corpus is there.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -26,7 +26,8 @@ constexpr int kMutationsPerFile = 300;
 
 std::vector<std::filesystem::path> Corpus() {
   std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator("tests/fuzz/corpus")) paths.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator("tests/fuzz/corpus"))
+    paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   return paths;
 }
@@ -36,7 +37,7 @@ std::string Contents(const std::filesystem::path& path) {
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
-void Run(const std::string& bytes) {
+void RunInput(const std::string& bytes) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
 }
 
@@ -46,11 +47,21 @@ std::string Mutate(std::string bytes, std::mt19937_64& random) {
     const size_t at = random() % bytes.size();
     const size_t length = std::min<size_t>(bytes.size() - at, 1 + random() % 16);
     switch (random() % 8) {
-      case 0: bytes.insert(at, bytes.substr(at, length)); break;
-      case 1: bytes.erase(at, length); break;
-      case 2: bytes.resize(random() % 4 == 0 ? at : bytes.size()); break;
-      case 3: bytes[at] = static_cast<char>(0xff); break;
-      default: bytes[at] = static_cast<char>(random()); break;
+      case 0:
+        bytes.insert(at, bytes.substr(at, length));
+        break;
+      case 1:
+        bytes.erase(at, length);
+        break;
+      case 2:
+        bytes.resize(random() % 4 == 0 ? at : bytes.size());
+        break;
+      case 3:
+        bytes[at] = static_cast<char>(0xff);
+        break;
+      default:
+        bytes[at] = static_cast<char>(random());
+        break;
     }
   }
   return bytes;
@@ -63,8 +74,8 @@ TEST(TraceReaderCorpus, EveryFileAndItsMutationsEnd) {
   std::mt19937_64 random(kSeed);
   for (const std::filesystem::path& path : corpus) {
     const std::string bytes = Contents(path);
-    Run(bytes);
-    for (int i = 0; i < kMutationsPerFile; ++i) Run(Mutate(bytes, random));
+    RunInput(bytes);
+    for (int i = 0; i < kMutationsPerFile; ++i) RunInput(Mutate(bytes, random));
   }
 }
 
