@@ -163,7 +163,7 @@ __attribute__((noinline)) void ClaimOwnership(ThreadState& thread, Segment* segm
 __attribute__((noinline)) Segment* Prepare(ThreadState& thread) {
   const int saved_errno = errno;
   Segment* segment = PrepareWithErrnoAtRisk(thread);
-  if (segment == nullptr && g_guard->mode.load(std::memory_order_relaxed) == kOn) {
+  if (segment == nullptr && g_guard->mode.load(std::memory_order_relaxed) != kOff) {
     g_control->dropped_events.fetch_add(1, std::memory_order_relaxed);
   }
   errno = saved_errno;

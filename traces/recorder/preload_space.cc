@@ -21,6 +21,8 @@
 namespace reheap::recorder {
 namespace {
 
+constexpr uintptr_t kSmallestOsPageBytes = 4096;
+
 bool IsAllocators(const void* caller) {
   const uintptr_t address = reinterpret_cast<uintptr_t>(caller);
   return address >= g_real.allocator_start && address < g_real.allocator_end;
@@ -63,7 +65,9 @@ REHEAP_EXPORT void* mmap64(void* hint, size_t bytes, int protection, int flags, 
 
 REHEAP_EXPORT int munmap(void* address, size_t bytes) {
   if (!Ready()) return static_cast<int>(syscall(SYS_munmap, address, bytes));
-  if (!IsAllocators(__builtin_return_address(0))) RecordSpace(Op::kUnmap, address, bytes, 0, 0);
+  // The two mistakes that munmap(2) refuses are known before the call.
+  const bool refused = bytes == 0 || reinterpret_cast<uintptr_t>(address) % kSmallestOsPageBytes != 0;
+  if (!refused && !IsAllocators(__builtin_return_address(0))) RecordSpace(Op::kUnmap, address, bytes, 0, 0);
   return g_real.munmap(address, bytes);
 }
 

@@ -131,8 +131,13 @@ int CreateSpoolFile(const char* directory, uint32_t* image) {
 void FillFacts(spool::ControlPage* control) {
   char* facts = reinterpret_cast<char*>(control) + control->facts_offset;
   control->maps_bytes = ReadFile("/proc/self/maps", facts, spool::kFactsBytes);
-  control->arguments_bytes =
-      ReadFile("/proc/self/cmdline", facts + control->maps_bytes, spool::kFactsBytes - control->maps_bytes);
+  facts += control->maps_bytes;
+  uint64_t room = spool::kFactsBytes - control->maps_bytes;
+  control->arguments_bytes = ReadFile("/proc/self/cmdline", facts, room);
+  facts += control->arguments_bytes;
+  room -= control->arguments_bytes;
+  const long length = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", facts, room);
+  control->program_bytes = length < 0 ? 0 : static_cast<uint32_t>(length);
 }
 
 void FillControl(spool::ControlPage* control, uint32_t segments, uint32_t image, bool force_counter) {
@@ -157,6 +162,8 @@ void FillControl(spool::ControlPage* control, uint32_t segments, uint32_t image,
 #endif
   control->clock_later.store(control->clock_at_start);
   control->monotonic_ns_later.store(control->monotonic_ns_at_start);
+  // What came before there was a page to count it in.
+  control->dropped_events.store(g_no_control.dropped_events.load());
   control->magic = spool::kMagic;
 }
 

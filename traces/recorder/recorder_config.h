@@ -26,7 +26,7 @@ inline constexpr uint64_t kDefaultPoolBytes = uint64_t{64} << 20;
 inline constexpr uint64_t kDefaultUncollectedBytes = uint64_t{1} << 30;
 inline constexpr uint64_t kMaxPoolBytes = uint64_t{64} << 30;
 // A waiting thread gives up and counts drops after this long without a tick of the collector.
-inline constexpr int64_t kDeadCollectorNs = 2'000'000'000;
+inline constexpr int64_t kDeadCollectorNs = 5'000'000'000;
 // ... and after this long in any case.
 inline constexpr int64_t kLongestWaitNs = 20'000'000'000;
 

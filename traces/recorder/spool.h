@@ -6,7 +6,7 @@
 //   offset               bytes              what
 //   0                    4096               ControlPage
 //   4096                 4 x max_segments   segment states (SegmentState), padded to a 4 KiB page
-//   facts_offset         kFactsBytes        text the recorder copied at start: maps, then arguments
+//   facts_offset         kFactsBytes        text the recorder copied at start: maps, arguments, program
 //   segments_offset      kSegmentBytes x n  segments: a 64-byte header, then 16-byte records
 //
 // A segment belongs to one thread at a time. Only that thread writes records and `used`; the collector reads
@@ -103,6 +103,8 @@ struct ControlPage {
   uint64_t segments_offset;
   uint32_t maps_bytes;       // of the facts: text of /proc/self/maps
   uint32_t arguments_bytes;  // then /proc/self/cmdline
+  uint32_t program_bytes;    // then the target of /proc/self/exe
+  uint32_t reserved2;
 
   int32_t pid;
   int32_t parent_pid;
