@@ -82,6 +82,33 @@ TEST(TraceCheckCommandTest, BrokenRulesAreNamedCountedAndExitOne) {
   EXPECT_THAT(ran.out, HasSubstr(", 3 violations\n"));
 }
 
+TEST(TraceImportCommandTest, AndroidTextBecomesATraceThatKeepsTheRules) {
+  const std::string in = TempPath("allocs.txt");
+  const std::string out = TempPath("allocs.trace");
+  std::ofstream(in) << "7: malloc 0x1000 64\n7: calloc 0x2000 4 8\n8: free 0x1000\n8: thread_done 0x0\n";
+  const Ran ran = Reheap({"trace", "import", "--from", "android", in, out});
+  EXPECT_EQ(ran.exit_code, kAsExpected) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr(" of 4 lines\n"));
+  EXPECT_EQ(Reheap({"trace", "check", out}).exit_code, kAsExpected);
+  EXPECT_THAT(Reheap({"trace", "info", out}).out, HasSubstr("  not known "));
+}
+
+TEST(TraceImportCommandTest, WordsAndFilesThatDoNotFitAreNamed) {
+  const std::string in = TempPath("wrong.txt");
+  std::ofstream(in) << "7: malloc 0x1000 64\n7: free 0x9999\n";
+  const std::string out = TempPath("wrong.trace");
+  const Ran strict = Reheap({"trace", "import", "--from", "android", in, out});
+  EXPECT_EQ(strict.exit_code, kUnreadableInput);
+  EXPECT_THAT(strict.err, HasSubstr(in));
+  const Ran lenient = Reheap({"trace", "import", "--from", "android", "--lenient", in, out});
+  EXPECT_EQ(lenient.exit_code, kAsExpected);
+  EXPECT_THAT(lenient.err, HasSubstr("  1 frees of unknown pointers, dropped\n"));
+  EXPECT_THAT(Reheap({"trace", "import", in, out}).err, HasSubstr("--from FORMAT is missing: android"));
+  const Ran format = Reheap({"trace", "import", "--from", "androit", in, out});
+  EXPECT_EQ(format.exit_code, kUsage);
+  EXPECT_THAT(format.err, HasSubstr("--from: 'androit' is not one of android"));
+}
+
 TEST(TraceCommandsTest, WhatCannotBeReadIsExitThreeAndNamed) {
   const std::string empty = TempPath("empty.trace");
   std::ofstream(empty).close();
