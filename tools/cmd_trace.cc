@@ -29,7 +29,8 @@ void PrintViolations(const TraceCheckReport& report, std::ostream& out) {
 
 // What an importer had to mend, so that nobody takes the trace for better than its source.
 void PrintImport(const AndroidImportReport& report, const std::string& out_path, std::ostream& err) {
-  err << out_path << ": " << FormatCount(report.events) << " events of " << FormatCount(report.lines) << " lines\n";
+  err << out_path << ": " << FormatCount(report.events) << " events of " << FormatCount(report.lines)
+      << " lines\n";
   const std::pair<const char*, uint64_t> mended[] = {
       {"times before their predecessor's, raised to it", report.raised_times},
       {"frees of unknown pointers, dropped", report.unknown_frees},
@@ -45,11 +46,13 @@ void PrintImport(const AndroidImportReport& report, const std::string& out_path,
 
 int TraceInfoCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
   constexpr char kVerb[] = "trace info";
-  VerbOptions options(kVerb, "trace info T",
-                      "Says what is in the trace T: program and host, events by kind and call, threads, time span, bytes\n"
-                      "and objects alive at most, a histogram of sizes, dropped events, bytes per event.",
-                      "reheap trace info web.trace");
-  if (absl::Status status = options.Parse(arguments, {"T"}); !status.ok()) return FailUsage(kVerb, status, terminal);
+  VerbOptions options(
+      kVerb, "trace info T",
+      "Says what is in the trace T: program and host, events by kind and call, threads, time span, bytes and "
+      "objects alive at most, a histogram of sizes, dropped events, bytes per event.",
+      "reheap trace info web.trace");
+  if (absl::Status status = options.Parse(arguments, {"T"}); !status.ok())
+    return FailUsage(kVerb, status, terminal);
   if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
   const absl::StatusOr<TraceInfo> info = ReadTraceInfo(options.operand(0));
   if (!info.ok()) return FailUnreadable(kVerb, info.status(), terminal);
@@ -60,12 +63,13 @@ int TraceInfoCommand(const std::vector<std::string>& arguments, Terminal& termin
 int TraceCheckCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
   constexpr char kVerb[] = "trace check";
   VerbOptions options(kVerb, "trace check T [options]",
-                      "Names each rule that the trace T breaks, with block, event, thread and time. Exit code 0: none is\n"
-                      "broken; 1: some are; 3: the file cannot be read.",
+                      "Names each rule that the trace T breaks, with block, event, thread and time. Exit "
+                      "code 0: none is broken; 1: some are; 3: the file cannot be read.",
                       "reheap trace check web.trace --show 20");
   options.Group("Output");
   options.Value("show", "N", "100", "how many places to print at most; all are counted");
-  if (absl::Status status = options.Parse(arguments, {"T"}); !status.ok()) return FailUsage(kVerb, status, terminal);
+  if (absl::Status status = options.Parse(arguments, {"T"}); !status.ok())
+    return FailUsage(kVerb, status, terminal);
   if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
   const absl::StatusOr<uint64_t> show = options.Number("show");
   if (!show.ok()) return FailUsage(kVerb, show.status(), terminal);
@@ -85,14 +89,16 @@ int TraceCheckCommand(const std::vector<std::string>& arguments, Terminal& termi
 
 int TraceImportCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
   constexpr char kVerb[] = "trace import";
-  VerbOptions options(kVerb, "trace import --from FORMAT IN OUT [options]",
-                      "Turns another tool's record of allocations into a trace. What the source cannot say stays unknown in\n"
-                      "the trace's header; nothing is invented. FORMAT:\n"
-                      "  android   bionic's record_allocs text, as memory_replay reads it (IN may be /dev/stdin)",
-                      "reheap trace import --from android surfaceflinger.txt surfaceflinger.trace");
+  VerbOptions options(
+      kVerb, "trace import --from FORMAT IN OUT [options]",
+      "Turns another tool's record of allocations into a trace. What the source cannot say stays unknown in "
+      "the trace's header; nothing is invented. FORMAT:\n"
+      "  android   bionic's record_allocs text, as memory_replay reads it (IN may be /dev/stdin)",
+      "reheap trace import --from android surfaceflinger.txt surfaceflinger.trace");
   options.Group("Input");
   options.Value("from", "FORMAT", "", "android");
-  options.Flag("lenient", "mend lines that break a trace's rules, and count them, instead of refusing the file");
+  options.Flag("lenient",
+               "mend lines that break a trace's rules, and count them, instead of refusing the file");
   if (absl::Status status = options.Parse(arguments, {"IN", "OUT"}); !status.ok()) {
     return FailUsage(kVerb, status, terminal);
   }

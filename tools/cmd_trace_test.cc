@@ -48,15 +48,16 @@ TEST(TraceInfoCommandTest, SaysWhatIsInTheTrace) {
   ASSERT_TRUE(SmallTrace().WriteTo(path).ok());
   const Ran ran = Reheap({"trace", "info", path});
   ASSERT_EQ(ran.exit_code, kAsExpected) << ran.err;
-  for (const char* line : {"  program          /usr/bin/true, pid 42\n",
-                           "  host             x86_64 6.18, RAM 16.0 GiB, swap 0 B, overcommit 0, THP ?\n",
-                           "  limits           address space 4.0 GiB, data unlimited, stack unlimited, 0 mappings\n",
-                           "  events           5\n", "  threads          2, of 2 known\n",
-                           "  time span        5.0 us, to 1.0 us\n", "  asked for        4.1 KiB in all\n",
-                           "  most alive       4.1 KiB (at event 1); 2 objects\n",
-                           "  alive at end     0 B in 0 objects\n", "  cross-thread     2 frees\n",
-                           "  free(NULL)       1\n", "  failed calls     0\n", "  dropped          0 events\n",
-                           "malloc      2  40.0 %\n", "free        3  60.0 %\n", "4.0 KiB to below 8.0 KiB      1  50.0 %\n"}) {
+  for (const char* line :
+       {"  program          /usr/bin/true, pid 42\n",
+        "  host             x86_64 6.18, RAM 16.0 GiB, swap 0 B, overcommit 0, THP ?\n",
+        "  limits           address space 4.0 GiB, data unlimited, stack unlimited, 0 mappings\n",
+        "  events           5\n", "  threads          2, of 2 known\n",
+        "  time span        5.0 us, to 1.0 us\n", "  asked for        4.1 KiB in all\n",
+        "  most alive       4.1 KiB (at event 1); 2 objects\n", "  alive at end     0 B in 0 objects\n",
+        "  cross-thread     2 frees\n", "  free(NULL)       1\n", "  failed calls     0\n",
+        "  dropped          0 events\n", "malloc      2  40.0 %\n", "free        3  60.0 %\n",
+        "4.0 KiB to below 8.0 KiB      1  50.0 %\n"}) {
     EXPECT_THAT(ran.out, HasSubstr(line));
   }
 }
