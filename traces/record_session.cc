@@ -1,0 +1,217 @@
+#include "traces/record_session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "traces/preloadable.h"
+#include "traces/recorder/recorder_config.h"
+#include "traces/recorder_library.h"
+
+namespace reheap {
+namespace {
+
+constexpr int kForwardedSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+constexpr timespec kTick = {0, 1'000'000};
+constexpr char kLibraryName[] = "libreheap_recorder.so";
+
+int64_t MonotonicMs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+std::atomic<pid_t> g_forward_to{0};
+
+void ForwardSignal(int signal_number) {
+  const int saved_errno = errno;
+  const pid_t pid = g_forward_to.load(std::memory_order_relaxed);
+  if (pid > 0) kill(pid, signal_number);
+  errno = saved_errno;
+}
+
+// Passes signals on while it lives. A terminal's Ctrl-C reaches the program by itself as well, since it shares
+// the process group; a second SIGINT is what a shell's own children get too when they are killed by name.
+class SignalForwarder {
+ public:
+  explicit SignalForwarder(pid_t pid) {
+    g_forward_to.store(pid);
+    struct sigaction action = {};
+    action.sa_handler = ForwardSignal;
+    action.sa_flags = SA_RESTART;
+    for (size_t i = 0; i < std::size(kForwardedSignals); ++i) sigaction(kForwardedSignals[i], &action, &before_[i]);
+  }
+  ~SignalForwarder() {
+    g_forward_to.store(0);
+    for (size_t i = 0; i < std::size(kForwardedSignals); ++i) sigaction(kForwardedSignals[i], &before_[i], nullptr);
+  }
+  SignalForwarder(const SignalForwarder&) = delete;
+  SignalForwarder& operator=(const SignalForwarder&) = delete;
+
+ private:
+  struct sigaction before_[std::size(kForwardedSignals)];
+};
+
+// A library on a file system mounted noexec cannot be mapped for execution.
+bool MayExecuteFrom(const std::string& directory) {
+  struct statvfs info;
+  return statvfs(directory.c_str(), &info) == 0 && (info.f_flag & ST_NOEXEC) == 0;
+}
+
+absl::StatusOr<std::string> MakeSpoolDirectory(const std::string& asked_parent) {
+  std::vector<std::string> parents;
+  if (!asked_parent.empty()) {
+    parents = {asked_parent};
+  } else {
+    if (const char* tmpdir = std::getenv("TMPDIR"); tmpdir != nullptr && tmpdir[0] == '/') parents.push_back(tmpdir);
+    parents.insert(parents.end(), {"/dev/shm", "/tmp"});
+  }
+  for (const std::string& parent : parents) {
+    if (!MayExecuteFrom(parent)) continue;
+    std::string name = parent + "/reheap-spool-XXXXXX";
+    if (mkdtemp(name.data()) != nullptr) return name;
+  }
+  return absl::UnavailableError(absl::StrCat("no directory for the spool: tried ", absl::StrJoin(parents, ", "),
+                                             " (must be writable and not mounted noexec)"));
+}
+
+absl::Status WriteLibrary(const std::string& path) {
+  std::ofstream file(path, std::ios::binary);
+  const std::string_view bytes = RecorderLibrary()[0].contents;
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file) return absl::UnavailableError(absl::StrCat(path, ": cannot write ", bytes.size(), " bytes"));
+  return absl::OkStatus();
+}
+
+// The program's environment: ours, with the recorder's variables. A LD_PRELOAD of the user's stays, and
+// stays in front: the recorder then sees what that library asks of malloc, as the program would.
+std::vector<std::string> Environment(const RecordOptions& options, const std::string& directory) {
+  std::vector<std::string> result;
+  std::string preload = directory + "/" + kLibraryName;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    absl::string_view text = *entry;
+    if (absl::StartsWith(text, "REHEAP_")) continue;
+    if (absl::ConsumePrefix(&text, "LD_PRELOAD=")) {
+      if (!text.empty()) preload = absl::StrCat(text, ":", preload);
+      continue;
+    }
+    result.push_back(*entry);
+  }
+  result.push_back("LD_PRELOAD=" + preload);
+  result.push_back(absl::StrCat(recorder::kSpoolDirVariable, "=", directory));
+  result.push_back(absl::StrCat(recorder::kCollectorVariable, "=1"));
+  if (options.pool_bytes != 0) {
+    result.push_back(absl::StrCat(recorder::kPoolBytesVariable, "=", options.pool_bytes));
+  }
+  if (options.force_counter_clock) result.push_back(absl::StrCat(recorder::kClockVariable, "=counter"));
+  return result;
+}
+
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// fork and exec; an exec that fails is reported through a pipe that a successful one closes.
+absl::StatusOr<pid_t> Start(const RecordOptions& options, const std::string& directory) {
+  const std::vector<std::string> environment = Environment(options, directory);
+  const std::vector<char*> arguments = Pointers(options.command);
+  const std::vector<char*> variables = Pointers(environment);
+  int report[2];
+  if (pipe2(report, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe2");
+  const pid_t pid = fork();
+  if (pid == 0) {
+    execvpe(arguments[0], arguments.data(), variables.data());
+    const int error = errno;
+    const ssize_t written = write(report[1], &error, sizeof(error));
+    _exit(written == sizeof(error) ? 127 : 126);
+  }
+  const int fork_error = errno;
+  close(report[1]);
+  int error = 0;
+  ssize_t got = 0;
+  do {
+    got = pid < 0 ? 0 : read(report[0], &error, sizeof(error));
+  } while (got < 0 && errno == EINTR);
+  close(report[0]);
+  if (pid < 0) return absl::ErrnoToStatus(fork_error, "fork");
+  if (got != sizeof(error)) return pid;
+  waitpid(pid, nullptr, 0);
+  return absl::ErrnoToStatus(error, options.command[0]);
+}
+
+// Steps the collector until the program has ended, then until its descendants have, or the time is up.
+absl::StatusOr<int> CollectUntilEnd(pid_t pid, const RecordOptions& options, Collector& collector) {
+  int wait_status = 0;
+  bool root_ended = false;
+  int64_t deadline_ms = 0;
+  absl::Status trouble;
+  while (true) {
+    if (!root_ended && waitpid(pid, &wait_status, WNOHANG) == pid) {
+      root_ended = true;
+      deadline_ms = MonotonicMs() + options.linger_ms;
+    }
+    // Trouble with our files must not end the program: it runs on, unrecorded.
+    if (trouble.ok()) trouble = collector.Step();
+    if (root_ended && (!trouble.ok() || collector.active_images() == 0 || MonotonicMs() > deadline_ms)) break;
+    nanosleep(&kTick, nullptr);
+  }
+  if (trouble.ok()) trouble = collector.Finish();
+  if (!trouble.ok()) return trouble;
+  return wait_status;
+}
+
+}  // namespace
+
+absl::StatusOr<RecordResult> RecordProgram(const RecordOptions& options) {
+  if (options.command.empty()) return absl::InvalidArgumentError("no program to record");
+  if (options.output.empty()) return absl::InvalidArgumentError("no name for the trace");
+  absl::StatusOr<std::string> directory = MakeSpoolDirectory(options.spool_parent);
+  if (!directory.ok()) return directory.status();
+  const absl::Cleanup remove_directory = [&] {
+    std::error_code error;
+    std::filesystem::remove_all(*directory, error);
+  };
+  absl::Status written = WriteLibrary(*directory + "/" + kLibraryName);
+  if (!written.ok()) return written;
+
+  absl::StatusOr<pid_t> pid = Start(options, *directory);
+  if (!pid.ok()) return pid.status();
+  const SignalForwarder forwarder(*pid);
+  Collector collector({.directory = *directory,
+                       .output = options.output,
+                       .root_pid = *pid,
+                       .zstd_level = options.zstd_level});
+  absl::StatusOr<int> wait_status = CollectUntilEnd(*pid, options, collector);
+  if (!wait_status.ok()) return wait_status.status();
+
+  RecordResult result;
+  result.wait_status = *wait_status;
+  result.processes = collector.processes();
+  if (result.processes.empty() || result.processes.front().pid != *pid) {
+    result.not_recorded_reason = WhyNotRecorded(options.command[0]);
+  }
+  return result;
+}
+
+}  // namespace reheap

@@ -1,0 +1,143 @@
+// A lane: one thread's stream of records into its own segment (row 2 of the walk).
+//
+// Append() is the hot path: three loads, two compares, a 16-byte store and the store of `used`. Everything else
+// (no segment, segment full, the collector's clock ticked, this is a forked child, recording stopped) is
+// Prepare(), out of line, about once a millisecond or once in 2 000 events.
+//
+// Order between threads (README.md has the proof): a record's time is the last kClock record before it in its
+// lane. A record whose address was last handled by another thread reads the clock itself; a table of
+// last owners, hashed by address, says so. It is only read as long as addresses stay with their threads, and not
+// even read until a second thread records.
+//
+// Ownership: segments belong to the spool, a lane borrows one. Threads: a lane is one thread's; Prepare takes no
+// lock that another thread's event waits for. No libc allocation, no cancellation point, errno kept.
+#ifndef REHEAP_TRACES_RECORDER_LANE_H_
+#define REHEAP_TRACES_RECORDER_LANE_H_
+
+#include <stdint.h>
+
+#include <atomic>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+#include "traces/recorder/spool.h"
+
+namespace reheap::recorder {
+
+using spool::Op;
+using spool::Record;
+using spool::Segment;
+
+#define REHEAP_LIKELY(x) __builtin_expect(!!(x), 1)
+#define REHEAP_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+struct ThreadState {
+  Segment* segment = nullptr;   // null: Prepare finds one
+  uint32_t epoch = 0;           // the tick this thread has seen, salted
+  uint16_t owner = kNoOwner;    // this thread's name in the table of last owners
+  bool has_lane = false;
+  uint32_t lane = 0;
+  uint32_t next_sequence = 0;   // of segments
+  uint32_t fork_number = 0;     // of the last fork that this thread began
+  uint32_t refused_epoch = 0;   // no segment was to be had in this tick: do not ask again before the next
+
+  static constexpr uint16_t kNoOwner = 0xffff;  // never in the table, so never equal
+};
+
+// In a page of its own that the kernel clears in a forked child (MADV_WIPEONFORK), so that a child is recognised
+// however it was made, before it writes into its parent's segments.
+struct ForkGuard {
+  uint32_t salt;                // added to the epoch; never 0 while recording
+  std::atomic<uint32_t> mode;   // Mode
+  std::atomic<uint32_t> growing;  // a thread is adding a segment to the pool
+};
+
+enum Mode : uint32_t { kUnset = 0, kStartingUp, kOn, kOff };
+
+// The table of last owners: 2^16 entries of 2 bytes, untouched (no memory) in single-threaded programs.
+inline constexpr int kOwnerBits = 16;
+inline constexpr uint16_t kNobody = 0;
+inline constexpr uint16_t kClaiming = 0x8000;  // | the claimer's name
+
+extern __thread ThreadState t_state __attribute__((tls_model("initial-exec")));
+extern spool::ControlPage* g_control;
+extern ForkGuard* g_guard;
+extern std::atomic<bool> g_many_threads;
+extern std::atomic<uint16_t> g_owners[1 << kOwnerBits];
+
+// Returns the segment to write to, with room for kSlackRecords, or null: the event is not recorded (and counted).
+Segment* Prepare(ThreadState& thread);
+
+// Clock + extra + event + clock of a claim.
+inline constexpr uint32_t kSlackRecords = 4;
+
+// Ordered against every earlier and later load and store of this thread: the proof needs both fences.
+inline uint64_t ReadClock() {
+#if defined(__x86_64__)
+  if (REHEAP_LIKELY(g_control->clock_kind == spool::kTsc)) {
+    _mm_lfence();
+    const uint64_t ticks = __rdtsc();
+    _mm_lfence();
+    return ticks;
+  }
+#endif
+  return g_control->shared_clock.fetch_add(1, std::memory_order_seq_cst) + 1;
+}
+
+inline void Store(Segment* segment, uint64_t head, uint64_t value) {
+  const uint32_t used = segment->used.load(std::memory_order_relaxed);
+  segment->records[used] = {head, value};
+  segment->used.store(used + 1, std::memory_order_release);
+}
+
+// Slow path pieces (process.cc).
+void StoreClock(Segment* segment);
+void ClaimOwnership(ThreadState& thread, Segment* segment, std::atomic<uint16_t>& owner);
+
+inline std::atomic<uint16_t>& OwnerOf(uint64_t address) {
+  // Objects are 16-byte aligned; folding in bits 20+ keeps arenas that start on round addresses apart.
+  return g_owners[((address >> 4) ^ (address >> 20)) & ((1 << kOwnerBits) - 1)];
+}
+
+// `head` holds op and flags already. Null address: nobody's, no ownership.
+inline Segment* PrepareFor(uint64_t address) {
+  ThreadState& thread = t_state;
+  Segment* segment = thread.segment;
+  if (REHEAP_UNLIKELY(segment == nullptr ||
+                      segment->used.load(std::memory_order_relaxed) > spool::kSegmentRecords - kSlackRecords ||
+                      g_control->epoch.load(std::memory_order_relaxed) + g_guard->salt != thread.epoch)) {
+    segment = Prepare(thread);
+    if (segment == nullptr) return nullptr;
+  }
+  if (REHEAP_UNLIKELY(g_many_threads.load(std::memory_order_acquire)) && address != 0) {
+    std::atomic<uint16_t>& owner = OwnerOf(address);
+    if (REHEAP_UNLIKELY(owner.load(std::memory_order_acquire) != thread.owner)) {
+      ClaimOwnership(thread, segment, owner);
+    }
+  }
+  return segment;
+}
+
+inline void Append(uint8_t op, uint8_t flags, uint64_t address, uint64_t value) {
+  Segment* segment = PrepareFor(address);
+  if (REHEAP_LIKELY(segment != nullptr)) Store(segment, spool::Head(op, address, flags), value);
+}
+
+// An event that always carries its own clock and two more operands (address-space calls, odd alignments).
+inline void AppendExtended(uint8_t op, uint8_t flags, uint64_t address, uint64_t value, uint64_t extra_value,
+                           uint64_t extra_address) {
+  Segment* segment = PrepareFor(0);
+  if (segment == nullptr) return;
+  StoreClock(segment);
+  Store(segment, spool::Head(static_cast<uint8_t>(Op::kExtra), extra_address, 0), extra_value);
+  Store(segment, spool::Head(op, address, flags | spool::kExtended), value);
+}
+
+// Looks for a spool directory and starts recording; harmless when called again.
+void StartRecorder();
+
+}  // namespace reheap::recorder
+
+#endif  // REHEAP_TRACES_RECORDER_LANE_H_
