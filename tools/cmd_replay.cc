@@ -26,30 +26,37 @@ namespace {
 constexpr char kVerb[] = "replay";
 
 VerbOptions ReplayOptions() {
-  VerbOptions options(
-      kVerb, "replay T [options]",
-      "Replays the trace T: every malloc and free of the recorded program, on an allocator that gets its address\n"
-      "space by a strategy, from the running kernel or from a modelled one. Lists are crossed: one row of the\n"
-      "answer per combination. A refusal by the OS is an answer, not a failure: the exit code is 0.",
-      "reheap replay web.trace --strategy go-2011-02-reserve17g,go-2011-02-pretend \\\n"
-      "    --platform linux-amd64,darwin-amd64 --address-limit unlimited,4GiB");
+  VerbOptions options(kVerb, "replay T [options]",
+                      "Replays the trace T: every malloc and free of the recorded program, on an allocator "
+                      "that gets its address space by a strategy, from the running kernel or from a modelled "
+                      "one. Lists are crossed: one row of the answer per combination. A refusal by the OS is "
+                      "an answer, not a failure: the exit code is 0.",
+                      "reheap replay web.trace --strategy go-2011-02-reserve17g,go-2011-02-pretend \\\n"
+                      "    --platform linux-amd64,darwin-amd64 --address-limit unlimited,4GiB");
   options.Group("Heap");
-  options.Value("strategy", "A,B", "go-2011-02-pretend",
-                "plans for the heap's address space: names (`reheap strategy list`) or paths of textproto files");
-  options.Value("target", "T,...", "heap",
-                "what answers malloc: heap (ours, by --strategy), malloc:glibc, malloc:/path/lib.so (real world only)");
+  options.Value(
+      "strategy", "A,B", "go-2011-02-pretend",
+      "plans for the heap's address space: names (`reheap strategy list`) or paths of textproto files");
+  options.Value(
+      "target", "T,...", "heap",
+      "what answers malloc: heap (ours, by --strategy), malloc:glibc, malloc:/path/lib.so (real world only)");
   options.Group("World");
-  options.Value("world", "W,...", "",
-                "real (this kernel), virtual (modelled); default: virtual, but real for malloc targets alone");
+  options.Value(
+      "world", "W,...", "",
+      "real (this kernel), virtual (modelled); default: virtual, but real for malloc targets alone");
   options.Value("platform", "P,Q", "linux-amd64", "modelled systems: names (`reheap platform list`)");
-  options.Value("address-limit", "S,...", "unlimited", "RLIMIT_AS (ulimit -v) of the process: sizes, e.g. unlimited,4GiB");
+  options.Value("address-limit", "S,...", "unlimited",
+                "RLIMIT_AS (ulimit -v) of the process: sizes, e.g. unlimited,4GiB");
   options.Value("data-limit", "S,...", "unlimited", "RLIMIT_DATA (ulimit -d) of the process: sizes");
-  options.Value("overcommit", "M,...", "", "vm.overcommit_memory of the virtual world: 0, 1, 2; default: the platform's own");
+  options.Value("overcommit", "M,...", "",
+                "vm.overcommit_memory of the virtual world: 0, 1, 2; default: the platform's own");
   options.Value("maps", "FILE", "",
-                "start the virtual process from the mappings in FILE, a saved /proc/PID/maps; default: the trace's own");
+                "start the virtual process from the mappings in FILE, a saved /proc/PID/maps; default: the "
+                "trace's own");
   options.Group("Replay");
   options.Value("order", "O", "total", "order of the threads' events: total (as recorded)");
-  options.Value("touch", "T", "full", "which object memory is written: full (every OS page of an object) or none");
+  options.Value("touch", "T", "full",
+                "which object memory is written: full (every OS page of an object) or none");
   options.Flag("cut-off", "replay a trace that was cut off as far as its blocks are whole, instead of refusing it");
   options.Value("squat", "ADDR+SIZE,...", "",
                 "address ranges that somebody else holds before the heap starts, e.g. 0xf840100000+64KiB");
@@ -88,7 +95,8 @@ absl::Status CheckTargets(const std::vector<std::string>& targets) {
 }
 
 absl::Status ReadWorlds(const VerbOptions& options, ReplayRequest* request) {
-  const bool heap = std::find(request->targets.begin(), request->targets.end(), "heap") != request->targets.end();
+  const bool heap =
+      std::find(request->targets.begin(), request->targets.end(), "heap") != request->targets.end();
   absl::StatusOr<std::vector<std::string>> worlds = options.WordList("world", {"real", "virtual"});
   if (!worlds.ok()) return worlds.status();
   if (worlds->empty()) worlds->push_back(heap ? "virtual" : "real");
@@ -116,8 +124,9 @@ absl::Status ReadLists(const VerbOptions& options, ReplayRequest* request) {
   const auto address_limits = options.LimitList("address-limit");
   const auto data_limits = options.LimitList("data-limit");
   const auto overcommit_modes = options.WordList("overcommit", {"0", "1", "2"});
-  for (const absl::Status& status : {strategies.status(), platforms.status(), targets.status(),
-                                     address_limits.status(), data_limits.status(), overcommit_modes.status()}) {
+  for (const absl::Status& status :
+       {strategies.status(), platforms.status(), targets.status(), address_limits.status(),
+        data_limits.status(), overcommit_modes.status()}) {
     if (!status.ok()) return status;
   }
   request->strategies = *strategies;
@@ -201,13 +210,15 @@ absl::Status Save(const proto::Report& report, const std::string& base) {
 
 int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments, Terminal& terminal) {
   VerbOptions options = ReplayOptions();
-  if (absl::Status status = options.Parse(arguments, {"T"}); !status.ok()) return FailUsage(kVerb, status, terminal);
+  if (absl::Status status = options.Parse(arguments, {"T"}); !status.ok())
+    return FailUsage(kVerb, status, terminal);
   if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
   const absl::StatusOr<std::string> format = options.Word("format", {"table", "json", "csv"});
   if (!format.ok()) return FailUsage(kVerb, format.status(), terminal);
   const absl::StatusOr<ReplayRequest> request = ReadRequest(options);
   if (!request.ok()) return FailUsage(kVerb, request.status(), terminal);
-  if (absl::Status status = CheckStrategyFiles(*request); !status.ok()) return FailUnreadable(kVerb, status, terminal);
+  if (absl::Status status = CheckStrategyFiles(*request); !status.ok())
+    return FailUnreadable(kVerb, status, terminal);
 
   absl::StatusOr<proto::Report> report;
   {
@@ -215,7 +226,9 @@ int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments,
     report = replay(*request, &progress);
   }
   // A combination that this version cannot do is a matter of the words; all else of the files.
-  if (report.status().code() == absl::StatusCode::kUnimplemented) return FailUsage(kVerb, report.status(), terminal);
+  if (report.status().code() == absl::StatusCode::kUnimplemented) {
+    return FailUsage(kVerb, report.status(), terminal);
+  }
   if (!report.ok()) return FailUnreadable(kVerb, report.status(), terminal);
   report->set_tool(kToolVersion);
   report->set_rerun(terminal.command_line);

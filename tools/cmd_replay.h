@@ -1,7 +1,7 @@
 // `reheap replay`: a trace on strategies, worlds, platforms and limits; one row per combination.
 //
-// The command line becomes a ReplayRequest here; sim/replay does the work, sim/report prints it. What does the work is
-// a parameter, so that the words of the command line are tested without any replay.
+// The command line becomes a ReplayRequest here; sim/replay does the work, sim/report prints it. What does
+// the work is a parameter, so that the words of the command line are tested without any replay.
 //
 // Functions of their arguments. Threads: one.
 #ifndef REHEAP_TOOLS_CMD_REPLAY_H_
@@ -17,7 +17,8 @@
 
 namespace reheap {
 
-using ReplayFunction = absl::StatusOr<proto::Report> (*)(const ReplayRequest& request, ProgressSink* progress);
+using ReplayFunction = absl::StatusOr<proto::Report> (*)(const ReplayRequest& request,
+                                                         ProgressSink* progress);
 
 int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments, Terminal& terminal);
 

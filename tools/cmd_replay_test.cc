@@ -78,10 +78,27 @@ TEST_F(ReplayCommandTest, TheShortestCommandHasDefaults) {
 }
 
 TEST_F(ReplayCommandTest, EveryOptionReachesTheRequest) {
-  const Ran ran = Reheap({"web.trace", "--strategy", "go-2010-radix,go-2011-02-pretend", "--world", "real,virtual",
-                       "--platform", "linux-amd64,darwin-amd64", "--address-limit", "unlimited,4GiB", "--data-limit",
-                       "512MiB", "--overcommit", "0,2", "--target", "heap,malloc:glibc,malloc:/usr/lib/libx.so",
-                       "--touch", "none", "--maps", "image.maps", "--measure-lookup", "--quiet"});
+  const Ran ran = Reheap({"web.trace",
+                          "--strategy",
+                          "go-2010-radix,go-2011-02-pretend",
+                          "--world",
+                          "real,virtual",
+                          "--platform",
+                          "linux-amd64,darwin-amd64",
+                          "--address-limit",
+                          "unlimited,4GiB",
+                          "--data-limit",
+                          "512MiB",
+                          "--overcommit",
+                          "0,2",
+                          "--target",
+                          "heap,malloc:glibc,malloc:/usr/lib/libx.so",
+                          "--touch",
+                          "none",
+                          "--maps",
+                          "image.maps",
+                          "--measure-lookup",
+                          "--quiet"});
   ASSERT_EQ(ran.exit_code, kAsExpected) << ran.err;
   EXPECT_THAT(ran.request.strategies, ElementsAre("go-2010-radix", "go-2011-02-pretend"));
   EXPECT_TRUE(ran.request.real);
@@ -174,7 +191,8 @@ TEST_F(ReplayCommandTest, WhatThisVersionCannotDoIsExitTwo) {
   EXPECT_EQ(Reheap({"web.trace"}).exit_code, kUsage);
 }
 
-// --- the bar ---------------------------------------------------------------------------------------------------
+// --- the bar
+// ---------------------------------------------------------------------------------------------------
 
 TEST(ProgressBarTest, TerminalGetsABarThatIsRemoved) {
   std::ostringstream stream;

@@ -1,4 +1,4 @@
-// `reheap trace ...`: what is in a trace file, and is it sound (traces/).
+// `reheap trace ...`: what is in a trace file, is it sound, and files of others (traces/).
 //
 // Functions of their arguments. Threads: one.
 #ifndef REHEAP_TOOLS_CMD_TRACE_H_
@@ -13,6 +13,7 @@ namespace reheap {
 
 int TraceInfoCommand(const std::vector<std::string>& arguments, Terminal& terminal);
 int TraceCheckCommand(const std::vector<std::string>& arguments, Terminal& terminal);
+int TraceImportCommand(const std::vector<std::string>& arguments, Terminal& terminal);
 
 }  // namespace reheap
 

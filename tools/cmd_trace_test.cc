@@ -48,15 +48,16 @@ TEST(TraceInfoCommandTest, SaysWhatIsInTheTrace) {
   ASSERT_TRUE(SmallTrace().WriteTo(path).ok());
   const Ran ran = Reheap({"trace", "info", path});
   ASSERT_EQ(ran.exit_code, kAsExpected) << ran.err;
-  for (const char* line : {"  program          /usr/bin/true, pid 42\n",
-                           "  host             x86_64 6.18, RAM 16.0 GiB, swap 0 B, overcommit 0, THP ?\n",
-                           "  limits           address space 4.0 GiB, data unlimited, stack unlimited, 0 mappings\n",
-                           "  events           5\n", "  threads          2, of 2 known\n",
-                           "  time span        5.0 us, to 1.0 us\n", "  asked for        4.1 KiB in all\n",
-                           "  most alive       4.1 KiB (at event 1); 2 objects\n",
-                           "  alive at end     0 B in 0 objects\n", "  cross-thread     2 frees\n",
-                           "  free(NULL)       1\n", "  failed calls     0\n", "  dropped          0 events\n",
-                           "malloc      2  40.0 %\n", "free        3  60.0 %\n", "4.0 KiB to below 8.0 KiB      1  50.0 %\n"}) {
+  for (const char* line :
+       {"  program          /usr/bin/true, pid 42\n",
+        "  host             x86_64 6.18, RAM 16.0 GiB, swap 0 B, overcommit 0, THP ?\n",
+        "  limits           address space 4.0 GiB, data unlimited, stack unlimited, 0 mappings\n",
+        "  events           5\n", "  threads          2, of 2 known\n",
+        "  time span        5.0 us, to 1.0 us\n", "  asked for        4.1 KiB in all\n",
+        "  most alive       4.1 KiB (at event 1); 2 objects\n", "  alive at end     0 B in 0 objects\n",
+        "  cross-thread     2 frees\n", "  free(NULL)       1\n", "  failed calls     0\n",
+        "  dropped          0 events\n", "malloc      2  40.0 %\n", "free        3  60.0 %\n",
+        "4.0 KiB to below 8.0 KiB      1  50.0 %\n"}) {
     EXPECT_THAT(ran.out, HasSubstr(line));
   }
 }
@@ -80,6 +81,33 @@ TEST(TraceCheckCommandTest, BrokenRulesAreNamedCountedAndExitOne) {
   EXPECT_THAT(ran.out, HasSubstr("... and 1 more\n\n3 x free of a free slot\n"));
   EXPECT_THAT(ran.out, HasSubstr("5 events in "));
   EXPECT_THAT(ran.out, HasSubstr(", 3 violations\n"));
+}
+
+TEST(TraceImportCommandTest, AndroidTextBecomesATraceThatKeepsTheRules) {
+  const std::string in = TempPath("allocs.txt");
+  const std::string out = TempPath("allocs.trace");
+  std::ofstream(in) << "7: malloc 0x1000 64\n7: calloc 0x2000 4 8\n8: free 0x1000\n8: thread_done 0x0\n";
+  const Ran ran = Reheap({"trace", "import", "--from", "android", in, out});
+  EXPECT_EQ(ran.exit_code, kAsExpected) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr(" of 4 lines\n"));
+  EXPECT_EQ(Reheap({"trace", "check", out}).exit_code, kAsExpected);
+  EXPECT_THAT(Reheap({"trace", "info", out}).out, HasSubstr("  not known "));
+}
+
+TEST(TraceImportCommandTest, WordsAndFilesThatDoNotFitAreNamed) {
+  const std::string in = TempPath("wrong.txt");
+  std::ofstream(in) << "7: malloc 0x1000 64\n7: free 0x9999\n";
+  const std::string out = TempPath("wrong.trace");
+  const Ran strict = Reheap({"trace", "import", "--from", "android", in, out});
+  EXPECT_EQ(strict.exit_code, kUnreadableInput);
+  EXPECT_THAT(strict.err, HasSubstr(in));
+  const Ran lenient = Reheap({"trace", "import", "--from", "android", "--lenient", in, out});
+  EXPECT_EQ(lenient.exit_code, kAsExpected);
+  EXPECT_THAT(lenient.err, HasSubstr("  1 frees of unknown pointers, dropped\n"));
+  EXPECT_THAT(Reheap({"trace", "import", in, out}).err, HasSubstr("--from FORMAT is missing: android"));
+  const Ran format = Reheap({"trace", "import", "--from", "androit", in, out});
+  EXPECT_EQ(format.exit_code, kUsage);
+  EXPECT_THAT(format.err, HasSubstr("--from: 'androit' is not one of android"));
 }
 
 TEST(TraceCommandsTest, WhatCannotBeReadIsExitThreeAndNamed) {

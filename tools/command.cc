@@ -24,12 +24,15 @@ void PrintVerbs(absl::Span<const Verb> verbs, absl::string_view group, std::ostr
 }
 
 void PrintHelp(absl::Span<const Verb> verbs, std::ostream& stream) {
-  stream << "reheap records what a program asks of malloc and replays it: on this kernel and on modelled ones,\n"
-            "with other plans for the heap's address space, under limits that you name.\n\n";
+  stream
+      << "reheap records what a program asks of malloc and replays it: on this kernel and on modelled ones,\n"
+         "with other plans for the heap's address space, under limits that you name.\n\n";
   PrintVerbs(verbs, "", stream);
   stream << "\n"
-            "Each verb has --help with units, defaults and an example. Sizes: 4GiB, 512MiB, 1.5GiB, bare = bytes,\n"
-            "unlimited; K, M, G mean KiB, MiB, GiB. Comma lists sweep. Results go to stdout, messages to stderr.\n"
+            "Each verb has --help with units, defaults and an example. Sizes: 4GiB, 512MiB, 1.5GiB, bare = "
+            "bytes,\n"
+            "unlimited; K, M, G mean KiB, MiB, GiB. Comma lists sweep. Results go to stdout, messages to "
+            "stderr.\n"
             "Exit codes: 0 as expected; 1 ran, expectation not met; 2 usage; 3 unreadable input.\n";
 }
 
@@ -106,10 +109,12 @@ int FailUnreadable(const char* verb, const absl::Status& status, Terminal& termi
 
 std::string ShellQuoted(const std::vector<std::string>& arguments) {
   return absl::StrJoin(arguments, " ", [](std::string* out, const std::string& argument) {
-    const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](unsigned char c) {
-      return absl::ascii_isalnum(c) || absl::StrContains("-_./=,:+@%", static_cast<char>(c));
-    });
-    absl::StrAppend(out, plain ? argument : absl::StrCat("'", absl::StrReplaceAll(argument, {{"'", "'\\''"}}), "'"));
+    const bool plain =
+        !argument.empty() && std::all_of(argument.begin(), argument.end(), [](unsigned char c) {
+          return absl::ascii_isalnum(c) || absl::StrContains("-_./=,:+@%", static_cast<char>(c));
+        });
+    absl::StrAppend(
+        out, plain ? argument : absl::StrCat("'", absl::StrReplaceAll(argument, {{"'", "'\\''"}}), "'"));
   });
 }
 

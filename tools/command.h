@@ -41,7 +41,8 @@ struct Verb {
 // In the order of the walk.
 absl::Span<const Verb> Verbs();
 
-// The whole command: finds the verb in `arguments` (without the program's name), runs it, returns the exit code.
+// The whole command: finds the verb in `arguments` (without the program's name), runs it, returns the exit
+// code.
 int RunReheap(const std::vector<std::string>& arguments, absl::Span<const Verb> verbs, Terminal& terminal);
 
 // "reheap VERB: message" and where to read more; kUsage.

@@ -5,6 +5,7 @@
 
 #include <sstream>
 
+#include "absl/strings/str_split.h"
 #include "tools/nearest_name.h"
 #include "tools/options.h"
 
@@ -74,8 +75,10 @@ TEST(RunReheapTest, AnUnknownVerbIsAnsweredWithTheNearestAndTheList) {
     std::vector<std::string> arguments;
     const char* err;
   } cases[] = {
-      {{"relpay"}, "reheap: no verb is called 'relpay'; the nearest is 'replay' (`reheap --help` lists them)\n"},
-      {{"trase", "info"}, "reheap: no verb is called 'trase'; the nearest is 'trace' (`reheap --help` lists them)\n"},
+      {{"relpay"},
+       "reheap: no verb is called 'relpay'; the nearest is 'replay' (`reheap --help` lists them)\n"},
+      {{"trase", "info"},
+       "reheap: no verb is called 'trase'; the nearest is 'trace' (`reheap --help` lists them)\n"},
       {{"trace", "chek", "T"},
        "reheap: no verb is called 'trace chek'; the nearest is 'trace check' (`reheap --help` lists them)\n"},
   };
@@ -123,7 +126,8 @@ TEST(NearestNameTest, NamesTheFirstOfTheNearest) {
   EXPECT_EQ(NearestName("x", {}), "");
 }
 
-// --- VerbOptions ---------------------------------------------------------------------------------------------
+// --- VerbOptions
+// ---------------------------------------------------------------------------------------------
 
 VerbOptions Options() {
   VerbOptions options("try", "try T [options]", "Tries.", "reheap try x");
@@ -150,7 +154,8 @@ TEST(VerbOptionsTest, RefusalsNameTheWord) {
     std::vector<std::string> arguments;
     const char* says;
   } cases[] = {
-      {{"T", "--colour", "red"}, "no option is called '--colour'; the nearest is '--color' (`reheap try --help` lists them)"},
+      {{"T", "--colour", "red"},
+       "no option is called '--colour'; the nearest is '--color' (`reheap try --help` lists them)"},
       {{"T", "--col", "red"}, "no option is called '--col'"},
       {{"T", "--color"}, "'--color' is missing"},
       {{"T", "--color", "red", "--color", "blue"}, "'--color' cannot be specified more than once"},
@@ -175,12 +180,24 @@ TEST(VerbOptionsTest, HelpNeedsNoOperand) {
   EXPECT_THAT(out.str(), HasSubstr("--limit S,... (=unlimited)"));
 }
 
+TEST(VerbOptionsTest, HelpBreaksLongLinesBetweenWordsAndKeepsIndentation) {
+  std::string purpose;
+  for (int i = 0; i < 50; ++i) purpose += "word ";
+  const std::string help = VerbOptions("try", "try", purpose + "\n  kept   apart", "reheap try").Help();
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(help, '\n'))) {
+    EXPECT_LE(line.size(), 110u) << line;
+  }
+  EXPECT_THAT(help, HasSubstr("word word\nword word"));
+  EXPECT_THAT(help, HasSubstr("\n  kept   apart\n"));
+}
+
 TEST(VerbOptionsTest, ListsOfSizes) {
   VerbOptions options = Options();
   ASSERT_TRUE(options.Parse({"T", "--limit", "4GiB,unlimited,1.5k"}, {"T"}).ok());
   const auto limits = options.LimitList("limit");
   ASSERT_TRUE(limits.ok()) << limits.status();
-  EXPECT_THAT(*limits, ElementsAre(std::optional<uint64_t>(4294967296), std::nullopt, std::optional<uint64_t>(1536)));
+  EXPECT_THAT(*limits,
+              ElementsAre(std::optional<uint64_t>(4294967296), std::nullopt, std::optional<uint64_t>(1536)));
   for (const char* wrong : {"4GiB,", ",", "4GiB,4Gib5", "much"}) {
     VerbOptions other = Options();
     ASSERT_TRUE(other.Parse({"T", "--limit", wrong}, {"T"}).ok());

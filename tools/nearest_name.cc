@@ -26,18 +26,18 @@ size_t EditDistance(absl::string_view a, absl::string_view b) {
 }
 
 std::string NearestName(absl::string_view word, const std::vector<std::string>& candidates) {
-  const auto nearest = std::min_element(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
-    return EditDistance(word, a) < EditDistance(word, b);
-  });
+  const auto nearest = std::min_element(
+      candidates.begin(), candidates.end(),
+      [&](const auto& a, const auto& b) { return EditDistance(word, a) < EditDistance(word, b); });
   return nearest == candidates.end() ? std::string() : *nearest;
 }
 
-std::string UnknownName(absl::string_view kind, absl::string_view word, const std::vector<std::string>& candidates,
-                        absl::string_view list_command) {
+std::string UnknownName(absl::string_view kind, absl::string_view word,
+                        const std::vector<std::string>& candidates, absl::string_view list_command) {
   const std::string nearest = NearestName(word, candidates);
   return absl::StrCat("no ", kind, " is called '", word, "'",
-                      nearest.empty() ? "" : absl::StrCat("; the nearest is '", nearest, "'"), " (`", list_command,
-                      "` lists them)");
+                      nearest.empty() ? "" : absl::StrCat("; the nearest is '", nearest, "'"), " (`",
+                      list_command, "` lists them)");
 }
 
 }  // namespace reheap

@@ -18,8 +18,8 @@ size_t EditDistance(absl::string_view a, absl::string_view b);
 std::string NearestName(absl::string_view word, const std::vector<std::string>& candidates);
 
 // "no strategy is called 'go-2010-radex'; the nearest is 'go-2010-radix' (`reheap strategy list` lists them)"
-std::string UnknownName(absl::string_view kind, absl::string_view word, const std::vector<std::string>& candidates,
-                        absl::string_view list_command);
+std::string UnknownName(absl::string_view kind, absl::string_view word,
+                        const std::vector<std::string>& candidates, absl::string_view list_command);
 
 }  // namespace reheap
 

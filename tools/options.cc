@@ -21,12 +21,35 @@ constexpr char kOperands[] = "operands";
 constexpr unsigned kHelpColumns = 110;
 constexpr unsigned kHelpTextColumns = 70;
 
+// Breaks lines between words; '\n' in the text stays a line's end.
+std::string Wrapped(const std::string& text, size_t columns) {
+  std::string wrapped;
+  for (const std::string& paragraph : std::vector<std::string>(absl::StrSplit(text, '\n'))) {
+    size_t line_start = wrapped.size();
+    bool first = true;
+    for (const std::string& word : std::vector<std::string>(absl::StrSplit(paragraph, ' '))) {
+      const bool fits = wrapped.size() - line_start + 1 + word.size() <= columns;
+      if (!first) wrapped += fits ? ' ' : '\n';
+      if (!first && !fits) line_start = wrapped.size();
+      wrapped += word;
+      first = false;
+    }
+    wrapped += '\n';
+  }
+  return wrapped;
+}
+
 }  // namespace
 
 VerbOptions::VerbOptions(std::string verb, std::string usage, std::string purpose, std::string example)
-    : verb_(std::move(verb)), usage_(std::move(usage)), purpose_(std::move(purpose)), example_(std::move(example)) {}
+    : verb_(std::move(verb)),
+      usage_(std::move(usage)),
+      purpose_(std::move(purpose)),
+      example_(std::move(example)) {}
 
-void VerbOptions::Group(const std::string& title) { groups_.emplace_back(title, kHelpColumns, kHelpTextColumns); }
+void VerbOptions::Group(const std::string& title) {
+  groups_.emplace_back(title, kHelpColumns, kHelpTextColumns);
+}
 
 void VerbOptions::Flag(const std::string& name, const std::string& help) {
   groups_.back().add_options()(name.c_str(), help.c_str());
@@ -78,7 +101,8 @@ absl::Status VerbOptions::Parse(const std::vector<std::string>& arguments,
   if (values_.count(kOperands) != 0) operands_ = values_[kOperands].as<std::vector<std::string>>();
   if (values_.count("help") != 0) return absl::OkStatus();
   if (operands_.size() < operand_names.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(operand_names[operands_.size()], " is missing: reheap ", usage_));
+    return absl::InvalidArgumentError(
+        absl::StrCat(operand_names[operands_.size()], " is missing: reheap ", usage_));
   }
   if (operands_.size() > operand_names.size()) {
     return absl::InvalidArgumentError(
@@ -106,7 +130,8 @@ absl::StatusOr<std::vector<std::string>> VerbOptions::List(const std::string& na
   const std::vector<std::string> elements = absl::StrSplit(Get(name), ',');
   for (const std::string& element : elements) {
     if (element.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat("--", name, " ", Get(name), ": an element of the list is empty"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", name, " ", Get(name), ": an element of the list is empty"));
     }
   }
   return elements;
@@ -126,10 +151,12 @@ absl::StatusOr<std::vector<std::string>> VerbOptions::WordList(const std::string
   return elements;
 }
 
-absl::StatusOr<std::string> VerbOptions::Word(const std::string& name, const std::vector<std::string>& known) const {
+absl::StatusOr<std::string> VerbOptions::Word(const std::string& name,
+                                              const std::vector<std::string>& known) const {
   absl::StatusOr<std::vector<std::string>> words = WordList(name, known);
   if (!words.ok()) return words.status();
-  if (words->size() != 1) return absl::InvalidArgumentError(absl::StrCat("--", name, " takes one word, not a list"));
+  if (words->size() != 1)
+    return absl::InvalidArgumentError(absl::StrCat("--", name, " takes one word, not a list"));
   return words->front();
 }
 
@@ -145,7 +172,8 @@ absl::StatusOr<std::vector<std::optional<uint64_t>>> VerbOptions::LimitList(cons
   std::vector<std::optional<uint64_t>> limits;
   for (const std::string& element : *elements) {
     absl::StatusOr<std::optional<uint64_t>> limit = ParseLimit(element);
-    if (!limit.ok()) return absl::InvalidArgumentError(absl::StrCat("--", name, ": ", limit.status().message()));
+    if (!limit.ok())
+      return absl::InvalidArgumentError(absl::StrCat("--", name, ": ", limit.status().message()));
     limits.push_back(*limit);
   }
   return limits;
@@ -153,8 +181,9 @@ absl::StatusOr<std::vector<std::optional<uint64_t>>> VerbOptions::LimitList(cons
 
 std::string VerbOptions::Help() const {
   std::ostringstream text;
-  text << "usage: reheap " << usage_ << "\n\n" << purpose_ << "\n\n" << AllOptions() << "\nexample:\n  " << example_
-       << "\n";
+  text << "usage: reheap " << usage_ << "\n\n"
+       << Wrapped(purpose_, kHelpColumns)
+       << AllOptions() << "\nexample:\n  " << example_ << "\n";
   return text.str();
 }
 

@@ -1,8 +1,9 @@
-// VerbOptions: the options and operands of one verb, and its --help (Boost.Program_options behind a narrow door).
+// VerbOptions: the options and operands of one verb, and its --help (Boost.Program_options behind a narrow
+// door).
 //
-// A verb declares its options once, in the order of the walk; the help text is made of the same declarations. What
-// Boost throws becomes a Status here, so that no exception crosses a folder. Boost guesses no prefixes for us: a
-// misspelt option is answered with the nearest one.
+// A verb declares its options once, in the order of the walk; the help text is made of the same declarations.
+// What Boost throws becomes a Status here, so that no exception crosses a folder. Boost guesses no prefixes
+// for us: a misspelt option is answered with the nearest one.
 //
 // Ownership: owns what it parsed. Threads: one.
 #ifndef REHEAP_TOOLS_OPTIONS_H_
@@ -33,7 +34,8 @@ class VerbOptions {
              const std::string& help);
 
   // Options in any place, the rest are operands, `operand_names` in order, all required.
-  absl::Status Parse(const std::vector<std::string>& arguments, const std::vector<std::string>& operand_names);
+  absl::Status Parse(const std::vector<std::string>& arguments,
+                     const std::vector<std::string>& operand_names);
 
   // When --help was asked for: prints it and answers the exit code.
   std::optional<int> AnswerHelp(Terminal& terminal) const;

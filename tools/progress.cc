@@ -18,8 +18,9 @@ constexpr int kBarCharacters = 24;
 std::string Describe(uint64_t done, uint64_t total, std::chrono::nanoseconds elapsed) {
   const double seconds = static_cast<double>(elapsed.count()) / 1e9;
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-  std::string text = absl::StrFormat("%3.0f %% (%s of %s)", 100.0 * static_cast<double>(done) / static_cast<double>(total),
-                                     FormatCount(done), FormatCount(total));
+  std::string text =
+      absl::StrFormat("%3.0f %% (%s of %s)", 100.0 * static_cast<double>(done) / static_cast<double>(total),
+                      FormatCount(done), FormatCount(total));
   if (rate > 0) {
     const double left_ns = static_cast<double>(total - done) / rate * 1e9;
     absl::StrAppendFormat(&text, ", %s per s, %s left", FormatCount(static_cast<uint64_t>(rate)),
@@ -57,9 +58,11 @@ void ProgressBar::Progress(const std::string& doing, uint64_t done, uint64_t tot
     stream_ << doing << ": " << text << std::endl;
     return;
   }
-  const int filled = static_cast<int>(static_cast<double>(done) / static_cast<double>(total) * kBarCharacters);
+  const int filled =
+      static_cast<int>(static_cast<double>(done) / static_cast<double>(total) * kBarCharacters);
   stream_ << "\r\033[K[" << std::string(static_cast<size_t>(filled), '#')
-          << std::string(static_cast<size_t>(kBarCharacters - filled), '.') << "] " << text << "  " << doing << std::flush;
+          << std::string(static_cast<size_t>(kBarCharacters - filled), '.') << "] " << text << "  " << doing
+          << std::flush;
   bar_shown_ = true;
 }
 

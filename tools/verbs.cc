@@ -18,6 +18,7 @@ absl::Span<const Verb> Verbs() {
   static constexpr Verb kVerbs[] = {
       {"trace info", "what is in a trace", TraceInfoCommand},
       {"trace check", "every rule that a trace breaks, and where", TraceCheckCommand},
+      {"trace import", "another tool's record becomes a trace", TraceImportCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"replay", "replays a trace on strategies, platforms and limits", ReplayCommand},

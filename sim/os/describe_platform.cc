@@ -29,11 +29,16 @@ std::string NumberText(const std::string& rule, uint64_t value) {
 std::string ValueText(const Message& message, const FieldDescriptor* field, const std::string& rule) {
   const google::protobuf::Reflection* reflection = message.GetReflection();
   switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_BOOL: return reflection->GetBool(message, field) ? "yes" : "no";
-    case FieldDescriptor::CPPTYPE_ENUM: return reflection->GetEnum(message, field)->name();
-    case FieldDescriptor::CPPTYPE_UINT32: return NumberText(rule, reflection->GetUInt32(message, field));
-    case FieldDescriptor::CPPTYPE_UINT64: return NumberText(rule, reflection->GetUInt64(message, field));
-    default: return "";
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return reflection->GetBool(message, field) ? "yes" : "no";
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return reflection->GetEnum(message, field)->name();
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return NumberText(rule, reflection->GetUInt32(message, field));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return NumberText(rule, reflection->GetUInt64(message, field));
+    default:
+      return "";
   }
 }
 
@@ -43,7 +48,8 @@ void AppendLines(const Message& image, const FieldDescriptor* field, std::string
   }
 }
 
-// A message with a `source` is a rule: its other fields, then where they come from. Any other is a group of rules.
+// A message with a `source` is a rule: its other fields, then where they come from. Any other is a group of
+// rules.
 void AppendRule(const Message& message, const std::string& name, std::string* text) {
   const FieldDescriptor* const source = message.GetDescriptor()->FindFieldByName("source");
   if (source == nullptr) absl::StrAppend(text, "\n", name, "\n");
@@ -74,7 +80,8 @@ absl::StatusOr<std::string> DescribePlatform(const std::string& name) {
     if (!google::protobuf::TextFormat::ParseFromString(std::string(file.contents), &platform)) continue;
     if (platform.name() != name) continue;
     std::string text = absl::StrCat(name, ": ", platform.summary(), "\n");
-    if (platform.alias_size() > 0) absl::StrAppend(&text, "also called ", absl::StrJoin(platform.alias(), ", "), "\n");
+    if (platform.alias_size() > 0)
+      absl::StrAppend(&text, "also called ", absl::StrJoin(platform.alias(), ", "), "\n");
     absl::StrAppend(&text, "file sim/os/platforms/", std::string(file.name), "\n\n");
     AppendRule(platform.basis(), "basis", &text);
     AppendRule(platform.machine(), "machine", &text);

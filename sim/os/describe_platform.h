@@ -1,7 +1,7 @@
 // DescribePlatform: every rule of one platform with its value and its source, for people.
 //
-// Reads the catalogue's text itself (by reflection over proto/platform.proto), so that a new rule appears here without a
-// line of code. Pure function: no ownership, any thread.
+// Reads the catalogue's text itself (by reflection over proto/platform.proto), so that a new rule appears
+// here without a line of code. Pure function: no ownership, any thread.
 #ifndef REHEAP_SIM_OS_DESCRIBE_PLATFORM_H_
 #define REHEAP_SIM_OS_DESCRIBE_PLATFORM_H_
 

@@ -20,8 +20,13 @@ struct Unit {
 };
 // Largest first.
 constexpr Unit kUnits[] = {
-    {uint64_t{1} << 60, "EiB"}, {uint64_t{1} << 50, "PiB"}, {uint64_t{1} << 40, "TiB"}, {uint64_t{1} << 30, "GiB"},
-    {uint64_t{1} << 20, "MiB"}, {uint64_t{1} << 10, "KiB"}, {1, "B"},
+    {uint64_t{1} << 60, "EiB"},
+    {uint64_t{1} << 50, "PiB"},
+    {uint64_t{1} << 40, "TiB"},
+    {uint64_t{1} << 30, "GiB"},
+    {uint64_t{1} << 20, "MiB"},
+    {uint64_t{1} << 10, "KiB"},
+    {1, "B"},
 };
 
 const Unit& UnitFor(uint64_t bytes) {
@@ -44,14 +49,15 @@ const Unit* UnitNamed(absl::string_view suffix) {
     const std::string full = absl::AsciiStrToLower(unit.name);
     if (unit.bytes == 1 && (suffix.empty() || suffix == "b")) return &unit;
     if (unit.bytes == 1) continue;
-    if (suffix == full || suffix == full.substr(0, 1) || suffix == absl::StrCat(full.substr(0, 1), "b")) return &unit;
+    if (suffix == full || suffix == full.substr(0, 1) || suffix == absl::StrCat(full.substr(0, 1), "b"))
+      return &unit;
   }
   return nullptr;
 }
 
 absl::Status NotASize(absl::string_view text, absl::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrFormat("'%s' is not a size: %s; expected for example 4GiB, 512MiB, 1.5GiB or 4096", text, why));
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "'%s' is not a size: %s; expected for example 4GiB, 512MiB, 1.5GiB or 4096", text, why));
 }
 
 // Digits of a decimal number as (mantissa, number of decimals): "1.50" = (150, 2).
@@ -119,7 +125,8 @@ absl::StatusOr<uint64_t> ParseBytes(absl::string_view text) {
   const Decimal number = ReadDecimal(lower);
   if (number.too_large) return NotASize(text, "it is beyond 2^64");
   if (number.length == 0) return NotASize(text, "it does not start with a number");
-  const Unit* unit = UnitNamed(absl::StripLeadingAsciiWhitespace(absl::string_view(lower).substr(number.length)));
+  const Unit* unit =
+      UnitNamed(absl::StripLeadingAsciiWhitespace(absl::string_view(lower).substr(number.length)));
   if (unit == nullptr) return NotASize(text, "its unit is not one of B, KiB, MiB, GiB, TiB, PiB, EiB");
   const unsigned __int128 scaled = static_cast<unsigned __int128>(number.mantissa) * unit->bytes;
   if (unit->bytes == 1 && number.scale != 1) return NotASize(text, "it has a fraction of a byte");

@@ -32,8 +32,8 @@ std::string FormatCount(uint64_t count);
 // "0 ns", "812 ns", "1.5 us", "20.0 ms", "3.2 s", "12 min 05 s"
 std::string FormatNanoseconds(uint64_t ns);
 
-// "4GiB", "512 MiB", "1.5GiB", "64k", "4096", "4096B": bytes. Case does not matter; a fraction of a unit is rounded
-// down to the byte. kInvalidArgument for anything else, for "1.5" bytes and for 2^64 and above.
+// "4GiB", "512 MiB", "1.5GiB", "64k", "4096", "4096B": bytes. Case does not matter; a fraction of a unit is
+// rounded down to the byte. kInvalidArgument for anything else, for "1.5" bytes and for 2^64 and above.
 absl::StatusOr<uint64_t> ParseBytes(absl::string_view text);
 
 // As ParseBytes; nullopt for "unlimited".

@@ -43,9 +43,18 @@ TEST(ParseBytesTest, UnderstandsWhatPeopleWrite) {
     const char* text;
     uint64_t bytes;
   } cases[] = {
-      {"0", 0},           {"4096", 4096},         {"4096B", 4096},          {"64k", 64 * kKiB},
-      {"64K", 64 * kKiB}, {"512MiB", 512 * kMiB}, {"512 mib", 512 * kMiB},  {"4GB", 4 * kGiB},
-      {"4G", 4 * kGiB},   {"1.5GiB", 3 * kGiB / 2}, {" 1TiB ", 1024 * kGiB}, {"1.1KiB", 1126},
+      {"0", 0},
+      {"4096", 4096},
+      {"4096B", 4096},
+      {"64k", 64 * kKiB},
+      {"64K", 64 * kKiB},
+      {"512MiB", 512 * kMiB},
+      {"512 mib", 512 * kMiB},
+      {"4GB", 4 * kGiB},
+      {"4G", 4 * kGiB},
+      {"1.5GiB", 3 * kGiB / 2},
+      {" 1TiB ", 1024 * kGiB},
+      {"1.1KiB", 1126},
       {"18446744073709551615", UINT64_MAX},
   };
   for (const auto& c : cases) {
@@ -60,7 +69,8 @@ TEST(ParseBytesTest, RefusesTheRestAndSaysWhatItExpected) {
                            "16EiB", "18446744073709551616", "99999999999999999999999"}) {
     const auto bytes = ParseBytes(text);
     ASSERT_FALSE(bytes.ok()) << text << " = " << *bytes;
-    EXPECT_NE(bytes.status().message().find("expected for example 4GiB"), std::string::npos) << bytes.status();
+    EXPECT_NE(bytes.status().message().find("expected for example 4GiB"), std::string::npos)
+        << bytes.status();
   }
 }
 

@@ -27,22 +27,32 @@ std::string Cell(absl::string_view text) {
 std::string ScalarText(const Message& message, const FieldDescriptor* field) {
   const google::protobuf::Reflection* reflection = message.GetReflection();
   switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT32: return absl::StrCat(reflection->GetInt32(message, field));
-    case FieldDescriptor::CPPTYPE_INT64: return absl::StrCat(reflection->GetInt64(message, field));
-    case FieldDescriptor::CPPTYPE_UINT32: return absl::StrCat(reflection->GetUInt32(message, field));
-    case FieldDescriptor::CPPTYPE_UINT64: return absl::StrCat(reflection->GetUInt64(message, field));
-    case FieldDescriptor::CPPTYPE_DOUBLE: return absl::StrCat(reflection->GetDouble(message, field));
-    case FieldDescriptor::CPPTYPE_FLOAT: return absl::StrCat(reflection->GetFloat(message, field));
-    case FieldDescriptor::CPPTYPE_BOOL: return reflection->GetBool(message, field) ? "true" : "false";
-    case FieldDescriptor::CPPTYPE_ENUM: return reflection->GetEnum(message, field)->name();
-    case FieldDescriptor::CPPTYPE_STRING: return reflection->GetString(message, field);
-    case FieldDescriptor::CPPTYPE_MESSAGE: break;
+    case FieldDescriptor::CPPTYPE_INT32:
+      return absl::StrCat(reflection->GetInt32(message, field));
+    case FieldDescriptor::CPPTYPE_INT64:
+      return absl::StrCat(reflection->GetInt64(message, field));
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return absl::StrCat(reflection->GetUInt32(message, field));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return absl::StrCat(reflection->GetUInt64(message, field));
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return absl::StrCat(reflection->GetDouble(message, field));
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return absl::StrCat(reflection->GetFloat(message, field));
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return reflection->GetBool(message, field) ? "true" : "false";
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return reflection->GetEnum(message, field)->name();
+    case FieldDescriptor::CPPTYPE_STRING:
+      return reflection->GetString(message, field);
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      break;
   }
   return "";
 }
 
-// One name (or one value) per single field, nested messages flattened in the order of the schema. `message` null:
-// the names. `present` false: the message around it is absent, so every value is empty.
+// One name (or one value) per single field, nested messages flattened in the order of the schema. `message`
+// null: the names. `present` false: the message around it is absent, so every value is empty.
 void AppendFields(const google::protobuf::Descriptor* type, const Message* message, bool present,
                   const std::string& prefix, std::vector<std::string>* cells) {
   for (int i = 0; i < type->field_count(); ++i) {
@@ -51,7 +61,8 @@ void AppendFields(const google::protobuf::Descriptor* type, const Message* messa
     const bool has = message != nullptr && present &&
                      (!field->has_presence() || message->GetReflection()->HasField(*message, field));
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      const Message* nested = message == nullptr ? nullptr : &message->GetReflection()->GetMessage(*message, field);
+      const Message* nested =
+          message == nullptr ? nullptr : &message->GetReflection()->GetMessage(*message, field);
       AppendFields(field->message_type(), nested, has, absl::StrCat(prefix, field->name(), "."), cells);
     } else if (message == nullptr) {
       cells->push_back(absl::StrCat(prefix, field->name()));

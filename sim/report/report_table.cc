@@ -35,9 +35,12 @@ proto::Provenance ProvenanceOf(const proto::Run& run, absl::string_view metric) 
 
 const char* Word(proto::Provenance provenance) {
   switch (provenance) {
-    case proto::MEASURED: return "measured";
-    case proto::MODELLED: return "modelled";
-    default: return "?";
+    case proto::MEASURED:
+      return "measured";
+    case proto::MODELLED:
+      return "modelled";
+    default:
+      return "?";
   }
 }
 
@@ -70,9 +73,12 @@ std::string LimitsText(const proto::Limits& limits) {
 
 const char* WorldText(proto::World world) {
   switch (world) {
-    case proto::REAL: return "real";
-    case proto::VIRTUAL: return "virtual";
-    default: return "?";
+    case proto::REAL:
+      return "real";
+    case proto::VIRTUAL:
+      return "virtual";
+    default:
+      return "?";
   }
 }
 
@@ -128,9 +134,13 @@ std::string HeadLine(const proto::Report& report) {
 
 const char* OutcomeColor(proto::Outcome outcome) {
   switch (outcome) {
-    case proto::SURVIVED: return "\033[32m";                            // green
-    case proto::DEGRADED: case proto::CATCHABLE_ERROR: return "\033[33m";  // yellow
-    default: return "\033[31m";                                         // red
+    case proto::SURVIVED:
+      return "\033[32m";  // green
+    case proto::DEGRADED:
+    case proto::CATCHABLE_ERROR:
+      return "\033[33m";  // yellow
+    default:
+      return "\033[31m";  // red
   }
 }
 
@@ -147,8 +157,9 @@ size_t IndexOf(const Value& value, std::vector<Value>* values) {
   return values->size() - 1;
 }
 
-// Outcomes alone, places down and strategies across; empty unless the report is a cross of strategies and places. A
-// place that a strategy met more than once (two traces, say) shows the outcome that differs from SURVIVED.
+// Outcomes alone, places down and strategies across; empty unless the report is a cross of strategies and
+// places. A place that a strategy met more than once (two traces, say) shows the outcome that differs from
+// SURVIVED.
 std::string OutcomeGrid(const proto::Report& report, TableStyle style) {
   std::vector<std::string> strategies;
   std::vector<Place> places;
@@ -195,7 +206,8 @@ std::string MemoryTable(const proto::Report& report, TableStyle style) {
   TextTable table;
   table.AddColumn("#", Align::kRight);
   for (const Subject& subject : varying) table.AddColumn(subject.title, Align::kLeft);
-  for (const char* title : {"strategy", "world", "platform", "limits", "outcome"}) table.AddColumn(title, Align::kLeft);
+  for (const char* title : {"strategy", "world", "platform", "limits", "outcome"})
+    table.AddColumn(title, Align::kLeft);
   const size_t outcome_column = varying.size() + 5;
   for (const char* title : {"RSS", "VSIZE"}) table.AddColumn(title, Align::kRight);
   if (ratios) table.AddColumn("ratio", Align::kRight);
@@ -205,12 +217,14 @@ std::string MemoryTable(const proto::Report& report, TableStyle style) {
     const proto::Run& run = report.runs(i);
     std::vector<std::string> cells = {absl::StrCat(i + 1)};
     for (const Subject& subject : varying) cells.push_back(subject.text(run));
-    cells.insert(cells.end(), {run.strategy(), WorldText(run.world()), run.platform(), LimitsText(run.limits()),
-                               proto::Outcome_Name(run.outcome())});
+    cells.insert(cells.end(), {run.strategy(), WorldText(run.world()), run.platform(),
+                               LimitsText(run.limits()), proto::Outcome_Name(run.outcome())});
     cells.push_back(Figure(run, "peak_rss_bytes", run.peak_rss_bytes(), FormatBytes(run.peak_rss_bytes())));
-    cells.push_back(Figure(run, "peak_vsize_bytes", run.peak_vsize_bytes(), FormatBytes(run.peak_vsize_bytes())));
+    cells.push_back(
+        Figure(run, "peak_vsize_bytes", run.peak_vsize_bytes(), FormatBytes(run.peak_vsize_bytes())));
     if (ratios) cells.push_back(Ratio(report, run));
-    cells.push_back(Figure(run, "peak_commit_bytes", run.peak_commit_bytes(), FormatBytes(run.peak_commit_bytes())));
+    cells.push_back(
+        Figure(run, "peak_commit_bytes", run.peak_commit_bytes(), FormatBytes(run.peak_commit_bytes())));
     cells.push_back(Figure(run, "peak_vma_count", run.peak_vma_count(), FormatCount(run.peak_vma_count())));
     cells.push_back(GroupProvenance(run));
     table.AddRow(std::move(cells));
@@ -283,12 +297,18 @@ std::string LookupTable(const proto::Report& report) {
 
 const char* OutcomeMeaning(proto::Outcome outcome) {
   switch (outcome) {
-    case proto::SURVIVED: return "every event was replayed, nothing was refused for good";
-    case proto::STARTUP_ABORT: return "refused before the program's first call: it never starts";
-    case proto::LATE_ABORT: return "refused at an event, and the strategy gives up: the program dies there";
-    case proto::CATCHABLE_ERROR: return "refused at an event; malloc answered NULL and the program went on";
-    case proto::DEGRADED: return "went on in a poorer mode";
-    default: return "not known";
+    case proto::SURVIVED:
+      return "every event was replayed, nothing was refused for good";
+    case proto::STARTUP_ABORT:
+      return "refused before the program's first call: it never starts";
+    case proto::LATE_ABORT:
+      return "refused at an event, and the strategy gives up: the program dies there";
+    case proto::CATCHABLE_ERROR:
+      return "refused at an event; malloc answered NULL and the program went on";
+    case proto::DEGRADED:
+      return "went on in a poorer mode";
+    default:
+      return "not known";
   }
 }
 
@@ -307,10 +327,11 @@ std::string Legend(const proto::Report& report) {
   for (const proto::Outcome outcome : outcomes) {
     absl::StrAppendFormat(&text, "%s: %s\n", proto::Outcome_Name(outcome), OutcomeMeaning(outcome));
   }
-  absl::StrAppend(&text, "RSS, VSIZE, commit: the most that the heap added to its process; VMAs: of the whole process",
-                  report.runs_size() > 1 ? "; ratio: VSIZE against row 1\n" : "\n",
-                  "measured: a clock or a kernel counter said so; modelled: the virtual OS or a count of the "
-                  "algorithm did; -: not known\n");
+  absl::StrAppend(
+      &text, "RSS, VSIZE, commit: the most that the heap added to its process; VMAs: of the whole process",
+      report.runs_size() > 1 ? "; ratio: VSIZE against row 1\n" : "\n",
+      "measured: a clock or a kernel counter said so; modelled: the virtual OS or a count of the "
+      "algorithm did; -: not known\n");
   if (mixed) absl::StrAppend(&text, "mixed: figures with ~ are modelled, the others measured\n");
   for (const auto& [platform, basis] : bases) absl::StrAppendFormat(&text, "%s: %s\n", platform, basis);
   if (bookkeeping != nullptr) {
@@ -327,11 +348,13 @@ std::string Legend(const proto::Report& report) {
 std::string RefusedRequest(const proto::Refusal& refusal) {
   std::string text;
   if (!refusal.operation().empty()) {
-    absl::StrAppend(&text, "; at ", refusal.has_event() ? absl::StrCat("event ", FormatCount(refusal.event())) : "startup",
+    absl::StrAppend(&text, "; at ",
+                    refusal.has_event() ? absl::StrCat("event ", FormatCount(refusal.event())) : "startup",
                     ": ", refusal.operation());
   }
   if (refusal.wanted_address() != 0) absl::StrAppendFormat(&text, ", wanted 0x%x", refusal.wanted_address());
-  if (refusal.obtained_address() != 0) absl::StrAppendFormat(&text, ", offered 0x%x", refusal.obtained_address());
+  if (refusal.obtained_address() != 0)
+    absl::StrAppendFormat(&text, ", offered 0x%x", refusal.obtained_address());
   if (refusal.os_error() != 0) absl::StrAppend(&text, ", error ", refusal.os_error());
   return text;
 }
@@ -349,7 +372,8 @@ std::string RefusalSentence(const proto::Refusal& refusal) {
 
 std::string RenderTable(const proto::Report& report, TableStyle style) {
   if (report.runs().empty()) return absl::StrCat(report.tool(), ": no runs\n");
-  return absl::StrCat(HeadLine(report), "\n", OutcomeGrid(report, style), MemoryTable(report, style), LookupTable(report), Legend(report));
+  return absl::StrCat(HeadLine(report), "\n", OutcomeGrid(report, style), MemoryTable(report, style),
+                      LookupTable(report), Legend(report));
 }
 
 }  // namespace reheap

@@ -30,12 +30,33 @@ proto::Report Fiasco() {
     tool: "reheap 0.1.0"
     rerun: "reheap replay web.trace --world real,virtual"
     runs {
-      trace: "/tmp/web.trace" target: "heap" strategy: "go-2010-radix" world: REAL platform: "linux-amd64"
-      platform_basis: "this kernel, 6.18" limits {} order: "total" touch: "full" outcome: SURVIVED
-      events: 1234567 peak_live_bytes: 104857600 peak_rss_bytes: 125829120 peak_vsize_bytes: 134217728
-      peak_vma_count: 41 bookkeeping_vsize_bytes: 16777216 bookkeeping_rss_bytes: 1048576
-      page_map { kind: "radix3" reserved_bytes: 4718592 resident_bytes: 69632 loads_per_lookup: 3 lookup_ns: 3.456 baseline_ns: 1.2 }
-      os_calls: 1042 replay_ns_per_event: 45.67
+      trace: "/tmp/web.trace"
+      target: "heap"
+      strategy: "go-2010-radix"
+      world: REAL
+      platform: "linux-amd64"
+      platform_basis: "this kernel, 6.18"
+      limits {}
+      order: "total"
+      touch: "full"
+      outcome: SURVIVED
+      events: 1234567
+      peak_live_bytes: 104857600
+      peak_rss_bytes: 125829120
+      peak_vsize_bytes: 134217728
+      peak_vma_count: 41
+      bookkeeping_vsize_bytes: 16777216
+      bookkeeping_rss_bytes: 1048576
+      page_map {
+        kind: "radix3"
+        reserved_bytes: 4718592
+        resident_bytes: 69632
+        loads_per_lookup: 3
+        lookup_ns: 3.456
+        baseline_ns: 1.2
+      }
+      os_calls: 1042
+      replay_ns_per_event: 45.67
       provenance { metric: "peak_rss_bytes" provenance: MEASURED }
       provenance { metric: "peak_vsize_bytes" provenance: MEASURED }
       provenance { metric: "peak_vma_count" provenance: MEASURED }
@@ -43,10 +64,22 @@ proto::Report Fiasco() {
       provenance { metric: "page_map.lookup_ns" provenance: MEASURED }
     }
     runs {
-      trace: "/tmp/web.trace" target: "heap" strategy: "go-2011-02-reserve17g" world: VIRTUAL platform: "linux-amd64"
-      platform_basis: "this kernel, 6.18" limits {} order: "total" touch: "full" outcome: SURVIVED
-      events: 1234567 peak_live_bytes: 104857600 peak_rss_bytes: 125829120 peak_vsize_bytes: 18253611008
-      peak_commit_bytes: 150994944 peak_vma_count: 44
+      trace: "/tmp/web.trace"
+      target: "heap"
+      strategy: "go-2011-02-reserve17g"
+      world: VIRTUAL
+      platform: "linux-amd64"
+      platform_basis: "this kernel, 6.18"
+      limits {}
+      order: "total"
+      touch: "full"
+      outcome: SURVIVED
+      events: 1234567
+      peak_live_bytes: 104857600
+      peak_rss_bytes: 125829120
+      peak_vsize_bytes: 18253611008
+      peak_commit_bytes: 150994944
+      peak_vma_count: 44
       page_map { kind: "flat" reserved_bytes: 33554432 resident_bytes: 65536 loads_per_lookup: 1 }
       os_calls: 300
       provenance { metric: "peak_rss_bytes" provenance: MODELLED }
@@ -56,11 +89,25 @@ proto::Report Fiasco() {
       provenance { metric: "page_map" provenance: MODELLED }
     }
     runs {
-      trace: "/tmp/web.trace" target: "heap" strategy: "go-2011-02-reserve17g" world: VIRTUAL platform: "linux-amd64"
-      platform_basis: "this kernel, 6.18" limits { address_bytes: 4294967296 } order: "total" touch: "full"
+      trace: "/tmp/web.trace"
+      target: "heap"
+      strategy: "go-2011-02-reserve17g"
+      world: VIRTUAL
+      platform: "linux-amd64"
+      platform_basis: "this kernel, 6.18"
+      limits { address_bytes: 4294967296 }
+      order: "total"
+      touch: "full"
       outcome: STARTUP_ABORT
-      refusal { rule: "RLIMIT_AS" asked_bytes: 18253611008 in_use_bytes: 35344384 allowed_bytes: 4294967296
-                operation: "reserve" os_error: 12 wanted_address: 0xf800000000 }
+      refusal {
+        rule: "RLIMIT_AS"
+        asked_bytes: 18253611008
+        in_use_bytes: 35344384
+        allowed_bytes: 4294967296
+        operation: "reserve"
+        os_error: 12
+        wanted_address: 0xf800000000
+      }
       peak_vma_count: 8
       provenance { metric: "peak_rss_bytes" provenance: MODELLED }
       provenance { metric: "peak_vsize_bytes" provenance: MODELLED }
@@ -70,7 +117,9 @@ proto::Report Fiasco() {
 }
 
 TEST(RenderTableTest, TheFiascoForPeople) {
-  EXPECT_EQ(RenderTable(Fiasco(), {}), R"(reheap 0.1.0: trace web.trace, target heap, order total, touch full, 1,234,567 events, at most 100.0 MiB alive
+  EXPECT_EQ(
+      RenderTable(Fiasco(), {}),
+      R"(reheap 0.1.0: trace web.trace, target heap, order total, touch full, 1,234,567 events, at most 100.0 MiB alive
 
 #  strategy               world    platform     limits      outcome              RSS      VSIZE  ratio     commit  VMAs  these are
 1  go-2010-radix          real     linux-amd64  unlimited   SURVIVED       120.0 MiB  128.0 MiB   1.00          -    41  measured
@@ -174,7 +223,8 @@ virtual  darwin-amd64-11  unlimited   SURVIVED               SURVIVED
 virtual  darwin-amd64-11  as 4.0 GiB  SURVIVED               -
 
 #  )"));
-  EXPECT_THAT(RenderTable(report, {.color = true}), HasSubstr("\033[31mSTARTUP_ABORT\033[0m          \033[32mSURVIVED\033[0m\n"));
+  EXPECT_THAT(RenderTable(report, {.color = true}),
+              HasSubstr("\033[31mSTARTUP_ABORT\033[0m          \033[32mSURVIVED\033[0m\n"));
 }
 
 TEST(RenderTableTest, AReportWithoutRunsSaysSo) {
@@ -188,7 +238,8 @@ TEST(RefusalSentenceTest, NamesWhatIsKnown) {
   } cases[] = {
       {"rule: 'RLIMIT_AS' asked_bytes: 18253611008 in_use_bytes: 35344384 allowed_bytes: 4294967296",
        "RLIMIT_AS: asked 17.0 GiB, 0.03 GiB of 4.0 GiB in use"},
-      {"rule: 'address taken' asked_bytes: 1048576 operation: 'map at' event: 4711 wanted_address: 0xf840200000 "
+      {"rule: 'address taken' asked_bytes: 1048576 operation: 'map at' event: 4711 wanted_address: "
+       "0xf840200000 "
        "obtained_address: 0x7ffff7eb7000",
        "address taken: asked 1.0 MiB; at event 4,711: map at, wanted 0xf840200000, offered 0x7ffff7eb7000"},
       {"rule: 'unknown' asked_bytes: 65536 operation: 'commit' event: 0 os_error: 12",
@@ -205,10 +256,11 @@ TEST(RenderJsonTest, IsProtobufsMappingWithTheProtosNames) {
   const auto json = RenderJson(Fiasco());
   ASSERT_TRUE(json.ok()) << json.status();
   // Words that scripts rely on; 64-bit numbers are strings; zero is printed.
-  for (const char* piece : {"\"world\": \"VIRTUAL\"", "\"outcome\": \"STARTUP_ABORT\"", "\"rule\": \"RLIMIT_AS\"",
-                            "\"asked_bytes\": \"18253611008\"", "\"peak_vsize_bytes\": \"18253611008\"",
-                            "\"loads_per_lookup\": 3", "\"peak_commit_bytes\": \"0\"", "\"timeline\": []",
-                            "\"provenance\": \"MODELLED\""}) {
+  for (const char* piece :
+       {"\"world\": \"VIRTUAL\"", "\"outcome\": \"STARTUP_ABORT\"", "\"rule\": \"RLIMIT_AS\"",
+        "\"asked_bytes\": \"18253611008\"", "\"peak_vsize_bytes\": \"18253611008\"",
+        "\"loads_per_lookup\": 3", "\"peak_commit_bytes\": \"0\"", "\"timeline\": []",
+        "\"provenance\": \"MODELLED\""}) {
     EXPECT_THAT(*json, HasSubstr(piece));
   }
   proto::Report again;
@@ -229,10 +281,13 @@ TEST(RenderJsonTest, NoLimitIsAnAbsentField) {
 TEST(RenderCsvTest, OneLinePerRunUnderTheProtosNames) {
   const std::vector<std::string> lines = absl::StrSplit(RenderCsv(Fiasco()), "\r\n");
   ASSERT_EQ(lines.size(), 5u);  // header, three runs, nothing behind the last line's end
-  EXPECT_THAT(lines[0], StartsWith("trace,target,strategy,world,platform,platform_basis,limits.address_bytes,"));
+  EXPECT_THAT(lines[0],
+              StartsWith("trace,target,strategy,world,platform,platform_basis,limits.address_bytes,"));
   EXPECT_THAT(lines[0], HasSubstr(",refusal.rule,refusal.asked_bytes,"));
   EXPECT_THAT(lines[0], HasSubstr(",provenance.peak_rss_bytes,"));
-  EXPECT_THAT(lines[1], StartsWith("/tmp/web.trace,heap,go-2010-radix,REAL,linux-amd64,\"this kernel, 6.18\",,,,total"));
+  EXPECT_THAT(
+      lines[1],
+      StartsWith("/tmp/web.trace,heap,go-2010-radix,REAL,linux-amd64,\"this kernel, 6.18\",,,,total"));
   EXPECT_THAT(lines[3], HasSubstr(",STARTUP_ABORT,RLIMIT_AS,18253611008,35344384,4294967296,,reserve,12,"));
   const auto commas = [](const std::string& line) { return std::count(line.begin(), line.end(), ','); };
   EXPECT_EQ(commas(lines[1]), commas(lines[0]) + 1);  // the one inside quotes

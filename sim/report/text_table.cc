@@ -38,7 +38,8 @@ std::string TextTable::RenderLine(const Line& line) const {
     const auto escape = line.escapes.find(i);
     const bool colored = escape != line.escapes.end();
     if (!cell.empty()) {
-      absl::StrAppend(&text, std::string(padding, ' '), colored ? escape->second : "", cell, colored ? kReset : "");
+      absl::StrAppend(&text, std::string(padding, ' '), colored ? escape->second : "", cell,
+                      colored ? kReset : "");
       padding = 0;
     }
     padding += 2;

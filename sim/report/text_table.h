@@ -36,7 +36,7 @@ class TextTable {
   };
   struct Line {
     std::vector<std::string> cells;
-    std::string note;  // when there are no cells
+    std::string note;                       // when there are no cells
     std::map<size_t, std::string> escapes;  // by column
   };
   std::string RenderLine(const Line& line) const;

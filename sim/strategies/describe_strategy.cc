@@ -12,25 +12,33 @@ namespace {
 
 absl::string_view Meaning(Firmness firmness) {
   switch (firmness) {
-    case Firmness::kNothing: return "NOTHING: no range is held; each growth is mapped where the OS likes";
-    case Firmness::kReserve: return "RESERVE: the whole range is really reserved at startup";
-    case Firmness::kPretend: return "PRETEND: the range is assumed to be free without asking";
-    case Firmness::kPerChunk: return "PER_CHUNK: really reserved, one chunk at a time";
+    case Firmness::kNothing:
+      return "NOTHING: no range is held; each growth is mapped where the OS likes";
+    case Firmness::kReserve:
+      return "RESERVE: the whole range is really reserved at startup";
+    case Firmness::kPretend:
+      return "PRETEND: the range is assumed to be free without asking";
+    case Firmness::kPerChunk:
+      return "PER_CHUNK: really reserved, one chunk at a time";
   }
   return "";
 }
 
 absl::string_view Meaning(OnConflict on_conflict) {
   switch (on_conflict) {
-    case OnConflict::kRelocate: return "RELOCATE: take the address that the OS offers";
-    case OnConflict::kNextHint: return "NEXT_HINT: give it back and try the next hint";
-    case OnConflict::kDie: return "DIE: give up, naming both addresses";
+    case OnConflict::kRelocate:
+      return "RELOCATE: take the address that the OS offers";
+    case OnConflict::kNextHint:
+      return "NEXT_HINT: give it back and try the next hint";
+    case OnConflict::kDie:
+      return "DIE: give up, naming both addresses";
   }
   return "";
 }
 
 absl::string_view Meaning(OnRefusal on_refusal) {
-  return on_refusal == OnRefusal::kDie ? "ABORT: the program ends" : "RETURN_NULL: the request that needed it fails";
+  return on_refusal == OnRefusal::kDie ? "ABORT: the program ends"
+                                       : "RETURN_NULL: the request that needed it fails";
 }
 
 absl::string_view Meaning(CommitMethod method) {
@@ -43,9 +51,12 @@ absl::string_view Meaning(Access access) {
 
 absl::string_view Meaning(TablePlace place) {
   switch (place) {
-    case TablePlace::kImageBss: return "in the image's BSS (mapped at startup where the image has none)";
-    case TablePlace::kMapped: return "mapped whole at startup";
-    case TablePlace::kInReservation: return "inside the heap's reservation, committed as needed";
+    case TablePlace::kImageBss:
+      return "in the image's BSS (mapped at startup where the image has none)";
+    case TablePlace::kMapped:
+      return "mapped whole at startup";
+    case TablePlace::kInReservation:
+      return "inside the heap's reservation, committed as needed";
   }
   return "";
 }
@@ -67,7 +78,9 @@ std::string DescribeHints(const ReservationStrategy& s) {
 class Sheet {
  public:
   void Head(absl::string_view title) { absl::StrAppend(&text_, "\n", title, "\n"); }
-  void Line(absl::string_view name, absl::string_view value) { absl::StrAppendFormat(&text_, "  %-22s %s\n", name, value); }
+  void Line(absl::string_view name, absl::string_view value) {
+    absl::StrAppendFormat(&text_, "  %-22s %s\n", name, value);
+  }
   void Plain(absl::string_view line) { absl::StrAppend(&text_, line, "\n"); }
   std::string Take() { return std::move(text_); }
 
@@ -92,11 +105,15 @@ void DescribeRange(const ReservationStrategy& s, Sheet& sheet) {
     sheet.Line("on conflict", Meaning(s.on_conflict));
   }
   sheet.Line("on refusal", Meaning(s.on_refusal));
-  if (s.firmness != Firmness::kNothing) sheet.Line("becomes usable by", Meaning(s.commit_method));
+  if (s.firmness == Firmness::kPretend)
+    sheet.Line("becomes usable by", "mmap at that place, not over anything");
+  if (s.firmness == Firmness::kReserve || s.firmness == Firmness::kPerChunk) {
+    sheet.Line("becomes usable by", Meaning(s.commit_method));
+  }
   sheet.Line("access", Meaning(s.access));
   if (s.window_bytes != 0) {
-    sheet.Line("when used up", absl::StrCat("mapped where the OS likes, if within ", FormatBytes(s.window_bytes),
-                                            " above the heap's start"));
+    sheet.Line("when used up", absl::StrCat("mapped where the OS likes, if within ",
+                                            FormatBytes(s.window_bytes), " above the heap's start"));
   }
 }
 
@@ -112,11 +129,11 @@ void DescribeTables(const ReservationStrategy& s, Sheet& sheet) {
   sheet.Head("the allocator's own tables");
   sheet.Line("heap page", FormatBytes(uint64_t{1} << s.heap_page_shift));
   sheet.Line("page map", absl::StrCat(PageMapKindName(s.page_map), ", ", Meaning(s.page_map_place)));
-  sheet.Line("heap bitmap", s.bitmap_bits_per_word == 0
-                                ? "none"
-                                : absl::StrFormat("%u bits per %d-bit word, grows downward by %s",
-                                                  s.bitmap_bits_per_word, s.word_bits,
-                                                  FormatBytes(s.bitmap_chunk_bytes)));
+  sheet.Line("heap bitmap",
+             s.bitmap_bits_per_word == 0
+                 ? "none"
+                 : absl::StrFormat("%u bits per %d-bit word, grows downward by %s", s.bitmap_bits_per_word,
+                                   s.word_bits, FormatBytes(s.bitmap_chunk_bytes)));
   sheet.Line("records come in", FormatBytes(s.metadata_chunk_bytes));
 }
 

@@ -43,36 +43,51 @@ class SyntaxErrors final : public google::protobuf::io::ErrorCollector {
 
 Firmness FromProto(proto::StrategyFirmness firmness) {
   switch (firmness) {
-    case proto::RESERVE: return Firmness::kReserve;
-    case proto::PRETEND: return Firmness::kPretend;
-    case proto::PER_CHUNK: return Firmness::kPerChunk;
-    default: return Firmness::kNothing;
+    case proto::RESERVE:
+      return Firmness::kReserve;
+    case proto::PRETEND:
+      return Firmness::kPretend;
+    case proto::PER_CHUNK:
+      return Firmness::kPerChunk;
+    default:
+      return Firmness::kNothing;
   }
 }
 
 OnConflict FromProto(proto::StrategyOnConflict on_conflict) {
   switch (on_conflict) {
-    case proto::NEXT_HINT: return OnConflict::kNextHint;
-    case proto::DIE: return OnConflict::kDie;
-    default: return OnConflict::kRelocate;
+    case proto::NEXT_HINT:
+      return OnConflict::kNextHint;
+    case proto::DIE:
+      return OnConflict::kDie;
+    default:
+      return OnConflict::kRelocate;
   }
 }
 
 PageMapKind FromProto(proto::StrategyPageMap kind) {
   switch (kind) {
-    case proto::FLAT_INDEX: return PageMapKind::kFlatIndex;
-    case proto::RADIX2: return PageMapKind::kRadix2;
-    case proto::RADIX3: return PageMapKind::kRadix3;
-    case proto::SPARSE_ARENAS: return PageMapKind::kSparseArenas;
-    default: return PageMapKind::kFlat;
+    case proto::FLAT_INDEX:
+      return PageMapKind::kFlatIndex;
+    case proto::RADIX2:
+      return PageMapKind::kRadix2;
+    case proto::RADIX3:
+      return PageMapKind::kRadix3;
+    case proto::SPARSE_ARENAS:
+      return PageMapKind::kSparseArenas;
+    default:
+      return PageMapKind::kFlat;
   }
 }
 
 TablePlace FromProto(proto::StrategyTablePlace place) {
   switch (place) {
-    case proto::IMAGE_BSS: return TablePlace::kImageBss;
-    case proto::IN_RESERVATION: return TablePlace::kInReservation;
-    default: return TablePlace::kMapped;
+    case proto::IMAGE_BSS:
+      return TablePlace::kImageBss;
+    case proto::IN_RESERVATION:
+      return TablePlace::kInReservation;
+    default:
+      return TablePlace::kMapped;
   }
 }
 

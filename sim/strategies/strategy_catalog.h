@@ -1,9 +1,10 @@
 // Strategy catalogue: reservation strategies by name, read from textproto and checked (row 8 of the walk).
 //
-// A strategy is data (proto/strategy.proto); this is the only place that turns it into the plain struct that the
-// allocator carries out (alloc/reservation_strategy.h). The files of this folder are part of the binary; a file
-// of the user's own is read when the name looks like a path. What is wrong in a file is said with its name and
-// line: a word that the schema does not know, a fact without source, a combination that cannot be carried out.
+// A strategy is data (proto/strategy.proto); this is the only place that turns it into the plain struct that
+// the allocator carries out (alloc/reservation_strategy.h). The files of this folder are part of the binary;
+// a file of the user's own is read when the name looks like a path. What is wrong in a file is said with its
+// name and line: a word that the schema does not know, a fact without source, a combination that cannot be
+// carried out.
 //
 // Values only: no ownership, no state. Any thread.
 #ifndef REHEAP_SIM_STRATEGIES_STRATEGY_CATALOG_H_

@@ -37,8 +37,8 @@ TEST(StrategyCatalogTest, EveryFileOfTheFolderLoadsUnderItsOwnName) {
   EXPECT_GE(stems.size(), 6u);
 }
 
-// The 2011 mail in two words. What is left of the two files without comments, name, source and summary differs in
-// just these lines.
+// The 2011 mail in two words. What is left of the two files without comments, name, source and summary
+// differs in just these lines.
 TEST(StrategyCatalogTest, PretendDiffersFromReserveInTwoWords) {
   const auto reserve = LoadStrategy("go-2011-02-reserve17g");
   const auto pretend = LoadStrategy("go-2011-02-pretend");
@@ -100,13 +100,15 @@ TEST(StrategyCatalogTest, DescriptionNamesTheNumbersAndTheSources) {
   const auto loaded = LoadStrategy("go-2011-02-pretend");
   ASSERT_TRUE(loaded.ok());
   const std::string text = DescribeStrategy(*loaded);
-  for (const char* piece : {"go-2011-02-pretend: ", "PRETEND", "DIE", "16.0 GiB (17179869184 bytes)", "0xf800000000",
-                            "0xf840000000", "flat, in the image's BSS", "4 bits per 64-bit word", "5b1b2ba9c"}) {
+  for (const char* piece :
+       {"go-2011-02-pretend: ", "PRETEND", "DIE", "16.0 GiB (17179869184 bytes)", "0xf800000000",
+        "0xf840000000", "flat, in the image's BSS", "4 bits per 64-bit word", "5b1b2ba9c"}) {
     EXPECT_THAT(text, HasSubstr(piece));
   }
 }
 
-// --- what a file can have wrong -----------------------------------------------------------------------------
+// --- what a file can have wrong
+// -----------------------------------------------------------------------------
 
 std::string ReadText(const std::string& path) {
   std::ifstream stream(path);
@@ -145,34 +147,55 @@ struct Spoiled {
 
 TEST(StrategyChecksTest, EachMistakeIsNamedWithItsLine) {
   const Spoiled cases[] = {
-      {"go-2011-02-pretend", "on_conflict: DIE", "on_conflict: RELOCATE", "on_conflict:", "RELOCATE cannot be done with firmness PRETEND"},
-      {"go-2011-02-pretend", "count: 1", "count: 2 stride_bytes: 4096", "hints {", "firmness PRETEND assumes exactly one place"},
-      {"go-2011-02-reserve17g", "heap_bytes: 17179869184", "heap_bytes: 0", "heap_bytes: 0", "firmness RESERVE needs it"},
+      {"go-2011-02-pretend", "on_conflict: DIE", "on_conflict: RELOCATE",
+       "on_conflict:", "RELOCATE cannot be done with firmness PRETEND"},
+      {"go-2011-02-pretend", "count: 1", "count: 2 stride_bytes: 4096", "hints {",
+       "firmness PRETEND assumes exactly one place"},
+      {"go-2011-02-reserve17g", "heap_bytes: 17179869184", "heap_bytes: 0", "heap_bytes: 0",
+       "firmness RESERVE needs it"},
       {"go-2011-02-reserve17g", "heap_bytes: 17179869184", "", "reservation {", "firmness RESERVE needs it"},
-      {"go-2011-02-reserve17g", "heap_bytes: 17179869184", "heap_bytes: 17179869185", "heap_bytes:", "17179869185 is not a multiple of the OS page, 4096"},
-      {"go-2011-02-reserve17g", "bitmap_bytes: 1073741824", "bitmap_bytes: 1073737728", "bitmap_bytes:", "need 1073741824"},
-      {"go-2011-02-reserve17g", "bitmap_bits_per_word: 4", "bitmap_bits_per_word: 3", "bitmap_bits_per_word:", "expected 1, 2, 4 or 8"},
+      {"go-2011-02-reserve17g", "heap_bytes: 17179869184", "heap_bytes: 17179869185",
+       "heap_bytes:", "17179869185 is not a multiple of the OS page, 4096"},
+      {"go-2011-02-reserve17g", "bitmap_bytes: 1073741824", "bitmap_bytes: 1073737728",
+       "bitmap_bytes:", "need 1073741824"},
+      {"go-2011-02-reserve17g", "bitmap_bits_per_word: 4", "bitmap_bits_per_word: 3",
+       "bitmap_bits_per_word:", "expected 1, 2, 4 or 8"},
       {"go-2011-02-reserve17g", "bitmap_bits_per_word: 4", "", "bitmap_bytes:", "bitmap_bits_per_word is 0"},
-      {"go-2011-02-reserve17g", "word_bits: 64", "word_bits: 32", "heap_bytes:", "leave a 32-bit address space"},
+      {"go-2011-02-reserve17g", "word_bits: 64", "word_bits: 32",
+       "heap_bytes:", "leave a 32-bit address space"},
       {"go-2011-02-reserve17g", "word_bits: 64", "word_bits: 16", "word_bits: 16", "expected 32 or 64"},
       {"go-2011-02-reserve17g", "firmness: RESERVE", "", "reservation {", "firmness: is missing"},
-      {"go-2011-02-reserve17g", "base: 0xf800000000", "base: 0xf800000001", "base:", "is not a multiple of the OS page"},
-      {"go-2011-02-reserve17g", "base: 0xf800000000", "base: 0xf800000000 after_image: true image_align_bytes: 4096", "base:", "contradicts after_image"},
-      {"go-2011-02-reserve17g", "on_conflict: RELOCATE", "on_conflict: NEXT_HINT", "on_conflict:", "needs two hints or more, there are 1"},
-      {"go-2011-02-reserve17g", "page_map: FLAT", "page_map: SPARSE_ARENAS", "page_map:", "needs firmness PER_CHUNK"},
+      {"go-2011-02-reserve17g", "base: 0xf800000000", "base: 0xf800000001",
+       "base:", "is not a multiple of the OS page"},
+      {"go-2011-02-reserve17g", "base: 0xf800000000",
+       "base: 0xf800000000 after_image: true image_align_bytes: 4096", "base:", "contradicts after_image"},
+      {"go-2011-02-reserve17g", "on_conflict: RELOCATE", "on_conflict: NEXT_HINT",
+       "on_conflict:", "needs two hints or more, there are 1"},
+      {"go-2011-02-reserve17g", "page_map: FLAT", "page_map: SPARSE_ARENAS",
+       "page_map:", "needs firmness PER_CHUNK"},
       {"go-2011-02-reserve17g", "page_map: FLAT", "page_map: RADIX2", "page_map:", "word_bits must be 32"},
-      {"go-2011-02-reserve17g", "round_bytes: 65536", "round_bytes: 69632", "round_bytes:", "expected a power of two"},
-      {"go-2011-02-reserve17g", "min_bytes: 1048576", "min_bytes: 1052672", "min_bytes:", "is not a multiple of round_bytes"},
-      {"go-2011-02-reserve17g", "heap_page_bytes: 4096", "heap_page_bytes: 12288", "heap_page_bytes:", "expected a power of two"},
-      {"go-2011-02-reserve17g", "heap_page_bytes: 4096", "heap_page_bytes: 131072", "round_bytes:", "is not a multiple of tables.heap_page_bytes"},
+      {"go-2011-02-reserve17g", "round_bytes: 65536", "round_bytes: 69632",
+       "round_bytes:", "expected a power of two"},
+      {"go-2011-02-reserve17g", "min_bytes: 1048576", "min_bytes: 1052672",
+       "min_bytes:", "is not a multiple of round_bytes"},
+      {"go-2011-02-reserve17g", "heap_page_bytes: 4096", "heap_page_bytes: 12288",
+       "heap_page_bytes:", "expected a power of two"},
+      {"go-2011-02-reserve17g", "heap_page_bytes: 4096", "heap_page_bytes: 131072",
+       "round_bytes:", "is not a multiple of tables.heap_page_bytes"},
       {"go-2010-radix", "page_map: RADIX3", "page_map: FLAT", "page_map:", "FLAT needs a heap with a bound"},
-      {"go-2010-radix", "page_map_place: IMAGE_BSS", "page_map_place: IN_RESERVATION", "page_map_place:", "IN_RESERVATION holds a flat page map only"},
-      {"go-2010-radix", "firmness: NOTHING", "firmness: NOTHING heap_bytes: 4096", "firmness: NOTHING heap_bytes", "has no meaning with firmness NOTHING"},
-      {"go-2010-radix", "page_map: RADIX3", "page_map: RADIX3 bitmap_bits_per_word: 4", "page_map:", "lies below one contiguous heap"},
-      {"go-1.11-sparse", "reserve_chunk_bytes: 67108864", "reserve_chunk_bytes: 69206016", "reserve_chunk_bytes:", "needs a power of two"},
+      {"go-2010-radix", "page_map_place: IMAGE_BSS", "page_map_place: IN_RESERVATION",
+       "page_map_place:", "IN_RESERVATION holds a flat page map only"},
+      {"go-2010-radix", "firmness: NOTHING", "firmness: NOTHING heap_bytes: 4096",
+       "firmness: NOTHING heap_bytes", "has no meaning with firmness NOTHING"},
+      {"go-2010-radix", "page_map: RADIX3", "page_map: RADIX3 bitmap_bits_per_word: 4",
+       "page_map:", "lies below one contiguous heap"},
+      {"go-1.11-sparse", "reserve_chunk_bytes: 67108864", "reserve_chunk_bytes: 69206016",
+       "reserve_chunk_bytes:", "needs a power of two"},
       {"go-1.11-sparse", "stride_bytes: 1099511627776", "", "hints {", "stride_bytes is missing"},
-      {"go-2011-02-reserve768m-386", "window_bytes: 2147483648", "window_bytes: 268435456", "window_bytes:", "is smaller than heap_bytes"},
-      {"go-2011-02-reserve768m-386", "image_align_bytes: 1048576", "image_align_bytes: 12288", "image_align_bytes:", "must be a power of two"},
+      {"go-2011-02-reserve768m-386", "window_bytes: 2147483648", "window_bytes: 268435456",
+       "window_bytes:", "is smaller than heap_bytes"},
+      {"go-2011-02-reserve768m-386", "image_align_bytes: 1048576", "image_align_bytes: 12288",
+       "image_align_bytes:", "must be a power of two"},
   };
   for (const Spoiled& c : cases) {
     SCOPED_TRACE(absl::StrCat(c.file, ": ", c.before, " -> ", c.after));
@@ -197,9 +220,9 @@ TEST(StrategyChecksTest, EachMistakeIsNamedWithItsLine) {
 TEST(StrategyChecksTest, EveryMistakeOfAFileIsReportedAtOnce) {
   const auto parsed = ParseStrategy("name: \"x\"\n", "mine.textproto");
   const std::string message(parsed.status().message());
-  for (const char* piece : {"summary: is missing", "source: is missing", "word_bits: is 0, expected 32 or 64",
-                            "reservation.firmness: is missing", "growth.min_bytes: is missing",
-                            "tables.page_map: is missing"}) {
+  for (const char* piece :
+       {"summary: is missing", "source: is missing", "word_bits: is 0, expected 32 or 64",
+        "reservation.firmness: is missing", "growth.min_bytes: is missing", "tables.page_map: is missing"}) {
     EXPECT_THAT(message, HasSubstr(piece));
   }
 }
@@ -209,9 +232,11 @@ TEST(StrategyChecksTest, WordsThatTheSchemaDoesNotKnowAreNamedWithLineAndColumn)
     const char* text;
     const char* says;
   } cases[] = {
-      {"name: \"x\"\nheapbytes: 4096\n", "mine.textproto:2:10: Message type \"reheap.proto.Strategy\" has no field named \"heapbytes\"."},
+      {"name: \"x\"\nheapbytes: 4096\n",
+       "mine.textproto:2:10: Message type \"reheap.proto.Strategy\" has no field named \"heapbytes\"."},
       // protobuf gives the place behind the value here; the field's name helps.
-      {"reservation {\n  firmness: HOPE\n}\n", "mine.textproto:3:1: Unknown enumeration value of \"HOPE\" for field \"firmness\""},
+      {"reservation {\n  firmness: HOPE\n}\n",
+       "mine.textproto:3:1: Unknown enumeration value of \"HOPE\" for field \"firmness\""},
       {"word_bits: -64\n", "mine.textproto:1:12: "},
       {"name: \"x\nword_bits: 64\n", "mine.textproto:1:9: String literals cannot cross line boundaries."},
   };

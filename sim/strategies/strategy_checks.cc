@@ -77,7 +77,8 @@ void StrategyChecks::CheckIdentity() {
   Require(!strategy_.summary().empty(), "summary", "is missing");
   bool sourced = strategy_.source_size() > 0;
   for (const std::string& source : strategy_.source()) sourced = sourced && !source.empty();
-  Require(sourced, "source", "is missing or empty: say where the numbers come from (commit, version, document)");
+  Require(sourced, "source",
+          "is missing or empty: say where the numbers come from (commit, version, document)");
   Require(strategy_.word_bits() == 32 || strategy_.word_bits() == 64, "word_bits",
           absl::StrCat("is ", strategy_.word_bits(), ", expected 32 or 64"));
 }
@@ -87,8 +88,8 @@ void StrategyChecks::CheckPresence() {
   for (absl::string_view path :
        {"reservation", "reservation.firmness", "reservation.on_conflict", "reservation.on_refusal",
         "reservation.commit_method", "reservation.access", "growth", "growth.min_bytes", "growth.round_bytes",
-        "growth.retry_exact", "growth.startup_heap_bytes", "tables", "tables.heap_page_bytes", "tables.page_map",
-        "tables.page_map_place", "tables.metadata_chunk_bytes"}) {
+        "growth.retry_exact", "growth.startup_heap_bytes", "tables", "tables.heap_page_bytes",
+        "tables.page_map", "tables.page_map_place", "tables.metadata_chunk_bytes"}) {
     Require(IsPresent(path), path, "is missing");
   }
 }
@@ -127,29 +128,34 @@ void StrategyChecks::CheckFirmness() {
   const bool per_chunk = r.firmness() == proto::PER_CHUNK;
   const bool whole = r.firmness() == proto::RESERVE || r.firmness() == proto::PRETEND;
   if (r.firmness() == proto::NOTHING) {
-    Require(r.heap_bytes() == 0, "reservation.heap_bytes", "has no meaning with firmness NOTHING: nothing is bounded");
+    Require(r.heap_bytes() == 0, "reservation.heap_bytes",
+            "has no meaning with firmness NOTHING: nothing is bounded");
     Require(!IsPresent("reservation.hints"), "reservation.hints", "have no meaning with firmness NOTHING");
   } else {
-    Require(r.heap_bytes() > 0, "reservation.heap_bytes",
-            absl::StrCat("is missing, and firmness ", proto::StrategyFirmness_Name(r.firmness()), " needs it"));
+    Require(
+        r.heap_bytes() > 0, "reservation.heap_bytes",
+        absl::StrCat("is missing, and firmness ", proto::StrategyFirmness_Name(r.firmness()), " needs it"));
   }
   if (r.firmness() == proto::PRETEND) {
     Require(r.on_conflict() == proto::DIE, "reservation.on_conflict",
-            absl::StrCat(proto::StrategyOnConflict_Name(r.on_conflict()),
-                         " cannot be done with firmness PRETEND: what is in use already cannot move; expected DIE"));
+            absl::StrCat(
+                proto::StrategyOnConflict_Name(r.on_conflict()),
+                " cannot be done with firmness PRETEND: what is in use already cannot move; expected DIE"));
     Require(r.hints().count() == 1, "reservation.hints",
             absl::StrCat("count is ", r.hints().count(), ": firmness PRETEND assumes exactly one place"));
   }
   if (per_chunk) {
     Require(std::has_single_bit(r.reserve_chunk_bytes()), "reservation.reserve_chunk_bytes",
             absl::StrCat("is ", r.reserve_chunk_bytes(), ": firmness PER_CHUNK needs a power of two"));
-    Require(r.reserve_chunk_bytes() == 0 || r.heap_bytes() % r.reserve_chunk_bytes() == 0, "reservation.heap_bytes",
-            "is not a multiple of reserve_chunk_bytes");
+    Require(r.reserve_chunk_bytes() == 0 || r.heap_bytes() % r.reserve_chunk_bytes() == 0,
+            "reservation.heap_bytes", "is not a multiple of reserve_chunk_bytes");
   } else {
-    Require(r.reserve_chunk_bytes() == 0, "reservation.reserve_chunk_bytes", "has a meaning with firmness PER_CHUNK only");
+    Require(r.reserve_chunk_bytes() == 0, "reservation.reserve_chunk_bytes",
+            "has a meaning with firmness PER_CHUNK only");
   }
   if (r.window_bytes() != 0) {
-    Require(r.firmness() == proto::RESERVE, "reservation.window_bytes", "has a meaning with firmness RESERVE only");
+    Require(r.firmness() == proto::RESERVE, "reservation.window_bytes",
+            "has a meaning with firmness RESERVE only");
     Require(r.window_bytes() >= r.heap_bytes(), "reservation.window_bytes", "is smaller than heap_bytes");
   }
   const uint64_t span = r.heap_bytes() + strategy_.tables().bitmap_bytes();
@@ -168,7 +174,8 @@ void StrategyChecks::CheckHints() {
             absl::StrCat("NEXT_HINT needs two hints or more, there are ", hints.count()));
   }
   if (r.on_conflict() == proto::DIE) {
-    Require(hints.count() >= 1, "reservation.on_conflict", "DIE needs a hint: without one no place is the wrong one");
+    Require(hints.count() >= 1, "reservation.on_conflict",
+            "DIE needs a hint: without one no place is the wrong one");
   }
   if (!IsPresent("reservation.hints")) return;
   Require(hints.count() > 0, "reservation.hints", "count is 0: leave hints out when there are none");
@@ -180,7 +187,8 @@ void StrategyChecks::CheckHints() {
             "must be a power of two with after_image");
   } else {
     Require(hints.base() > 0, "reservation.hints", "base is missing (or say after_image: true)");
-    Require(hints.image_align_bytes() == 0, "reservation.hints.image_align_bytes", "has a meaning with after_image only");
+    Require(hints.image_align_bytes() == 0, "reservation.hints.image_align_bytes",
+            "has a meaning with after_image only");
   }
 }
 
@@ -190,7 +198,8 @@ void StrategyChecks::CheckGrowth() {
           absl::StrCat("is ", growth.round_bytes(), ", expected a power of two"));
   Require(growth.min_bytes() > 0, "growth.min_bytes", "must not be 0");
   if (growth.round_bytes() != 0) {
-    Require(growth.min_bytes() % growth.round_bytes() == 0, "growth.min_bytes", "is not a multiple of round_bytes");
+    Require(growth.min_bytes() % growth.round_bytes() == 0, "growth.min_bytes",
+            "is not a multiple of round_bytes");
   }
   if (strategy_.tables().heap_page_bytes() != 0) {
     Require(growth.round_bytes() % strategy_.tables().heap_page_bytes() == 0, "growth.round_bytes",
@@ -211,13 +220,15 @@ void StrategyChecks::CheckPageMap() {
     Require(firmness == proto::PER_CHUNK, "tables.page_map", "SPARSE_ARENAS needs firmness PER_CHUNK");
   }
   if (tables.page_map() == proto::RADIX2) {
-    Require(strategy_.word_bits() == 32, "tables.page_map", "RADIX2 covers 32-bit addresses: word_bits must be 32");
+    Require(strategy_.word_bits() == 32, "tables.page_map",
+            "RADIX2 covers 32-bit addresses: word_bits must be 32");
   }
   if (tables.page_map() == proto::RADIX3) {
-    Require(strategy_.word_bits() == 64, "tables.page_map", "RADIX3 covers 64-bit addresses: word_bits must be 64");
+    Require(strategy_.word_bits() == 64, "tables.page_map",
+            "RADIX3 covers 64-bit addresses: word_bits must be 64");
   }
-  Require(tables.page_map_place() != proto::IN_RESERVATION || IsFlat(tables.page_map()), "tables.page_map_place",
-          absl::StrCat("IN_RESERVATION holds a flat page map only, not ", kind));
+  Require(tables.page_map_place() != proto::IN_RESERVATION || IsFlat(tables.page_map()),
+          "tables.page_map_place", absl::StrCat("IN_RESERVATION holds a flat page map only, not ", kind));
 }
 
 void StrategyChecks::CheckBitmap() {
@@ -226,21 +237,23 @@ void StrategyChecks::CheckBitmap() {
   const uint64_t bits = tables.bitmap_bits_per_word();
   if (bits == 0) {
     Require(tables.bitmap_bytes() == 0, "tables.bitmap_bytes", "is given, but bitmap_bits_per_word is 0");
-    Require(tables.bitmap_chunk_bytes() == 0, "tables.bitmap_chunk_bytes", "is given, but bitmap_bits_per_word is 0");
+    Require(tables.bitmap_chunk_bytes() == 0, "tables.bitmap_chunk_bytes",
+            "is given, but bitmap_bits_per_word is 0");
     return;
   }
   Require(std::has_single_bit(bits) && bits <= 8, "tables.bitmap_bits_per_word",
           absl::StrCat("is ", bits, ", expected 1, 2, 4 or 8"));
   Require(r.heap_bytes() > 0 && (r.firmness() == proto::RESERVE || r.firmness() == proto::PRETEND),
           "tables.bitmap_bits_per_word",
-          "a bitmap lies below one contiguous heap: it needs reservation.heap_bytes and firmness RESERVE or PRETEND");
+          "a bitmap lies below one contiguous heap: it needs reservation.heap_bytes and firmness RESERVE or "
+          "PRETEND");
   Require(tables.bitmap_chunk_bytes() > 0, "tables.bitmap_chunk_bytes", "is missing, and there is a bitmap");
   if (strategy_.word_bits() == 0) return;
   const uint64_t covered = r.window_bytes() > r.heap_bytes() ? r.window_bytes() : r.heap_bytes();
   const uint64_t needed = covered / strategy_.word_bits() * bits;
   Require(tables.bitmap_bytes() >= needed, "tables.bitmap_bytes",
-          absl::StrFormat("is %u, but %u bytes of heap at %u bits per %u-bit word need %u", tables.bitmap_bytes(),
-                          covered, bits, strategy_.word_bits(), needed));
+          absl::StrFormat("is %u, but %u bytes of heap at %u bits per %u-bit word need %u",
+                          tables.bitmap_bytes(), covered, bits, strategy_.word_bits(), needed));
 }
 
 }  // namespace reheap

@@ -3,8 +3,8 @@
 // The schema says which words exist; this says which of them make a plan that can be carried out. Known to
 // strategy_catalog.cc only.
 //
-// Ownership: refers to the message and the parse tree, which outlive it. Threads: one. Limits: the OS page that
-// sizes are multiples of is the smallest that any platform has, 4 KiB.
+// Ownership: refers to the message and the parse tree, which outlive it. Threads: one. Limits: the OS page
+// that sizes are multiples of is the smallest that any platform has, 4 KiB.
 #ifndef REHEAP_SIM_STRATEGIES_STRATEGY_CHECKS_H_
 #define REHEAP_SIM_STRATEGIES_STRATEGY_CHECKS_H_
 
@@ -37,8 +37,8 @@ class StrategyChecks {
   void CheckPageMap();
   void CheckBitmap();
 
-  // Unless `holds`: a violation at the line of `path` ("reservation.heap_bytes"), or of the message around it when
-  // the field is not in the file.
+  // Unless `holds`: a violation at the line of `path` ("reservation.heap_bytes"), or of the message around it
+  // when the field is not in the file.
   void Require(bool holds, absl::string_view path, absl::string_view message);
   bool IsPresent(absl::string_view path) const;
   int LineOf(absl::string_view path) const;
