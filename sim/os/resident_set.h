@@ -11,7 +11,7 @@
 #include <cstdint>
 
 #include "alloc/addr.h"
-#include "sim/os/page_tree.h"
+#include "sim/os/os_page_tree.h"
 
 namespace reheap {
 
@@ -35,11 +35,11 @@ class ResidentSet {
  private:
   static constexpr uint64_t kFan = 512;
   using Leaf = std::bitset<kFan>;
-  static_assert(kFan == PageTree<Leaf>::kFan);
+  static_assert(kFan == OsPageTree<Leaf>::kFan);
 
   const uint32_t page_shift_;
   uint64_t count_ = 0;
-  PageTree<Leaf> leaves_;
+  OsPageTree<Leaf> leaves_;
 };
 
 }  // namespace reheap

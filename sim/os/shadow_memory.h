@@ -17,7 +17,7 @@
 
 #include "alloc/addr.h"
 #include "alloc/memory.h"
-#include "sim/os/page_tree.h"
+#include "sim/os/os_page_tree.h"
 #include "sim/os/virtual_os.h"
 
 namespace reheap {
@@ -67,7 +67,7 @@ class ShadowMemory final : public PageListener {
 
   using HostPage = std::unique_ptr<unsigned char[]>;
   using Leaf = std::array<HostPage, 512>;
-  static_assert(std::tuple_size_v<Leaf> == PageTree<Leaf>::kFan);
+  static_assert(std::tuple_size_v<Leaf> == OsPageTree<Leaf>::kFan);
 
   const unsigned char* FindReadable(Addr a);
   unsigned char* MakeWritable(Addr a);
@@ -80,7 +80,7 @@ class ShadowMemory final : public PageListener {
   const uint64_t page_mask_;
   CachedPage cache_[kCachedPages];
   uint64_t touched_[kTouchedPages];  // page numbers known to be writable and resident
-  PageTree<Leaf> pages_;
+  OsPageTree<Leaf> pages_;
   uint64_t host_pages_ = 0;
   HostPage zero_page_;
 };

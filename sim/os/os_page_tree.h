@@ -1,12 +1,12 @@
-// PageTree: a leaf of state for each 512 OS pages (2 MiB of 4 KiB pages) where there is any (row 9).
+// OsPageTree: a leaf of state for each 512 OS pages (2 MiB of 4 KiB pages) where there is any (row 9).
 //
 // Shared by ResidentSet (bits) and ShadowMemory (host pages). Leaves hang from branches of 512 leaves (1 GiB), the
 // branches from an ordered map, so that a range is forgotten by visiting what is there and nothing else. The branch used
 // last is remembered: most accesses stay within one GiB.
 //
 // Ownership: its leaves. Threads: one. Limits: any page number.
-#ifndef REHEAP_SIM_OS_PAGE_TREE_H_
-#define REHEAP_SIM_OS_PAGE_TREE_H_
+#ifndef REHEAP_SIM_OS_OS_PAGE_TREE_H_
+#define REHEAP_SIM_OS_OS_PAGE_TREE_H_
 
 #include <algorithm>
 #include <array>
@@ -17,7 +17,7 @@
 namespace reheap {
 
 template <class Leaf>
-class PageTree {
+class OsPageTree {
  public:
   static constexpr uint64_t kFan = 512;
 
@@ -105,4 +105,4 @@ class PageTree {
 
 }  // namespace reheap
 
-#endif  // REHEAP_SIM_OS_PAGE_TREE_H_
+#endif  // REHEAP_SIM_OS_OS_PAGE_TREE_H_
