@@ -85,7 +85,8 @@ class Heap {
   using Map = PageMapT<M>;
   static constexpr uint32_t kMostCaches = 8192;
 
-  // `os` and `memory` are not owned. The strategy's page map must be of PageMapT's kind.
+  // `os` and `memory` are not owned. A strategy that contradicts itself or names another kind of page map is
+  // refused by Start. Preconditions: heap pages of 4 or 8 KiB.
   Heap(Os& os, M& memory, const ReservationStrategy& strategy);
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;

@@ -31,11 +31,9 @@ Heap<M, PageMapT>::Heap(Os& os, M& memory, const ReservationStrategy& strategy)
 
 template <Memory M, template <class> class PageMapT>
 OsResult<Done> Heap<M, PageMapT>::CheckStrategy() const {
-  const bool page_ok = (uint64_t{1} << page_shift_) >= 4 * kKiB;
-  const bool bitmap_ok =
-      strategy_.bitmap_bits_per_word == 0 || strategy_.bitmap_bits_per_word == HeapBitmapLayout::kBitsPerWord;
-  if (strategy_.page_map == Map::kKind && page_ok && bitmap_ok && strategy_.metadata_chunk_bytes > 0)
-    return Done();
+  const bool bitmap_ok = strategy_.bitmap_bits_per_word == 0 ||
+                         strategy_.bitmap_bits_per_word == HeapBitmapLayout::kBitsPerWord;
+  if (strategy_.page_map == Map::kKind && bitmap_ok && strategy_.metadata_chunk_bytes > 0) return Done();
   Refusal refusal;
   refusal.rule = Rule::kInvalidArgument;
   return refusal;
