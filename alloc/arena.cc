@@ -7,8 +7,9 @@
 namespace reheap {
 namespace {
 
-// Windows can give back whole reservations only, so an aligned piece is found by reserving more, giving all of it
-// back and asking for the aligned part; another thread may be faster (Go 1.19, sysReserveAligned: 100 tries).
+// Windows can give back whole reservations only, so an aligned piece is found by reserving more, giving all
+// of it back and asking for the aligned part; another thread may be faster (Go 1.19, sysReserveAligned: 100
+// tries).
 constexpr int kAlignTries = 100;
 
 Refusal Taken(OsOperation operation, uint64_t bytes, Addr wanted, Addr obtained) {
@@ -30,7 +31,7 @@ Refusal Invalid(uint64_t bytes) {
 
 }  // namespace
 
-// --- startup ----------------------------------------------------------------------------------------------
+// --- startup -------------------------------------------------------------------------------------
 
 uint32_t Arena::HintCount() const {
   const HintList& hints = strategy_->hints;
@@ -39,8 +40,9 @@ uint32_t Arena::HintCount() const {
 
 Addr Arena::Hint(uint32_t n) const {
   const HintList& hints = strategy_->hints;
-  const Addr base = hints.after_image ? RoundUp(os_->image_end(), std::max(hints.image_align_bytes, os_->os_page_bytes()))
-                                      : hints.base;
+  const Addr base = hints.after_image
+                        ? RoundUp(os_->image_end(), std::max(hints.image_align_bytes, os_->os_page_bytes()))
+                        : hints.base;
   return base + n * hints.stride_bytes;
 }
 
@@ -69,7 +71,8 @@ OsResult<Done> Arena::CheckPlan() const {
       (s.reserve_chunk_bytes < os_page || (s.reserve_chunk_bytes & (s.reserve_chunk_bytes - 1)) != 0)) {
     return Invalid(s.reserve_chunk_bytes);
   }
-  if ((s.grow_round_bytes & (s.grow_round_bytes - 1)) != 0 || s.grow_round_bytes == 0 || s.grow_round_bytes % std::max(page_bytes(), os_page) != 0 ||
+  if ((s.grow_round_bytes & (s.grow_round_bytes - 1)) != 0 || s.grow_round_bytes == 0 ||
+      s.grow_round_bytes % std::max(page_bytes(), os_page) != 0 ||
       s.grow_min_bytes % s.grow_round_bytes != 0) {
     return Invalid(s.grow_round_bytes);
   }
@@ -131,7 +134,7 @@ OsResult<AddrRange> Arena::ReserveAtHints(uint64_t bytes) {
   return os_->Reserve(bytes, Addr());
 }
 
-// --- growth -----------------------------------------------------------------------------------------------
+// --- growth --------------------------------------------------------------------------------------
 
 OsResult<AddrRange> Arena::Grow(uint64_t need_bytes) {
   REHEAP_CHECK_GT(need_bytes, 0);
@@ -144,7 +147,8 @@ OsResult<AddrRange> Arena::Grow(uint64_t need_bytes) {
   }
   OsResult<AddrRange> got = Extend(ask_bytes);
   // A taken address is no lack of memory: asking for less of it would hide the conflict.
-  if (!got.ok() && got.refusal().rule != Rule::kAddressTaken && s.grow_retry_exact && exact_bytes < ask_bytes) {
+  if (!got.ok() && got.refusal().rule != Rule::kAddressTaken && s.grow_retry_exact &&
+      exact_bytes < ask_bytes) {
     got = Extend(exact_bytes);
   }
   return got;
@@ -153,10 +157,16 @@ OsResult<AddrRange> Arena::Grow(uint64_t need_bytes) {
 OsResult<AddrRange> Arena::Extend(uint64_t bytes) {
   OsResult<AddrRange> got = Exhausted(bytes);
   switch (strategy_->firmness) {
-    case Firmness::kNothing: got = ExtendAnywhere(bytes); break;
+    case Firmness::kNothing:
+      got = ExtendAnywhere(bytes);
+      break;
     case Firmness::kReserve:
-    case Firmness::kPretend: got = bytes <= RoomBytes() ? ExtendRange(bytes) : ExtendWindow(bytes); break;
-    case Firmness::kPerChunk: got = ExtendChunk(bytes); break;
+    case Firmness::kPretend:
+      got = bytes <= RoomBytes() ? ExtendRange(bytes) : ExtendWindow(bytes);
+      break;
+    case Firmness::kPerChunk:
+      got = ExtendChunk(bytes);
+      break;
   }
   if (!got.ok()) return got;
   heap_bytes_ += bytes;
@@ -192,8 +202,8 @@ OsResult<AddrRange> Arena::ExtendAnywhere(uint64_t bytes) {
   return got;
 }
 
-// 32-bit Go of 2011 (runtime/malloc.c of 1e063b32c, MHeap_SysAlloc): when the reservation is used up the OS may choose, as
-// long as the bitmap reaches the place.
+// 32-bit Go of 2011 (runtime/malloc.c of 1e063b32c, MHeap_SysAlloc): when the reservation is used up the OS
+// may choose, as long as the bitmap reaches the place.
 OsResult<AddrRange> Arena::ExtendWindow(uint64_t bytes) {
   if (strategy_->window_bytes == 0) return Exhausted(bytes);
   const OsResult<AddrRange> got = TakeAligned(bytes, page_bytes(), /*ready=*/true);
@@ -226,8 +236,8 @@ OsResult<AddrRange> Arena::ExtendChunk(uint64_t bytes) {
   return ExtendRange(bytes);
 }
 
-// Go 1.11 to 1.19 (runtime/malloc.go, mheap.sysAlloc): the place beside the last chunk first; a hint that fails, for
-// whatever reason, is never tried again; after the last any aligned place will do.
+// Go 1.11 to 1.19 (runtime/malloc.go, mheap.sysAlloc): the place beside the last chunk first; a hint that
+// fails, for whatever reason, is never tried again; after the last any aligned place will do.
 OsResult<AddrRange> Arena::ReserveChunk(uint64_t bytes) {
   for (; hint_ < HintCount(); ++hint_, hint_next_ = Addr()) {
     const Addr wanted = hint_next_ ? hint_next_ : Hint(hint_);
@@ -244,7 +254,7 @@ OsResult<AddrRange> Arena::ReserveChunk(uint64_t bytes) {
   return TakeAligned(bytes, strategy_->reserve_chunk_bytes, /*ready=*/false);
 }
 
-// --- pieces of address space -----------------------------------------------------------------------------
+// --- pieces of address space ---------------------------------------------------------------------
 
 OsResult<AddrRange> Arena::TakeAligned(uint64_t bytes, uint64_t alignment, bool ready) {
   const bool aligned_anyway = alignment <= os_->granularity_bytes();
@@ -286,7 +296,8 @@ void Arena::GiveBack(AddrRange piece) {
   REHEAP_CHECK_GE(heap_bytes_, piece.bytes);
   heap_bytes_ -= piece.bytes;
   const bool of_range = piece.end() == next_;
-  const bool reserved = strategy_->firmness == Firmness::kReserve || strategy_->firmness == Firmness::kPerChunk;
+  const bool reserved =
+      strategy_->firmness == Firmness::kReserve || strategy_->firmness == Firmness::kPerChunk;
   if (of_range && reserved) {
     // Refused (linux: no mapping left to split): it stays usable memory that nobody uses.
     if (os_->Decommit(piece).ok()) {
@@ -307,7 +318,8 @@ OsResult<Done> Arena::GrowBitmap(Addr heap_end) {
   if (s.bitmap_bits_per_word == 0) return Done();
   const uint64_t heap_bytes = heap_end - heap_range_.start;
   const uint64_t word_bits = static_cast<uint64_t>(s.word_bits);
-  const uint64_t needed = RoundUp((heap_bytes * s.bitmap_bits_per_word + word_bits - 1) / word_bits, s.bitmap_chunk_bytes);
+  const uint64_t needed =
+      RoundUp((heap_bytes * s.bitmap_bits_per_word + word_bits - 1) / word_bits, s.bitmap_chunk_bytes);
   if (needed <= bitmap_ready_bytes_) return Done();
   const OsResult<Done> ready = MakeReady({heap_range_.start - needed, needed - bitmap_ready_bytes_});
   if (ready.ok()) bitmap_ready_bytes_ = needed;
@@ -317,7 +329,8 @@ OsResult<Done> Arena::GrowBitmap(Addr heap_end) {
 Refusal Arena::Exhausted(uint64_t bytes) const {
   Refusal refusal;
   refusal.rule = Rule::kAddressSpaceExhausted;
-  refusal.operation = strategy_->firmness == Firmness::kPretend ? OsOperation::kMapReadyAt : OsOperation::kCommit;
+  refusal.operation =
+      strategy_->firmness == Firmness::kPretend ? OsOperation::kMapReadyAt : OsOperation::kCommit;
   refusal.asked_bytes = bytes;
   refusal.in_use_bytes = heap_bytes_;
   refusal.allowed_bytes = strategy_->heap_bytes;

@@ -1,7 +1,7 @@
 // Arena: carries out a ReservationStrategy as the heap grows (row 8 of the walk).
 //
-// It owns the heap's address space: what is held at startup, which piece is made usable next, and the bitmap that
-// grows beside it. What the pieces are used for is the page heap's business.
+// It owns the heap's address space: what is held at startup, which piece is made usable next, and the bitmap
+// that grows beside it. What the pieces are used for is the page heap's business.
 //
 //   kReserve, kPretend   [ span table | bitmap, grows down <-][-> heap grows up ........ ]  one range
 //   kPerChunk            [-> heap ... ][-> heap ... ]   ...   [-> heap ... ]                 chunk by chunk
@@ -9,8 +9,8 @@
 //
 // kReserve holds that range really, kPretend only believes in it and finds out at each growth.
 //
-// Ownership: the address space lives until the process ends, as it did in the runtimes retold here. Threads: one
-// at a time. Limits: a bitmap or a table in the reservation needs kReserve or kPretend.
+// Ownership: the address space lives until the process ends, as it did in the runtimes retold here. Threads:
+// one at a time. Limits: a bitmap or a table in the reservation needs kReserve or kPretend.
 #ifndef REHEAP_ALLOC_ARENA_H_
 #define REHEAP_ALLOC_ARENA_H_
 
@@ -87,10 +87,10 @@ class Arena {
 
   AddrRange heap_range_;
   AddrRange table_range_;
-  Addr next_;            // where the next piece of the range or chunk starts
-  Addr limit_;           // the end of that range or chunk
-  uint32_t hint_ = 0;    // kPerChunk: the hint in use
-  Addr hint_next_;       // kPerChunk: beside the last chunk at that hint; zero = at the hint itself
+  Addr next_;          // where the next piece of the range or chunk starts
+  Addr limit_;         // the end of that range or chunk
+  uint32_t hint_ = 0;  // kPerChunk: the hint in use
+  Addr hint_next_;     // kPerChunk: beside the last chunk at that hint; zero = at the hint itself
 
   uint64_t bitmap_ready_bytes_ = 0;
   uint64_t heap_bytes_ = 0;

@@ -18,8 +18,9 @@ constexpr Addr kHeap(0xf840000000);
 class Squatter {
  public:
   explicit Squatter(Addr at, uint64_t bytes = 64 * kKiB)
-      : bytes_(bytes), at_(mmap(reinterpret_cast<void*>(at.value()), bytes, PROT_NONE,
-                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0)) {
+      : bytes_(bytes),
+        at_(mmap(reinterpret_cast<void*>(at.value()), bytes, PROT_NONE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0)) {
     REHEAP_CHECK_EQ(reinterpret_cast<uint64_t>(at_), at.value());
   }
   ~Squatter() { munmap(at_, bytes_); }
@@ -101,7 +102,8 @@ TEST(ArenaConflict, PretendFindsOutWhenItGetsThere) {
     EXPECT_EQ(piece.refusal().rule, Rule::kAddressTaken);
     EXPECT_EQ(piece.refusal().wanted, kHeap + kMiB);
     EXPECT_NE(piece.refusal().obtained, kHeap + kMiB);
-    EXPECT_EQ(os.calls(OsOperation::kMapReadyAt), 3) << "heap, bitmap, and one refusal: a conflict is not tried again";
+    EXPECT_EQ(os.calls(OsOperation::kMapReadyAt), 3)
+        << "heap, bitmap, and one refusal: a conflict is not tried again";
   }
   ASSERT_TRUE(arena.Grow(4096).ok()) << "gone again";
   arena.CheckInvariants();
@@ -170,8 +172,8 @@ TEST(ArenaGrowth, TheEndOfThePlanIsUsedToTheLastPiece) {
 }
 
 TEST(ArenaGrowth, GiveBackUndoesAGrowth) {
-  const ReservationStrategy plans[] = {Go2010Radix(), Go201101Reserve16g(), Go201102Reserve17g(), Go201102Pretend(),
-                                       Go111Arenas()};
+  const ReservationStrategy plans[] = {Go2010Radix(), Go201101Reserve16g(), Go201102Reserve17g(),
+                                       Go201102Pretend(), Go111Arenas()};
   for (const ReservationStrategy& s : plans) {
     ScriptedOs os;
     Arena arena(os, s);
@@ -182,7 +184,8 @@ TEST(ArenaGrowth, GiveBackUndoesAGrowth) {
     arena.GiveBack(arena.Grow(kMiB).value());
     // The bitmap stays grown, for the next piece.
     const bool pretends = s.firmness == Firmness::kPretend;
-    EXPECT_EQ(arena.held_bytes(), held_bytes + (pretends ? arena.bitmap().bytes - bitmap_bytes : 0)) << s.name;
+    EXPECT_EQ(arena.held_bytes(), held_bytes + (pretends ? arena.bitmap().bytes - bitmap_bytes : 0))
+        << s.name;
     EXPECT_EQ(arena.held_bytes(), os.mapped_bytes()) << s.name;
     EXPECT_EQ(arena.heap_bytes(), kMiB) << s.name;
     EXPECT_EQ(arena.lost_bytes(), 0) << s.name;
@@ -220,7 +223,8 @@ TEST(ArenaWindow, BeyondTheReservationTheOsChooses) {
 }
 
 TEST(ArenaWindow, OutsideTheWindowIsRefusedByName) {
-  const Addr hints[] = {Addr(96 * kMiB), Addr(512 * kMiB)};  // the OS's choice is above the window; below the heap
+  const Addr hints[] = {Addr(96 * kMiB),
+                        Addr(512 * kMiB)};  // the OS's choice is above the window; below the heap
   for (Addr hint : hints) {
     ScriptedOs os;
     os.PlaceLow();

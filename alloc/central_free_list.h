@@ -1,13 +1,14 @@
-// CentralFreeList: the spans of one size class, between the thread caches and the page heap (row 7 of the walk).
+// CentralFreeList: the spans of one size class, between the thread caches and the page heap (row 7 of the
+// walk).
 //
 //   Take   free objects leave, from the fullest span that has some
 //   Give   objects come back; a span with none out goes back to the page heap
 //
-// Taking from the fullest spans lets the emptiest ones drain. Fullness is kept in eighths: list n holds the spans with
-// taken / objects in [n/8, (n+1)/8), the last list those with nothing left.
+// Taking from the fullest spans lets the emptiest ones drain. Fullness is kept in eighths: list n holds the
+// spans with taken / objects in [n/8, (n+1)/8), the last list those with nothing left.
 //
-// Ownership: span records and bit records from pools that the heap owns. Threads: as the heap (one lock per class
-// would guard this class, and be held for a batch). Limits: as Span.
+// Ownership: span records and bit records from pools that the heap owns. Threads: as the heap (one lock per
+// class would guard this class, and be held for a batch). Limits: as Span.
 #ifndef REHEAP_ALLOC_CENTRAL_FREE_LIST_H_
 #define REHEAP_ALLOC_CENTRAL_FREE_LIST_H_
 
@@ -125,9 +126,10 @@ class CentralFreeList {
         totals.pages += span.pages;
         totals.objects += span.objects;
         for (uint32_t word = 0; word < BitWords(span.objects); ++word) {
-          totals.taken += static_cast<uint64_t>(std::popcount(memory_->template Read<uint32_t>(TakenWord(span, word))));
-          live_objects +=
-              static_cast<uint64_t>(std::popcount(memory_->template Read<uint32_t>(AllocatedWord(span, word))));
+          totals.taken +=
+              static_cast<uint64_t>(std::popcount(memory_->template Read<uint32_t>(TakenWord(span, word))));
+          live_objects += static_cast<uint64_t>(
+              std::popcount(memory_->template Read<uint32_t>(AllocatedWord(span, word))));
         }
       });
     }

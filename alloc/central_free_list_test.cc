@@ -20,7 +20,10 @@ class CentralFreeListTest : public testing::Test {
   using Map = FlatPageMap<DirectMemory>;
 
   CentralFreeListTest()
-      : strategy_(Go201102Pretend()), arena_(os_, strategy_), map_(memory_), chunks_(os_, 128 * kKiB, Access::kReadWrite) {
+      : strategy_(Go201102Pretend()),
+        arena_(os_, strategy_),
+        map_(memory_),
+        chunks_(os_, 128 * kKiB, Access::kReadWrite) {
     REHEAP_CHECK(arena_.Start().ok());
     PageMapSetup setup;
     setup.os = &os_;
@@ -31,6 +34,7 @@ class CentralFreeListTest : public testing::Test {
     bits_.Init(memory_, chunks_);
     pages_.Init(os_, memory_, map_, arena_, records_, kShift);
     slots_ = os_.MapReady(64 * kKiB, Access::kReadWrite).value().start;
+    Use(64);
   }
   ~CentralFreeListTest() override {
     list_.CheckInvariants();
@@ -51,7 +55,8 @@ class CentralFreeListTest : public testing::Test {
     return taken;
   }
   void Give(const std::vector<CacheSlot>& given) {
-    for (size_t n = 0; n < given.size(); ++n) memory_.Write<CacheSlot>(slots_ + n * sizeof(CacheSlot)) = given[n];
+    for (size_t n = 0; n < given.size(); ++n)
+      memory_.Write<CacheSlot>(slots_ + n * sizeof(CacheSlot)) = given[n];
     list_.Give(slots_, static_cast<uint32_t>(given.size()));
   }
 
@@ -71,7 +76,6 @@ class CentralFreeListTest : public testing::Test {
 };
 
 TEST_F(CentralFreeListTest, LowAddressesAreHandedOutFirst) {
-  Use(64);
   const std::vector<CacheSlot> slots = Take(8);
   ASSERT_EQ(slots.size(), 8);
   for (size_t n = 1; n < slots.size(); ++n) EXPECT_EQ(slots[n - 1].object, slots[n].object + 64);
@@ -93,7 +97,8 @@ TEST_F(CentralFreeListTest, EveryClassFillsItsSpanExactly) {
       marks.push_back(slot.mark);
     }
     std::sort(marks.begin(), marks.end());
-    EXPECT_EQ(std::unique(marks.begin(), marks.end()), marks.end()) << "two objects share a bit in class " << c;
+    EXPECT_EQ(std::unique(marks.begin(), marks.end()), marks.end())
+        << "two objects share a bit in class " << c;
     list.Give(slots_, objects);
     EXPECT_EQ(list.totals().spans, 0) << c;
   }
@@ -125,10 +130,9 @@ TEST_F(CentralFreeListTest, TheFullestSpanIsUsedFirst) {
 }
 
 TEST_F(CentralFreeListTest, ARefusalLeavesNothingBehind) {
-  Use(64);
+  strategy_.grow_retry_exact = false;
   for (uint64_t n = 0; n < 3; ++n) {
     os_.RefuseAfter(n);
-    strategy_.grow_retry_exact = false;
     if (!Take(1).empty()) break;
     EXPECT_EQ(pages_.totals().small, 0);
     EXPECT_EQ(list_.totals().spans, 0);

@@ -13,24 +13,25 @@
 //
 // Malloc, small (up to 32 KiB):
 //   1. The size class of the bytes; a larger alignment may ask for a larger class.
-//   2. The cache has an object of that class: pop its slot, set its allocated bit. Done: no lock, no system call.
-//   3. Else the cache's limit for the class rises, and the central list fills a batch of slots from its fullest span.
+//   2. The cache has an object of that class: pop its slot, set its allocated bit. Done: no lock.
+//   3. Else the cache's limit for the class rises; the central list fills a batch from its fullest span.
 //   4. No span has room: the page heap cuts a new one, best fit.
 //   5. No free span fits: discarded ones are used again; then the arena grows (README.md, "Growth").
 // Malloc, large: from step 4, with a span of its own.
 //
 // Free:
-//   1. The page map names the span. None, or one not in use: kForeign (a large object's old start: kDoubleFree).
+//   1. The page map names the span. None in use: kForeign (at a large object's old start kDoubleFree).
 //   2. The offset in the span must be a multiple of the object size, else kInterior.
 //   3. The allocated bit must be set, else kDoubleFree: an object in a cache is free already. Clear it.
 //   4. Push the object on the cache; at the limit, give a batch back to the central list.
 //   5. A span with no object out returns to the page heap and joins its neighbours.
 // Free, large: step 1, the start only, then 5.
 //
-// Ownership: owns its members; the Os, the Memory and all address space outlive it and are never released. Calls
-// host malloc only while it is made. Threads: one at a time, by construction; a cache belongs to whoever was given
-// its id. Locks for more would go around CentralFreeList's and PageHeap's public methods: the hot path (steps 1-2 of
-// Malloc, 1-4 of Free) touches a cache, and the allocated bits, whose bytes would have to become atomic.
+// Ownership: owns its members; the Os, the Memory and all address space outlive it and are never released.
+// Calls host malloc only while it is made. Threads: one at a time, by construction; a cache belongs to
+// whoever was given its id. Locks for more would go around CentralFreeList's and PageHeap's public methods:
+// the hot path (steps 1-2 of Malloc, 1-4 of Free) touches a cache, and the allocated bits, whose bytes would
+// have to become atomic.
 // Limits: kMostCaches caches; 2^32 - 1 heap pages in one object; heap pages of 4 or 8 KiB.
 #ifndef REHEAP_ALLOC_HEAP_H_
 #define REHEAP_ALLOC_HEAP_H_
@@ -64,10 +65,14 @@ enum class FreeError : uint8_t {
 };
 inline constexpr const char* FreeErrorName(FreeError error) {
   switch (error) {
-    case FreeError::kNone: return "none";
-    case FreeError::kForeign: return "foreign address";
-    case FreeError::kInterior: return "interior address";
-    case FreeError::kDoubleFree: return "double free";
+    case FreeError::kNone:
+      return "none";
+    case FreeError::kForeign:
+      return "foreign address";
+    case FreeError::kInterior:
+      return "interior address";
+    case FreeError::kDoubleFree:
+      return "double free";
   }
   return "unknown";
 }
@@ -80,14 +85,15 @@ class Heap {
   using Map = PageMapT<M>;
   static constexpr uint32_t kMostCaches = 8192;
 
-  // `os` and `memory` are not owned. The strategy's page map must be of PageMapT's kind.
+  // `os` and `memory` are not owned. A strategy that contradicts itself or names another kind of page map is
+  // refused by Start. Preconditions: heap pages of 4 or 8 KiB.
   Heap(Os& os, M& memory, const ReservationStrategy& strategy);
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
-  // What a program's allocator does before main, in this order: the reservation; the page map's tables (a flat one
-  // needs to know where the reservation is); a chunk for spans, a chunk for caches; the first growth, if the
-  // strategy has one. Call once, first; after a refusal the heap is unusable.
+  // What a program's allocator does before main, in this order: the reservation; the page map's tables (a
+  // flat one needs to know where the reservation is); a chunk for spans, a chunk for caches; the first
+  // growth, if the strategy has one. Call once, first; after a refusal the heap is unusable.
   OsResult<Done> Start();
 
   // An empty thread cache.
@@ -95,17 +101,18 @@ class Heap {
   // Its objects go back to the central lists. Preconditions: `id` is live.
   void DropCache(CacheId id);
 
-  // `bytes` at a multiple of `alignment`, a power of two (up to 8 it is 8 anyway; above, another number is refused);
-  // 0 bytes are an object of their own. Zero when refused: last_refusal() says why. Preconditions: `id` is live.
+  // `bytes` at a multiple of `alignment`, a power of two (up to 8 it is 8 anyway; above, another number is
+  // refused); 0 bytes are an object of their own. Zero when refused: last_refusal() says why. Preconditions:
+  // `id` is live.
   __attribute__((always_inline)) Addr Malloc(CacheId id, uint64_t bytes, uint64_t alignment);
 
   // Changes nothing unless it answers kNone. Preconditions: `id` is live.
   __attribute__((always_inline)) FreeError Free(CacheId id, Addr object);
 
-  // The object with room for `bytes`: the same address when its size class or its number of pages stays, or when
-  // a large one shrinks; else a new object (of no particular alignment), and the old one is freed. The contents are
-  // the caller's to copy *before* the old pages can be reused, that is before the next call. Zero: refused, or
-  // `*error` is not kNone; the old object stays.
+  // The object with room for `bytes`: the same address when its size class or its number of pages stays, or
+  // when a large one shrinks; else a new object (of no particular alignment), and the old one is freed. The
+  // contents are the caller's to copy *before* the old pages can be reused, that is before the next call.
+  // Zero: refused, or `*error` is not kNone; the old object stays.
   Addr Resize(CacheId id, Addr object, uint64_t bytes, FreeError* error);
 
   // The span in use that `a` lies in, at whatever offset.
@@ -189,7 +196,7 @@ class Heap {
   Refusal last_refusal_;
 };
 
-// --- the hot path -------------------------------------------------------------------------------------------
+// --- the hot path --------------------------------------------------------------------------------
 
 template <Memory M, template <class> class PageMapT>
 inline Addr Heap<M, PageMapT>::Pop(CacheClass& c) {

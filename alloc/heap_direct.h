@@ -1,7 +1,8 @@
-// The heaps of this very process, compiled once: Heap<DirectMemory, ...> for each page map (row 7 of the walk).
+// The heaps of this very process, compiled once: Heap<DirectMemory, ...> for each page map (row 7 of the
+// walk).
 //
-// Include this instead of heap.h where DirectMemory is used: Malloc and Free still inline into the caller, the rest is
-// linked from heap_direct.cc. Ownership, threads, limits: heap.h.
+// Include this instead of heap.h where DirectMemory is used: Malloc and Free still inline into the caller,
+// the rest is linked from heap_direct.cc. Ownership, threads, limits: heap.h.
 #ifndef REHEAP_ALLOC_HEAP_DIRECT_H_
 #define REHEAP_ALLOC_HEAP_DIRECT_H_
 

@@ -6,7 +6,7 @@
 
 namespace reheap {
 
-// --- startup ------------------------------------------------------------------------------------------------
+// --- startup -------------------------------------------------------------------------------------
 
 template <Memory M, template <class> class PageMapT>
 Heap<M, PageMapT>::Heap(Os& os, M& memory, const ReservationStrategy& strategy)
@@ -31,10 +31,9 @@ Heap<M, PageMapT>::Heap(Os& os, M& memory, const ReservationStrategy& strategy)
 
 template <Memory M, template <class> class PageMapT>
 OsResult<Done> Heap<M, PageMapT>::CheckStrategy() const {
-  const bool page_ok = (uint64_t{1} << page_shift_) >= 4 * kKiB;
-  const bool bitmap_ok =
-      strategy_.bitmap_bits_per_word == 0 || strategy_.bitmap_bits_per_word == HeapBitmapLayout::kBitsPerWord;
-  if (strategy_.page_map == Map::kKind && page_ok && bitmap_ok && strategy_.metadata_chunk_bytes > 0) return Done();
+  const bool bitmap_ok = strategy_.bitmap_bits_per_word == 0 ||
+                         strategy_.bitmap_bits_per_word == HeapBitmapLayout::kBitsPerWord;
+  if (strategy_.page_map == Map::kKind && bitmap_ok && strategy_.metadata_chunk_bytes > 0) return Done();
   Refusal refusal;
   refusal.rule = Rule::kInvalidArgument;
   return refusal;
@@ -55,8 +54,9 @@ OsResult<Done> Heap<M, PageMapT>::Start() {
   step = map_.Init(setup);
   if (!step.ok()) return step;
   if (strategy_.bitmap_bits_per_word != 0) {
-    bitmap_.emplace(*memory_, HeapBitmapLayout(arena_.heap_range().start, static_cast<uint64_t>(strategy_.word_bits) / 8,
-                                               strategy_.bitmap_chunk_bytes));
+    bitmap_.emplace(
+        *memory_, HeapBitmapLayout(arena_.heap_range().start, static_cast<uint64_t>(strategy_.word_bits) / 8,
+                                   strategy_.bitmap_chunk_bytes));
   }
   step = span_chunks_.Start();
   if (step.ok()) step = cache_chunks_.Start();
@@ -97,7 +97,7 @@ void Heap<M, PageMapT>::DropCache(CacheId id) {
   cache_records_.Free(cache);
 }
 
-// --- slow paths -----------------------------------------------------------------------------------------------
+// --- slow paths ----------------------------------------------------------------------------------
 
 template <Memory M, template <class> class PageMapT>
 Addr Heap<M, PageMapT>::Refused(const Refusal& refusal) {
@@ -265,7 +265,7 @@ uint64_t Heap<M, PageMapT>::UsableBytes(Addr object) const {
   return place.small ? span.object_bytes : uint64_t{span.pages} << page_shift_;
 }
 
-// --- accounting -----------------------------------------------------------------------------------------------
+// --- accounting ----------------------------------------------------------------------------------
 
 template <Memory M, template <class> class PageMapT>
 void Heap<M, PageMapT>::CountCached(uint64_t* cached) const {
@@ -304,7 +304,8 @@ HeapStats Heap<M, PageMapT>::StatsFrom(const PageTotals& pages, const ClassTotal
   stats.span_records = span_records_.live_records();
   stats.caches = cache_records_.live_records();
   stats.metadata_bytes = span_chunks_.mapped_bytes() + cache_chunks_.mapped_bytes();
-  stats.metadata_used_bytes = span_records_.live_bytes() + bit_records_.live_bytes() + cache_records_.live_bytes();
+  stats.metadata_used_bytes =
+      span_records_.live_bytes() + bit_records_.live_bytes() + cache_records_.live_bytes();
   stats.bitmap_bytes = arena_.bitmap().bytes;
   stats.page_map = map_.Cost();
   return stats;

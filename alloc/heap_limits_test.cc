@@ -54,7 +54,8 @@ TEST(HeapUnderALimit, Reserve17gDoesNotStartUnder4GiB) {
   EXPECT_EQ(failed, 0);
 }
 
-// Reservation, table, records, heap and bitmap: one page less than their sum is too little, the sum is enough.
+// Reservation, table, records, heap and bitmap: one page less than their sum is too little, the sum is
+// enough.
 template <class HeapT>
 int StartsUnder(const ReservationStrategy& strategy, uint64_t more_bytes) {
   return InChild(more_bytes, [&](RealOs& os) {
@@ -80,9 +81,11 @@ TEST(HeapUnderALimit, TheSmallestLimitIsTheSumOfThePieces) {
   };
   for (const Case& c : cases) {
     EXPECT_EQ(StartsUnder<FlatHeap>(c.strategy, c.table_bytes + c.sum_bytes + slack), 0) << c.strategy.name;
-    EXPECT_EQ(StartsUnder<FlatHeap>(c.strategy, c.table_bytes + c.sum_bytes - 64 * kKiB), 1) << c.strategy.name;
+    EXPECT_EQ(StartsUnder<FlatHeap>(c.strategy, c.table_bytes + c.sum_bytes - 64 * kKiB), 1)
+        << c.strategy.name;
   }
-  // No BSS in RealOs: the radix root is mapped as well. The first growth may shrink to 1 MiB only (it is the need).
+  // No BSS in RealOs: the radix root is mapped as well. The first growth may shrink to 1 MiB only (it is the
+  // need).
   const uint64_t radix = 2 * kMiB + 3840 * kKiB;
   EXPECT_EQ(StartsUnder<RadixHeap>(Go2010Radix(), radix + slack), 0);
   EXPECT_EQ(StartsUnder<RadixHeap>(Go2010Radix(), radix - 64 * kKiB), 1);

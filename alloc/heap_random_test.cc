@@ -58,17 +58,23 @@ class Fuzzer {
   CacheId AnyCache() { return caches_[Below(kCaches)]; }
   typename LiveMap::iterator AnyLive() {
     typename LiveMap::iterator it = live_.lower_bound(live_.begin()->first + Below(kGiB));
-    if (it == live_.end() || Below(2) == 0) it = std::next(live_.begin(), static_cast<int>(Below(live_.size())));
+    if (it == live_.end() || Below(2) == 0)
+      it = std::next(live_.begin(), static_cast<int>(Below(live_.size())));
     return it;
   }
   // Mostly small, sometimes at a class's or a page's edge, seldom megabytes.
   uint64_t AnySize() {
     switch (Below(16)) {
-      case 0: return 32 * kKiB - 2 + Below(5);
-      case 1: return 4096 * (1 + Below(40)) - 1 + Below(3);
-      case 2: return Below(3 * kMiB);
-      case 3: return Below(2);
-      default: return Below(uint64_t{1} << (3 + Below(13)));
+      case 0:
+        return 32 * kKiB - 2 + Below(5);
+      case 1:
+        return 4096 * (1 + Below(40)) - 1 + Below(3);
+      case 2:
+        return Below(3 * kMiB);
+      case 3:
+        return Below(2);
+      default:
+        return Below(uint64_t{1} << (3 + Below(13)));
     }
   }
 

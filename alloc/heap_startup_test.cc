@@ -19,7 +19,8 @@ class Ledger final : public Os::Observer {
   void BeforeRequest(OsOperation, AddrRange) override {}
   void AfterRequest(OsOperation operation, AddrRange range, const Refusal* refusal) override {
     char line[96];
-    const bool anywhere = operation == OsOperation::kMapReady;  // the kernel's choice is no part of the expectation
+    const bool anywhere =
+        operation == OsOperation::kMapReady;  // the kernel's choice is no part of the expectation
     std::snprintf(line, sizeof line, "%s%s %llu KiB at 0x%llx", refusal != nullptr ? "refused " : "",
                   OsOperationName(operation), static_cast<unsigned long long>(range.bytes / kKiB),
                   anywhere ? 0ull : static_cast<unsigned long long>(range.start.value()));
@@ -100,9 +101,10 @@ TEST(HeapStartup, RadixMapsHeapThenANodeAndALeaf) {
 
 TEST(HeapStartup, ArenasReserveOneChunk) {
   HeapStats stats;
-  EXPECT_EQ(StartupRequests<SparseArenaPageMap>(Go111Arenas(), &stats),
-            (Lines{"map 32768 KiB at 0x0", "map 16 KiB at 0x0", "map 16 KiB at 0x0",
-                   "reserve 65536 KiB at 0xc000000000", "commit 1024 KiB at 0xc000000000", "map 64 KiB at 0x0"}));
+  EXPECT_EQ(
+      StartupRequests<SparseArenaPageMap>(Go111Arenas(), &stats),
+      (Lines{"map 32768 KiB at 0x0", "map 16 KiB at 0x0", "map 16 KiB at 0x0",
+             "reserve 65536 KiB at 0xc000000000", "commit 1024 KiB at 0xc000000000", "map 64 KiB at 0x0"}));
   EXPECT_EQ(stats.held_bytes, 64 * kMiB);
 }
 

@@ -4,9 +4,9 @@
 //   small span bytes = live + cached + central + tails too short for an object
 //
 // Heap::stats() adds up running counters, which cost the hot path nothing: an object is live when it left its
-// central list and lies in no cache. Heap::RecountSlow() counts the same from the spans' bits, the lists and the
-// caches; tests compare them. What the program asked for is known of large objects only (a small one's request would
-// cost two bytes per object): whoever drives the heap knows the rest.
+// central list and lies in no cache. Heap::RecountSlow() counts the same from the spans' bits, the lists and
+// the caches; tests compare them. What the program asked for is known of large objects only (a small one's
+// request would cost two bytes per object): whoever drives the heap knows the rest.
 //
 // Values only. Bytes unless the name says otherwise.
 #ifndef REHEAP_ALLOC_HEAP_STATS_H_
@@ -33,14 +33,14 @@ struct HeapStats {
   uint64_t large_requested_bytes = 0;
   uint64_t cached_objects = 0;  // free, in thread caches
   uint64_t cached_bytes = 0;
-  uint64_t central_bytes = 0;   // free objects in central lists
+  uint64_t central_bytes = 0;  // free objects in central lists
 
   uint64_t small_spans = 0;
-  uint64_t span_records = 0;       // spans of all states
+  uint64_t span_records = 0;  // spans of all states
   uint64_t caches = 0;
-  uint64_t metadata_bytes = 0;     // chunks mapped for records
+  uint64_t metadata_bytes = 0;       // chunks mapped for records
   uint64_t metadata_used_bytes = 0;  // records in use: spans, their bits, caches
-  uint64_t bitmap_bytes = 0;       // heap bitmap made usable
+  uint64_t bitmap_bytes = 0;         // heap bitmap made usable
   PageMapCost page_map;
 
   // All that the OS was asked for, but what a BSS or a pretended range gave for nothing.

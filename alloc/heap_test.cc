@@ -117,7 +117,8 @@ TEST_F(HeapTest, TheSlackOfAnAlignedSpanIsFree) {
 
 TEST_F(HeapTest, HugeRequestsAreRefused) {
   const HeapStats before = heap_->stats();
-  const uint64_t requests[] = {uint64_t{1} << 63, ~uint64_t{0}, ~uint64_t{0} - 4095, uint64_t{1} << 47, 17 * kGiB};
+  const uint64_t requests[] = {uint64_t{1} << 63, ~uint64_t{0}, ~uint64_t{0} - 4095, uint64_t{1} << 47,
+                               17 * kGiB};
   for (uint64_t bytes : requests) {
     EXPECT_FALSE(Malloc(bytes)) << bytes;
     EXPECT_NE(heap_->last_refusal().rule, Rule::kNone) << bytes;

@@ -1,17 +1,17 @@
 // PageHeap: spans of heap pages, free and large, below the central lists (row 7 of the walk).
 //
-//   Allocate  best fit among free spans, the lowest address among equals of the long ones; what is too much is split off;
+//   Allocate  best fit among free spans, the lowest of equal ones from 256 pages on; the rest is split off;
 //             nothing fits: discarded spans are made usable again, then the Arena grows
 //   Free      joins free neighbours, found through the page map
 //
-// The page map holds a span in use at each of its pages, a free one at its first and last page. Pages inside a
-// free span may still name the record of an earlier span: a reader checks that the span covers the page.
+// The page map holds a span in use at each of its pages, a free one at its first and last page. Pages inside
+// a free span may still name the record of an earlier span: a reader checks that the span covers the page.
 //
 // Free memory goes back to the OS only on ReleaseFreePages (the runtimes of early 2011 never gave any back).
 // Discarded spans do not join others, because Prepared and Ready memory must not be confused (alloc/os.h).
 //
-// Ownership: span records from a pool that the heap owns. Threads: as the heap (one lock would guard this class).
-// Limits: 2^32 - 1 pages in a span; the list of spans of 256 pages and more is searched to its end.
+// Ownership: span records from a pool that the heap owns. Threads: as the heap (one lock would guard this
+// class). Limits: 2^32 - 1 pages in a span; the list of spans of 256 pages and more is searched to its end.
 #ifndef REHEAP_ALLOC_PAGE_HEAP_H_
 #define REHEAP_ALLOC_PAGE_HEAP_H_
 
@@ -74,8 +74,8 @@ class PageHeap {
     return Done();
   }
 
-  // A span in state `state` (kSmall or kLarge), `pages` long, its start a multiple of `alignment_pages` pages.
-  // Preconditions: alignment_pages is a power of two.
+  // A span in state `state` (kSmall or kLarge), `pages` long, its start a multiple of `alignment_pages`
+  // pages. Preconditions: alignment_pages is a power of two.
   OsResult<SpanRef> Allocate(uint64_t pages, uint64_t alignment_pages, SpanState state) {
     const uint64_t searched_pages = pages + alignment_pages - 1;
     if (pages >= kMostPages || searched_pages >= kMostPages) return TooLong(searched_pages);
@@ -216,7 +216,8 @@ class PageHeap {
   }
 
  private:
-  static constexpr int kLists = 256;  // 1 .. 255 pages each its own, all longer ones in list 0 (1 MiB of 4 KiB pages)
+  // 1 .. 255 pages each its own, all longer ones (1 MiB of 4 KiB pages) in list 0.
+  static constexpr int kLists = 256;
   static constexpr uint64_t kMostPages = ~uint32_t{0};
   enum Kind { kReady = 0, kGone = 1 };
 
@@ -237,7 +238,7 @@ class PageHeap {
     return ref;
   }
 
-  // --- the free lists ---------------------------------------------------------------------------------
+  // --- the free lists ----------------------------------------------------------------------------
 
   void RemoveFree(SpanRef ref) {
     const Span& span = memory_->template Read<Span>(ref);
@@ -312,9 +313,9 @@ class PageHeap {
     return best;
   }
 
-  // A free span may have joined pieces that the OS handed out one by one, and windows gives back or commits within one
-  // of them only (MEM_DECOMMIT, MEM_COMMIT over two allocations: ERROR_INVALID_ADDRESS). So a refusal is tried again
-  // with halves, down to a heap page, as Go does since 30b8af98c (issue 7143).
+  // A free span may have joined pieces that the OS handed out one by one, and windows gives back or commits
+  // within one of them only (MEM_DECOMMIT, MEM_COMMIT over two allocations: ERROR_INVALID_ADDRESS). So a
+  // refusal is tried again with halves, down to a heap page, as Go does since 30b8af98c (issue 7143).
   template <class Call>
   OsResult<Done> ByParts(AddrRange range, uint64_t* done_bytes, Call call) const {
     const uint64_t page_bytes = uint64_t{1} << page_shift_;
@@ -335,7 +336,8 @@ class PageHeap {
   // False: nothing was discarded. A part counts for the whole: the next Reuse makes all of it usable.
   bool DiscardByParts(AddrRange range) const {
     uint64_t done_bytes = 0;
-    const OsResult<Done> result = ByParts(range, &done_bytes, [&](AddrRange part) { return os_->Discard(part); });
+    const OsResult<Done> result =
+        ByParts(range, &done_bytes, [&](AddrRange part) { return os_->Discard(part); });
     return result.ok() || done_bytes > 0;
   }
 
@@ -375,7 +377,8 @@ class PageHeap {
     const Addr end = span.end(page_shift_);
     REHEAP_CHECK_LE(end.value(), whole_end.value());
     map_->Set(PageOf(start), PageCount(pages), ref);
-    if (start > whole_start) InsertJoined(NewSpan(whole_start, (start - whole_start) >> page_shift_), SpanState::kFree);
+    if (start > whole_start)
+      InsertJoined(NewSpan(whole_start, (start - whole_start) >> page_shift_), SpanState::kFree);
     if (end < whole_end) InsertJoined(NewSpan(end, (whole_end - end) >> page_shift_), SpanState::kFree);
     totals_.free -= pages;
     if (state == SpanState::kLarge) {

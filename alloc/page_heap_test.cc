@@ -20,7 +20,11 @@ constexpr Addr kHeap(0xf840000000);
 // 256 pages of heap. Spans are named by letters in the order of allocation.
 class PageHeapTest : public testing::Test {
  protected:
-  PageHeapTest() : strategy_(Go201102Pretend()), arena_(os_, strategy_), map_(memory_), chunks_(os_, 128 * kKiB, Access::kReadWrite) {
+  PageHeapTest()
+      : strategy_(Go201102Pretend()),
+        arena_(os_, strategy_),
+        map_(memory_),
+        chunks_(os_, 128 * kKiB, Access::kReadWrite) {
     REHEAP_CHECK(arena_.Start().ok());
     PageMapSetup setup;
     setup.os = &os_;
@@ -69,7 +73,7 @@ TEST_F(PageHeapTest, TakesFromTheBottom) {
 }
 
 TEST_F(PageHeapTest, BestFitLeavesTheLongSpanAlone) {
-  Take(5);                 // 0
+  Take(5);  // 0
   const int64_t a = Take(7);
   Take(1);
   const int64_t b = Take(3);
@@ -87,7 +91,10 @@ TEST_F(PageHeapTest, FreeJoinsOnBothSides) {
     std::vector<int> order;  // three neighbours of 10 pages, freed in this order
   };
   const Case cases[] = {
-      {"LeftToRight", {0, 1, 2}}, {"RightToLeft", {2, 1, 0}}, {"MiddleLast", {0, 2, 1}}, {"MiddleFirst", {1, 0, 2}},
+      {"LeftToRight", {0, 1, 2}},
+      {"RightToLeft", {2, 1, 0}},
+      {"MiddleLast", {0, 2, 1}},
+      {"MiddleFirst", {1, 0, 2}},
   };
   for (const Case& c : cases) {
     const int64_t at[] = {Take(10), Take(10), Take(10)};
@@ -105,7 +112,8 @@ TEST_F(PageHeapTest, FreeJoinsOnBothSides) {
 
 TEST_F(PageHeapTest, LongSpansLowestAddressAmongEquals) {
   ASSERT_EQ(Take(256), 0);
-  const int64_t a = Take(300), wall_a = Take(1), b = Take(300), wall_b = Take(1), c = Take(400), wall_c = Take(1);
+  const int64_t a = Take(300), wall_a = Take(1), b = Take(300), wall_b = Take(1), c = Take(400),
+                wall_c = Take(1);
   ASSERT_GT(c, b);
   ASSERT_GE(wall_c, 0);
   Give(c);
@@ -156,7 +164,8 @@ TEST_F(PageHeapTest, GrowthJoinsWhatWasLeft) {
 
 TEST_F(PageHeapTest, LengthsThatCannotBeAreRefused) {
   const uint64_t most = ~uint32_t{0};
-  for (uint64_t pages : {most, most + 1, uint64_t{1} << 52, ~uint64_t{0} >> kShift}) EXPECT_EQ(Take(pages), -1) << pages;
+  for (uint64_t pages : {most, most + 1, uint64_t{1} << 52, ~uint64_t{0} >> kShift})
+    EXPECT_EQ(Take(pages), -1) << pages;
   EXPECT_EQ(Take(1, uint64_t{1} << 51), -1);
   EXPECT_EQ(heap_.totals().free, 256);
 }

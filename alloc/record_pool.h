@@ -1,13 +1,13 @@
 // RecordPool: fixed-size records for the allocator's own bookkeeping (row 7 of the walk; Go's FixAlloc).
 //
-//   Os --MapReady, metadata_chunk_bytes at a time--> ChunkStream --carves--> RecordPool --hands out--> records
+//   Os --MapReady, metadata_chunk_bytes each--> ChunkStream --carves--> RecordPool --hands out--> records
 //
-// A stream is shared by pools of different sizes; a pool never gives a record's memory to another pool, so a stale
-// reference to a span always finds a span record, in use or zero. A free record is zero but for its first 8 bytes,
-// the link to the next one; Allocate hands it out all zero.
+// A stream is shared by pools of different sizes; a pool never gives a record's memory to another pool, so a
+// stale reference to a span always finds a span record, in use or zero. A free record is zero but for its
+// first 8 bytes, the link to the next one; Allocate hands it out all zero.
 //
-// Ownership: chunks are kept for ever, as FixAlloc kept them. Threads: as the heap. Limits: a record is a power of
-// two, 16 bytes or more; one larger than a chunk gets a chunk of its own size.
+// Ownership: chunks are kept for ever, as FixAlloc kept them. Threads: as the heap. Limits: a record is a
+// power of two, 16 bytes or more; one larger than a chunk gets a chunk of its own size.
 #ifndef REHEAP_ALLOC_RECORD_POOL_H_
 #define REHEAP_ALLOC_RECORD_POOL_H_
 
@@ -90,7 +90,7 @@ class RecordPool {
     return record;
   }
 
-  // Preconditions: all zero but for the first 8 bytes (pools whose users clear records themselves: any contents).
+  // Preconditions: all zero but for the first 8 bytes (anything, where users clear what they get).
   void Free(Addr record) {
     memory_->template Write<Addr>(record) = first_free_;
     first_free_ = record;

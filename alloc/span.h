@@ -1,7 +1,7 @@
 // Span: the record of one run of heap pages, outside those pages (row 7 of the walk).
 //
-// A record is 64 bytes in metadata memory, named by its address (SpanRef), reached through Memory. All-zero is
-// "no span". A span is on exactly one list:
+// A record is 64 bytes in metadata memory, named by its address (SpanRef), reached through Memory. All-zero
+// is "no span". A span is on exactly one list:
 //
 //   state       what its pages hold            list
 //   kFree       nothing; Ready                 page heap, by length
@@ -37,15 +37,15 @@ struct Span {
   SpanRef prev;
   Addr start;
   Addr allocated_bits;   // kSmall
-  uint32_t small_bytes;  // kSmall: objects x object_bytes; else 0, so that one comparison rejects what is not small
+  uint32_t small_bytes;  // kSmall: objects x object_bytes; else 0: one comparison rejects what is not small
   uint32_t object_bytes;
-  uint32_t reciprocal;   // ceil(2^32 / object_bytes)
+  uint32_t reciprocal;  // ceil(2^32 / object_bytes)
   uint16_t objects;
   uint16_t taken_objects;
   uint32_t pages;
   SpanState state;
-  uint8_t size_class;    // 0 unless kSmall
-  uint8_t list;          // kSmall: which of the central list's lists
+  uint8_t size_class;  // 0 unless kSmall
+  uint8_t list;        // kSmall: which of the central list's lists
   uint8_t unused;
   union {
     uint32_t inline_bits[2];  // kSmall with up to 32 objects: allocated, taken
@@ -54,8 +54,8 @@ struct Span {
 
   Addr end(uint32_t page_shift) const { return start + (uint64_t{pages} << page_shift); }
   bool in_use() const { return state == SpanState::kSmall || state == SpanState::kLarge; }
-  // Exact for the starts of objects: k * object_bytes * reciprocal = k * 2^32 + k * e with e < object_bytes, and
-  // k * e < small_bytes < 2^32. Any other offset gives an index that does not multiply back.
+  // Exact for the starts of objects: k * object_bytes * reciprocal = k * 2^32 + k * e with e < object_bytes,
+  // and k * e < small_bytes < 2^32. Any other offset gives an index that does not multiply back.
   uint32_t IndexOf(uint64_t offset) const { return static_cast<uint32_t>((offset * reciprocal) >> 32); }
 };
 static_assert(sizeof(Span) == 64, "one cache line, and a power of two for Memory");
@@ -65,7 +65,9 @@ inline constexpr uint32_t kBitsPerWord = 32;
 inline constexpr uint32_t kInlineObjects = 32;
 
 inline constexpr uint32_t BitWords(uint32_t objects) { return (objects + kBitsPerWord - 1) / kBitsPerWord; }
-inline Addr AllocatedWord(const Span& span, uint32_t word) { return span.allocated_bits + word * sizeof(uint32_t); }
+inline Addr AllocatedWord(const Span& span, uint32_t word) {
+  return span.allocated_bits + word * sizeof(uint32_t);
+}
 inline Addr TakenWord(const Span& span, uint32_t word) {
   return span.allocated_bits + (BitWords(span.objects) + word) * sizeof(uint32_t);
 }

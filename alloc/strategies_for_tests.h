@@ -1,8 +1,8 @@
-// The strategy shapes of early 2011 and after as literals, for tests of alloc/ (the catalogue proper is textproto in
-// sim/strategies/, which alloc/ must not know).
+// The strategy shapes of early 2011 and after as literals, for tests of alloc/ (the catalogue proper is
+// textproto in sim/strategies/, which alloc/ must not know).
 //
-// Sources: Go history, commits 50f574515 (radix), 4608feb18 (16 GiB), 1e063b32c (17 GiB, and its 32-bit plan),
-// 5b1b2ba9c (pretend), Go 1.11 runtime/malloc.go (64 MiB arenas at 128 hints). Test-only.
+// Sources: Go history, commits 50f574515 (radix), 4608feb18 (16 GiB), 1e063b32c (17 GiB, and its 32-bit
+// plan), 5b1b2ba9c (pretend), Go 1.11 runtime/malloc.go (64 MiB arenas at 128 hints). Test-only.
 #ifndef REHEAP_ALLOC_STRATEGIES_FOR_TESTS_H_
 #define REHEAP_ALLOC_STRATEGIES_FOR_TESTS_H_
 

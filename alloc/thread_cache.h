@@ -4,16 +4,16 @@
 //
 //   [ CacheClass 32 B x classes | slots of class 1 | slots of class 2 | ... ]   kCacheBytes
 //
-// A slot says where a free object is and which bit to set when it is handed out, so that the hot path needs no
-// span: pop a slot, set a bit; on free find the bit through the page map, clear it, push a slot.
+// A slot says where a free object is and which bit to set when it is handed out, so that the hot path needs
+// no span: pop a slot, set a bit; on free find the bit through the page map, clear it, push a slot.
 //
-// How many objects a class may hold (`limit`) starts at none and grows by one at each visit to the central list until
-// it is a batch, then by a batch, up to the class's capacity: a thread that frees ten objects keeps ten. Capacities
-// alone bound what a cache can hold, at 2.3 MiB with heap pages of 4 KiB and 2.6 MiB with 8 (kMostCachedBytes), so the
-// hot path counts no bytes.
+// How many objects a class may hold (`limit`) starts at none and grows by one at each visit to the central
+// list until it is a batch, then by a batch, up to the class's capacity: a thread that frees ten objects
+// keeps ten. Capacities alone bound what a cache can hold, at 2.3 MiB with heap pages of 4 KiB and 2.6 MiB
+// with 8 (kMostCachedBytes), so the hot path counts no bytes.
 //
-// Ownership: RecordPool holds the memory. Threads: a cache belongs to one thread at a time. Limits: a class has at
-// most CacheLayout::capacity slots.
+// Ownership: RecordPool holds the memory. Threads: a cache belongs to one thread at a time. Limits: a class
+// has at most CacheLayout::capacity slots.
 #ifndef REHEAP_ALLOC_THREAD_CACHE_H_
 #define REHEAP_ALLOC_THREAD_CACHE_H_
 
@@ -34,12 +34,12 @@ struct CacheSlot {
 };
 static_assert(sizeof(CacheSlot) == 16);
 
-// The place of an object's allocated bit as one number: (address of the words) x 8 + bit. Addresses are below 2^61 on
-// every platform; the words are aligned, so the low five bits are the bit in its word.
+// The place of an object's allocated bit as one number: (address of the words) x 8 + bit. Addresses are below
+// 2^61 on every platform; the words are aligned, so the low five bits are the bit in its word.
 inline uint64_t MarkOf(Addr allocated_bits, uint32_t index) { return (allocated_bits.value() << 3) + index; }
 inline Addr MarkWord(uint64_t mark) { return Addr(mark >> 3 & ~uint64_t{3}); }
-// Written so that x86 compilers make one bt, bts and btr of them: a mask shifted into place takes three operations
-// more at each.
+// Written so that x86 compilers make one bt, bts and btr of them: a mask shifted into place takes three
+// operations more at each.
 inline bool IsMarked(uint32_t word, uint64_t mark) { return (word >> (mark & 31) & 1) != 0; }
 inline uint32_t WithMark(uint32_t word, uint64_t mark) { return word | uint32_t{1} << (mark & 31); }
 inline uint32_t WithoutMark(uint32_t word, uint64_t mark) { return word & ~(uint32_t{1} << (mark & 31)); }
@@ -98,7 +98,8 @@ class CacheLayout {
  private:
   // 32 KiB worth of objects, but a batch at least, and at most 96: 96 x 16 B of slots are 1.5 KiB.
   static uint32_t Capacity(const SizeClass& shape) {
-    return std::clamp<uint32_t>(static_cast<uint32_t>(32 * kKiB / shape.object_bytes), shape.objects_to_move, 96);
+    return std::clamp<uint32_t>(static_cast<uint32_t>(32 * kKiB / shape.object_bytes), shape.objects_to_move,
+                                96);
   }
 
   int count_;

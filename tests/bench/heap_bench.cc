@@ -2,10 +2,11 @@
 //
 //   tools/bazel run -c opt //tests/bench:heap_bench
 //
-// Time is per call (a malloc or a free): compare the two rows of a pair in the same run, not figures of different
-// days. Each pair does the same calls in the same order. "lifo": malloc 64 B, free it. "churn": 4,096 (or 200,000)
-// slots, each step frees a random one and puts an object of random size there, sizes 1 B .. 1 KiB (up to a
-// power of two that is drawn first, so small ones are more frequent). Objects are touched (8 bytes) in both.
+// Time is per call (a malloc or a free): compare the two rows of a pair in the same run, not figures of
+// different days. Each pair does the same calls in the same order. "lifo": malloc 64 B, free it. "churn":
+// 4,096 (or 200,000) slots, each step frees a random one and puts an object of random size there, sizes 1 B
+// .. 1 KiB (up to a power of two that is drawn first, so small ones are more frequent). Objects are touched
+// (8 bytes) in both.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -84,8 +85,8 @@ class SpanHeap {
 inline void Touch(void* p) { *static_cast<volatile uint64_t*>(p) = 1; }
 
 void PerCall(benchmark::State& state, uint64_t calls) {
-  state.counters["per_call"] =
-      benchmark::Counter(static_cast<double>(calls), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["per_call"] = benchmark::Counter(static_cast<double>(calls),
+                                                  benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 template <class Allocator, bool kBitmap = false>

@@ -1,8 +1,9 @@
 // The allocator in every world: the same random calls on the running kernel and on each modelled platform.
 //
-// The calls depend on the seed alone. What Heap answers (which free is rejected, how many bytes of what are where)
-// must then depend on the plan alone, not on the world below: where the plan fixes the addresses, those too. On the
-// modelled kernels ShadowMemory also proves that the allocator never touches a page that is not usable.
+// The calls depend on the seed alone. What Heap answers (which free is rejected, how many bytes of what are
+// where) must then depend on the plan alone, not on the world below: where the plan fixes the addresses,
+// those too. On the modelled kernels ShadowMemory also proves that the allocator never touches a page that is
+// not usable.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -32,7 +33,8 @@ Story Tell(Os& os, M& memory, const ReservationStrategy& strategy, uint64_t seed
   auto heap = std::make_unique<Heap<M, PageMapT>>(os, memory, strategy);
   Story story;
   const OsResult<Done> started = heap->Start();
-  EXPECT_TRUE(started.ok()) << strategy.name << ": " << (started.ok() ? "" : RuleName(started.refusal().rule));
+  EXPECT_TRUE(started.ok()) << strategy.name << ": "
+                            << (started.ok() ? "" : RuleName(started.refusal().rule));
   if (!started.ok()) return story;
   const Addr origin = heap->arena().heap_range().start;
   const CacheId caches[] = {heap->NewCache().value(), heap->NewCache().value()};
@@ -102,7 +104,8 @@ void ExpectSameStory(const Story& a, const Story& b, const std::string& where) {
   EXPECT_EQ(a.stats.metadata_used_bytes, b.stats.metadata_used_bytes);
 }
 
-constexpr const char* k64BitPlatforms[] = {"linux-amd64", "freebsd-amd64", "darwin-amd64-11", "windows-amd64"};
+constexpr const char* k64BitPlatforms[] = {"linux-amd64", "freebsd-amd64", "darwin-amd64-11",
+                                           "windows-amd64"};
 
 TEST(HeapWorlds, OneRangeTellsTheSameStoryEverywhere) {
   const uint64_t seed = std::random_device()();
@@ -113,7 +116,8 @@ TEST(HeapWorlds, OneRangeTellsTheSameStoryEverywhere) {
       ExpectSameStory(TellOn<FlatPageMap>(platform, strategy, seed), real, strategy.name + " on " + platform);
     }
     strategy.page_map = PageMapKind::kFlatIndex;
-    ExpectSameStory(TellOn<FlatIndexPageMap>("linux-amd64", strategy, seed), real, strategy.name + ", flat-index");
+    ExpectSameStory(TellOn<FlatIndexPageMap>("linux-amd64", strategy, seed), real,
+                    strategy.name + ", flat-index");
   }
 }
 
@@ -122,10 +126,12 @@ TEST(HeapWorlds, ThePlanOf32BitGo) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   const ReservationStrategy strategy = Go201102Linux386();
-  ExpectSameStory(TellOn<FlatPageMap>("linux-386", strategy, seed), TellReal<FlatPageMap>(strategy, seed), "linux-386");
+  ExpectSameStory(TellOn<FlatPageMap>("linux-386", strategy, seed), TellReal<FlatPageMap>(strategy, seed),
+                  "linux-386");
 }
 
-// Where each growth lands is the OS's choice, so addresses and the joining of pieces differ: the objects do not.
+// Where each growth lands is the OS's choice, so addresses and the joining of pieces differ: the objects do
+// not.
 TEST(HeapWorlds, PiecesAnywhere) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
