@@ -4,11 +4,37 @@
 
 namespace reheap {
 
+namespace {
+
+constexpr uint32_t kKindBits = 4;
+constexpr uint32_t kCallBits = 5;
+static_assert(kEventKindCount <= 1 << kKindBits && kCallKindCount <= 1 << kCallBits);
+
+constexpr uint32_t OpIndex(uint32_t kind, uint32_t call, uint32_t flags) {
+  return kind | call << kKindBits | flags << (kKindBits + kCallBits);
+}
+
+}  // namespace
+
+BlockEncoder::BlockEncoder() : op_numbers_(size_t{1} << (kKindBits + kCallBits + kOpFlagBits)) {
+  StartBlock();
+}
+
+int BlockEncoder::OpNumber(EventKind kind, CallKind call, uint32_t flags) {
+  uint16_t& number = op_numbers_[OpIndex(static_cast<uint32_t>(kind), static_cast<uint32_t>(call), flags)];
+  if (number == 0) [[unlikely]] {
+    if (op_table_.size() == kMaxOps) return -1;
+    op_table_.push_back(MakeOp(kind, call, flags));
+    number = static_cast<uint16_t>(op_table_.size());
+  }
+  return number - 1;
+}
+
 void BlockEncoder::StartBlock() {
+  for (const uint32_t op : op_table_) op_numbers_[OpIndex(op & 0xff, (op >> 8) & 0xff, op >> 16)] = 0;
   ops_.clear();
   for (std::string& column : columns_) column.clear();
   op_table_.clear();
-  op_numbers_.clear();
   first_time_ns_ = 0;
   time_ns_ = 0;
   thread_ = 0;
@@ -90,20 +116,9 @@ bool BlockEncoder::Add(const TraceEvent& event) {
                          (event.thread != thread_ ? kOpThread : 0) |
                          (event.time_ns != time_ns_ ? kOpTime : 0) | (event.address != 0 ? kOpAddress : 0) |
                          (event.argument != 0 ? kOpArgument : 0) | mode << kOpObjectShift;
-  const uint32_t op = MakeOp(event.kind, event.call, flags);
-  if (op != last_op_ || op_table_.empty()) {
-    const auto [entry, is_new] = op_numbers_.try_emplace(op, static_cast<uint8_t>(op_table_.size()));
-    if (is_new) {
-      if (op_table_.size() == kMaxOps) {
-        op_numbers_.erase(entry);
-        return false;
-      }
-      op_table_.push_back(op);
-    }
-    last_op_ = op;
-    last_op_number_ = entry->second;
-  }
-  ops_.push_back(static_cast<char>(last_op_number_));
+  const int number = OpNumber(event.kind, event.call, flags);
+  if (number < 0) return false;
+  ops_.push_back(static_cast<char>(number));
   PutObject(event, mode);
   FollowSlot(event);
   if (flags & kOpSize) PutVarint(kSizes, event.size);
