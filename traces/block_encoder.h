@@ -38,6 +38,9 @@ class BlockEncoder {
   // A column and where its encoded values go.
   enum Column { kObjects, kSizes, kAlignments, kThreads, kTimes, kAddresses, kArguments, kColumns };
 
+  // Not std::string: its push_back is a call into the library, for every byte.
+  using Bytes = std::vector<char>;
+
   struct SlotUse {
     uint32_t block = 0;       // the last block that allocated into the slot; 0 = none
     uint32_t allocation = 0;  // its number there
@@ -53,8 +56,8 @@ class BlockEncoder {
   void PutVarint(Column column, uint64_t value);
 
   // This block's columns.
-  std::string ops_;
-  std::array<std::string, kColumns> columns_;
+  Bytes ops_;
+  std::array<Bytes, kColumns> columns_;
   std::vector<uint32_t> op_table_;
   // By the 18 bits of an op that can differ: its index in op_table_ + 1, or 0. A table looked into directly:
   // an op is looked up for every event, and only the few cache lines of ops in use are ever touched.
