@@ -4,11 +4,37 @@
 
 namespace reheap {
 
+namespace {
+
+constexpr uint32_t kKindBits = 4;
+constexpr uint32_t kCallBits = 5;
+static_assert(kEventKindCount <= 1 << kKindBits && kCallKindCount <= 1 << kCallBits);
+
+constexpr uint32_t OpIndex(uint32_t kind, uint32_t call, uint32_t flags) {
+  return kind | call << kKindBits | flags << (kKindBits + kCallBits);
+}
+
+}  // namespace
+
+BlockEncoder::BlockEncoder() : op_numbers_(size_t{1} << (kKindBits + kCallBits + kOpFlagBits)) {
+  StartBlock();
+}
+
+inline int BlockEncoder::OpNumber(EventKind kind, CallKind call, uint32_t flags) {
+  uint16_t& number = op_numbers_[OpIndex(static_cast<uint32_t>(kind), static_cast<uint32_t>(call), flags)];
+  if (number == 0) [[unlikely]] {
+    if (op_table_.size() == kMaxOps) return -1;
+    op_table_.push_back(MakeOp(kind, call, flags));
+    number = static_cast<uint16_t>(op_table_.size());
+  }
+  return number - 1;
+}
+
 void BlockEncoder::StartBlock() {
+  for (const uint32_t op : op_table_) op_numbers_[OpIndex(op & 0xff, (op >> 8) & 0xff, op >> 16)] = 0;
   ops_.clear();
-  for (std::string& column : columns_) column.clear();
+  for (Bytes& column : columns_) column.clear();
   op_table_.clear();
-  op_numbers_.clear();
   first_time_ns_ = 0;
   time_ns_ = 0;
   thread_ = 0;
@@ -22,12 +48,12 @@ void BlockEncoder::StartBlock() {
 
 size_t BlockEncoder::raw_bytes() const {
   size_t bytes = ops_.size();
-  for (const std::string& column : columns_) bytes += column.size();
+  for (const Bytes& column : columns_) bytes += column.size();
   return bytes;
 }
 
-void BlockEncoder::PutVarint(Column column, uint64_t value) {
-  std::string& out = columns_[column];
+inline void BlockEncoder::PutVarint(Column column, uint64_t value) {
+  Bytes& out = columns_[column];
   while (value >= 0x80) {
     out.push_back(static_cast<char>(value | 0x80));
     value >>= 7;
@@ -35,7 +61,7 @@ void BlockEncoder::PutVarint(Column column, uint64_t value) {
   out.push_back(static_cast<char>(value));
 }
 
-ObjectMode BlockEncoder::ChooseMode(const TraceEvent& event) const {
+inline ObjectMode BlockEncoder::ChooseMode(const TraceEvent& event) const {
   if (event.object == kNoObject) return kNoObjectMode;
   if (event.kind == EventKind::kAllocate) {
     return !freed_.empty() && freed_.back() == event.object ? kReuse : kBySlot;
@@ -43,7 +69,7 @@ ObjectMode BlockEncoder::ChooseMode(const TraceEvent& event) const {
   return slots_[event.object].block == block_ ? kByAllocation : kBySlot;
 }
 
-void BlockEncoder::PutObject(const TraceEvent& event, ObjectMode mode) {
+inline void BlockEncoder::PutObject(const TraceEvent& event, ObjectMode mode) {
   const size_t path = PathOf(event.kind);
   const int64_t slot = event.object;
   if (mode == kByAllocation) {
@@ -57,7 +83,7 @@ void BlockEncoder::PutObject(const TraceEvent& event, ObjectMode mode) {
 }
 
 // Keeps the list of freed slots and the numbers of allocations as the decoder does.
-void BlockEncoder::FollowSlot(const TraceEvent& event) {
+inline void BlockEncoder::FollowSlot(const TraceEvent& event) {
   if (event.object == kNoObject) return;
   if (event.kind == EventKind::kAllocate) {
     // Whether or not the guess was right, the top is used up: a wrong one must not stay for ever.
@@ -90,20 +116,9 @@ bool BlockEncoder::Add(const TraceEvent& event) {
                          (event.thread != thread_ ? kOpThread : 0) |
                          (event.time_ns != time_ns_ ? kOpTime : 0) | (event.address != 0 ? kOpAddress : 0) |
                          (event.argument != 0 ? kOpArgument : 0) | mode << kOpObjectShift;
-  const uint32_t op = MakeOp(event.kind, event.call, flags);
-  if (op != last_op_ || op_table_.empty()) {
-    const auto [entry, is_new] = op_numbers_.try_emplace(op, static_cast<uint8_t>(op_table_.size()));
-    if (is_new) {
-      if (op_table_.size() == kMaxOps) {
-        op_numbers_.erase(entry);
-        return false;
-      }
-      op_table_.push_back(op);
-    }
-    last_op_ = op;
-    last_op_number_ = entry->second;
-  }
-  ops_.push_back(static_cast<char>(last_op_number_));
+  const int number = OpNumber(event.kind, event.call, flags);
+  if (number < 0) return false;
+  ops_.push_back(static_cast<char>(number));
   PutObject(event, mode);
   FollowSlot(event);
   if (flags & kOpSize) PutVarint(kSizes, event.size);
@@ -126,18 +141,18 @@ std::vector<std::string> BlockEncoder::EndBlock(uint64_t first_event,
   piece.set_first_time_ns(first_time_ns_);
   for (const uint32_t op : op_table_) piece.add_op_table(op);
   end_piece();
-  piece.set_ops(ops_);
+  piece.set_ops(ops_.data(), ops_.size());
   end_piece();
-  piece.set_objects(columns_[kObjects]);
+  piece.set_objects(columns_[kObjects].data(), columns_[kObjects].size());
   end_piece();
-  piece.set_sizes(columns_[kSizes]);
+  piece.set_sizes(columns_[kSizes].data(), columns_[kSizes].size());
   end_piece();
-  piece.set_alignments(columns_[kAlignments]);
-  piece.set_threads(columns_[kThreads]);
+  piece.set_alignments(columns_[kAlignments].data(), columns_[kAlignments].size());
+  piece.set_threads(columns_[kThreads].data(), columns_[kThreads].size());
   end_piece();
-  piece.set_times(columns_[kTimes]);
-  piece.set_addresses(columns_[kAddresses]);
-  piece.set_arguments(columns_[kArguments]);
+  piece.set_times(columns_[kTimes].data(), columns_[kTimes].size());
+  piece.set_addresses(columns_[kAddresses].data(), columns_[kAddresses].size());
+  piece.set_arguments(columns_[kArguments].data(), columns_[kArguments].size());
   for (const proto::TraceThread& thread : new_threads) *piece.add_new_threads() = thread;
   end_piece();
   StartBlock();

@@ -1,7 +1,8 @@
 // BlockEncoder: events become the columns of one block (row 3 of the walk; proto EventColumns).
 //
 // Keeps nothing from one block to the next but the table that says in which block a slot was last allocated.
-// Ownership: owns its buffers. Threads: one at a time. Limits: 8 bytes per slot, plus one block.
+// Ownership: owns its buffers. Threads: one at a time. Limits: 8 bytes per slot, plus one block, plus 512
+// KiB.
 #ifndef REHEAP_TRACES_BLOCK_ENCODER_H_
 #define REHEAP_TRACES_BLOCK_ENCODER_H_
 
@@ -11,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "proto/trace.pb.h"
 #include "traces/op_code.h"
 #include "traces/slot_table.h"
@@ -21,7 +21,7 @@ namespace reheap {
 
 class BlockEncoder {
  public:
-  BlockEncoder() { StartBlock(); }
+  BlockEncoder();
 
   // False when the event would be the block's 257th distinct op: end the block and add it again.
   bool Add(const TraceEvent& event);
@@ -38,12 +38,17 @@ class BlockEncoder {
   // A column and where its encoded values go.
   enum Column { kObjects, kSizes, kAlignments, kThreads, kTimes, kAddresses, kArguments, kColumns };
 
+  // Not std::string: its push_back is a call into the library, for every byte.
+  using Bytes = std::vector<char>;
+
   struct SlotUse {
     uint32_t block = 0;       // the last block that allocated into the slot; 0 = none
     uint32_t allocation = 0;  // its number there
   };
 
   void StartBlock();
+  // The op's byte; -1 = the block has 256 others.
+  int OpNumber(EventKind kind, CallKind call, uint32_t flags);
   ObjectMode ChooseMode(const TraceEvent& event) const;
   void PutObject(const TraceEvent& event, ObjectMode mode);
   void FollowSlot(const TraceEvent& event);
@@ -51,12 +56,12 @@ class BlockEncoder {
   void PutVarint(Column column, uint64_t value);
 
   // This block's columns.
-  std::string ops_;
-  std::array<std::string, kColumns> columns_;
+  Bytes ops_;
+  std::array<Bytes, kColumns> columns_;
   std::vector<uint32_t> op_table_;
-  absl::flat_hash_map<uint32_t, uint8_t> op_numbers_;
-  uint32_t last_op_ = 0;
-  uint8_t last_op_number_ = 0;
+  // By the 18 bits of an op that can differ: its index in op_table_ + 1, or 0. A table looked into directly:
+  // an op is looked up for every event, and only the few cache lines of ops in use are ever touched.
+  std::vector<uint16_t> op_numbers_;
 
   // What the decoder will know at this point of the block.
   uint64_t first_time_ns_ = 0;

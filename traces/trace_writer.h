@@ -73,6 +73,7 @@ class TraceWriter {
   TraceWriter(std::unique_ptr<OutputFile> file, const TraceWriterOptions& options);
 
   absl::Status WriteBlock(uint32_t type, const std::vector<std::string>& pieces);
+  bool BlockIsFull() const;
   absl::Status FlushEvents();
   void FillTrailer(proto::TraceTrailer* trailer) const;
 

@@ -161,6 +161,25 @@ TEST(TraceRoundTrip, EachFieldAloneComesBackEqual) {
   EXPECT_EQ(ReadTrace(path), events);
 }
 
+// A block never grows towards the reader's limit, however long its events are.
+TEST(TraceRoundTrip, BlocksOfLongEventsAreCutEarly) {
+  std::vector<TraceEvent> events(250'000);
+  for (size_t i = 0; i < events.size(); ++i) {
+    TraceEvent& event = events[i];
+    event.kind = EventKind::kMap;
+    event.thread = static_cast<uint32_t>(~i);
+    event.object = static_cast<uint32_t>(i);
+    event.time_ns = event.address = i % 2 == 0 ? 0 : uint64_t{1} << 63;
+    event.size = event.alignment = event.argument = ~uint64_t{i};
+  }
+  const std::string path = TestPath("long");
+  ASSERT_TRUE(WriteTrace(path, events, {1u << 20, 1}).ok());
+  EXPECT_EQ(ReadTrace(path), events);
+  absl::StatusOr<std::unique_ptr<TraceReader>> reader = TraceReader::Open(path);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  EXPECT_GT((*reader)->block_count(), 1u);
+}
+
 TEST(TraceRoundTrip, ATraceWithoutEventsHasHeaderAndTrailer) {
   const std::string path = TestPath("empty");
   ASSERT_TRUE(WriteTrace(path, {}).ok());
