@@ -1,0 +1,426 @@
+#include "sim/os/address_space.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "alloc/check.h"
+
+namespace reheap {
+
+AddressSpace::AddressSpace(MergeRule merge, bool written_joins_unwritten)
+    : merge_(merge), written_joins_unwritten_(written_joins_unwritten), nodes_(1), names_(1) {}
+
+// ---- the tree ----
+
+uint64_t AddressSpace::GapBefore(Id id) const {
+  const Node& node = nodes_[id];
+  const Addr below = node.previous == kNone ? Addr() : nodes_[node.previous].mapping.end;
+  return node.mapping.start - below;
+}
+
+void AddressSpace::UpdateGap(Id id) {
+  Node& node = nodes_[id];
+  node.largest_gap = std::max({GapBefore(id), LargestGap(node.child[0]), LargestGap(node.child[1])});
+}
+
+// Stops where nothing changes: what is above does not see a difference.
+void AddressSpace::UpdateGapsUpwards(Id id) {
+  while (id != kNone) {
+    const uint64_t before = nodes_[id].largest_gap;
+    UpdateGap(id);
+    if (nodes_[id].largest_gap == before) return;
+    id = nodes_[id].parent;
+  }
+}
+
+void AddressSpace::RotateUp(Id id) {
+  const Id parent = nodes_[id].parent;
+  const Id grandparent = nodes_[parent].parent;
+  const int side = nodes_[parent].child[1] == id;
+  const Id inner = nodes_[id].child[!side];
+  nodes_[parent].child[side] = inner;
+  if (inner != kNone) nodes_[inner].parent = parent;
+  nodes_[id].child[!side] = parent;
+  nodes_[parent].parent = id;
+  nodes_[id].parent = grandparent;
+  if (grandparent == kNone) {
+    root_ = id;
+  } else {
+    nodes_[grandparent].child[nodes_[grandparent].child[1] == parent] = id;
+  }
+  nodes_[id].largest_gap = nodes_[parent].largest_gap;
+  UpdateGap(parent);
+}
+
+AddressSpace::Id AddressSpace::NewNode() {
+  if (free_ != kNone) {
+    const Id id = free_;
+    free_ = nodes_[id].next;
+    nodes_[id] = Node();
+    return id;
+  }
+  nodes_.emplace_back();
+  return static_cast<Id>(nodes_.size() - 1);
+}
+
+AddressSpace::Id AddressSpace::Link(AddrRange range, const MappingTraits& traits, uint32_t writer, Id next) {
+  const Id id = NewNode();
+  const Id previous = next == kNone ? last_ : nodes_[next].previous;
+  Node& node = nodes_[id];
+  node.mapping = {range.start, range.end(), traits, writer};
+  node.previous = previous;
+  node.next = next;
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 17;
+  random_ ^= random_ << 5;
+  node.priority = random_;
+  (previous == kNone ? first_ : nodes_[previous].next) = id;
+  (next == kNone ? last_ : nodes_[next].previous) = id;
+
+  // In-order neighbours: one of the two has a free child on the facing side.
+  if (previous != kNone && nodes_[previous].child[1] == kNone) {
+    node.parent = previous;
+    nodes_[previous].child[1] = id;
+  } else if (next != kNone) {
+    node.parent = next;
+    nodes_[next].child[0] = id;
+  } else {
+    root_ = id;
+  }
+  UpdateGap(id);
+  UpdateGapsUpwards(node.parent);
+  if (next != kNone) UpdateGapsUpwards(next);
+  while (nodes_[id].parent != kNone && nodes_[nodes_[id].parent].priority < nodes_[id].priority) RotateUp(id);
+
+  ++count_;
+  Count(range.bytes, traits, true);
+  return id;
+}
+
+void AddressSpace::Unlink(Id id) {
+  Count(nodes_[id].mapping.bytes(), nodes_[id].mapping.traits, false);
+  --count_;
+  for (;;) {
+    const Id left = nodes_[id].child[0], right = nodes_[id].child[1];
+    if (left == kNone || right == kNone) break;
+    RotateUp(nodes_[left].priority > nodes_[right].priority ? left : right);
+  }
+  const Id child = nodes_[id].child[nodes_[id].child[0] == kNone];
+  const Id parent = nodes_[id].parent;
+  if (child != kNone) nodes_[child].parent = parent;
+  if (parent == kNone) {
+    root_ = child;
+  } else {
+    nodes_[parent].child[nodes_[parent].child[1] == id] = child;
+  }
+  const Id previous = nodes_[id].previous, next = nodes_[id].next;
+  (previous == kNone ? first_ : nodes_[previous].next) = next;
+  (next == kNone ? last_ : nodes_[next].previous) = previous;
+  UpdateGapsUpwards(parent);
+  if (next != kNone) UpdateGapsUpwards(next);
+  finger_ = next != kNone ? next : previous;
+  nodes_[id].next = free_;
+  free_ = id;
+}
+
+void AddressSpace::Resize(Id id, Addr start, Addr end) {
+  Mapping& m = nodes_[id].mapping;
+  Count(m.bytes(), m.traits, false);
+  const bool start_moved = m.start != start, end_moved = m.end != end;
+  m.start = start;
+  m.end = end;
+  Count(m.bytes(), m.traits, true);
+  if (start_moved) UpdateGapsUpwards(id);
+  if (end_moved && nodes_[id].next != kNone) UpdateGapsUpwards(nodes_[id].next);
+}
+
+void AddressSpace::Count(uint64_t bytes, const MappingTraits& traits, bool add) {
+  const uint64_t delta = add ? bytes : -bytes;
+  totals_.mapped_bytes += delta;
+  if (IsData(traits)) totals_.data_bytes += delta;
+  if (traits.charged) totals_.charged_bytes += delta;
+}
+
+// ---- looking ----
+
+AddressSpace::Id AddressSpace::FirstEndingAbove(Addr a) const {
+  if (finger_ != kNone) {
+    if (IsFirstEndingAbove(finger_, a)) return finger_;
+    const Id next = nodes_[finger_].next;
+    if (next != kNone && IsFirstEndingAbove(next, a)) return finger_ = next;
+  }
+  Id best = kNone;
+  for (Id id = root_; id != kNone;) {
+    if (nodes_[id].mapping.end > a) {
+      best = id;
+      id = nodes_[id].child[0];
+    } else {
+      id = nodes_[id].child[1];
+    }
+  }
+  if (best != kNone) finger_ = best;
+  return best;
+}
+
+AddressSpace::Id AddressSpace::Containing(Addr a) const {
+  const Id id = FirstEndingAbove(a);
+  return id != kNone && nodes_[id].mapping.start <= a ? id : kNone;
+}
+
+bool AddressSpace::Overlaps(AddrRange range) const {
+  const Id id = FirstEndingAbove(range.start);
+  return id != kNone && nodes_[id].mapping.start < range.end();
+}
+
+AddressSpace::Id AddressSpace::OutermostGap(Id subtree, uint64_t bytes, int side) const {
+  for (Id id = subtree;;) {
+    const Node& node = nodes_[id];
+    if (LargestGap(node.child[side]) >= bytes) {
+      id = node.child[side];
+    } else if (GapBefore(id) >= bytes) {
+      return id;
+    } else {
+      id = node.child[!side];
+    }
+  }
+}
+
+AddressSpace::Id AddressSpace::NearestGap(Id id, uint64_t bytes, int side) const {
+  if (LargestGap(nodes_[id].child[side]) >= bytes) return OutermostGap(nodes_[id].child[side], bytes, !side);
+  for (;;) {
+    const Id parent = nodes_[id].parent;
+    if (parent == kNone) return kNone;
+    if (nodes_[parent].child[!side] == id) {
+      if (GapBefore(parent) >= bytes) return parent;
+      const Id other = nodes_[parent].child[side];
+      if (LargestGap(other) >= bytes) return OutermostGap(other, bytes, !side);
+    }
+    id = parent;
+  }
+}
+
+std::optional<Addr> AddressSpace::HighestFit(Addr lowest, Addr highest, uint64_t bytes) const {
+  if (highest <= lowest || highest - lowest < bytes) return std::nullopt;
+  // The gap at `highest` is clipped by it, so it is looked at by itself.
+  Id id = FirstEndingAbove(highest - 1);
+  Addr top = id == kNone || nodes_[id].mapping.start > highest ? highest : nodes_[id].mapping.start;
+  for (;;) {
+    const Id below = id == kNone ? last_ : nodes_[id].previous;
+    const Addr bottom = std::max(lowest, below == kNone ? Addr() : nodes_[below].mapping.end);
+    if (top >= bottom && top - bottom >= bytes) return top - bytes;
+    if (bottom <= lowest) return std::nullopt;
+    // below != kNone: its end is above `lowest`.
+    id = GapBefore(below) >= bytes ? below : NearestGap(below, bytes, 0);
+    if (id == kNone) return std::nullopt;
+    top = nodes_[id].mapping.start;
+  }
+}
+
+std::optional<Addr> AddressSpace::LowestFit(Addr lowest, Addr highest, uint64_t bytes, uint64_t alignment) const {
+  Addr bottom = lowest;
+  for (Id id = FirstEndingAbove(lowest);;) {
+    const Addr top = id == kNone ? highest : std::min(highest, nodes_[id].mapping.start);
+    const Addr fit = RoundUp(bottom, alignment);
+    if (fit >= bottom && fit < top && top - fit >= bytes) return fit;
+    if (id == kNone || nodes_[id].mapping.start >= highest) return std::nullopt;
+    id = NearestGap(id, bytes, 1);
+    bottom = nodes_[id == kNone ? last_ : nodes_[id].previous].mapping.end;
+  }
+}
+
+// ---- merging ----
+
+bool AddressSpace::MayMerge(const MappingTraits& a, const MappingTraits& b) const {
+  return a == b && a.kind != MappingKind::kSpecial;
+}
+
+// Both never written, one of them, or both by the same anon_vma (is_mergeable_anon_vma, mm/vma.c, 6.18).
+bool AddressSpace::MayShareWriter(const Mapping& a, const Mapping& b) const {
+  return a.writer == 0 || b.writer == 0 || a.writer == b.writer;
+}
+
+bool AddressSpace::MayJoin(const Mapping& neighbour, const MappingTraits& traits, uint32_t writer,
+                           bool existing) const {
+  if (!MayMerge(neighbour.traits, traits)) return false;
+  if (merge_ == MergeRule::kWithinReservation) return true;
+  if (neighbour.writer == writer || writer == 0) return true;
+  if (neighbour.writer != 0) return false;
+  // A written piece into a never written neighbour: not on linux 6.1 and 6.12, allowed on 6.18.
+  return !existing || written_joins_unwritten_;
+}
+
+void AddressSpace::Insert(AddrRange range, const MappingTraits& traits) {
+  REHEAP_CHECK_GT(range.bytes, 0);
+  const Id next = FirstEndingAbove(range.start);
+  const Id previous = next == kNone ? last_ : nodes_[next].previous;
+  REHEAP_CHECK(next == kNone || nodes_[next].mapping.start >= range.end());
+
+  const bool left = previous != kNone && nodes_[previous].mapping.end == range.start &&
+                    MayJoin(nodes_[previous].mapping, traits, 0, false);
+  bool right = merge_ != MergeRule::kPreviousOnly && next != kNone &&
+               nodes_[next].mapping.start == range.end() && MayJoin(nodes_[next].mapping, traits, 0, false);
+  // Each fine but not with each other: joins the left only (can_vma_merge_right, mm/vma.c, 6.12).
+  if (left && right && !MayShareWriter(nodes_[previous].mapping, nodes_[next].mapping)) right = false;
+
+  if (left && right) {
+    const Mapping absorbed = nodes_[next].mapping;
+    Unlink(next);
+    Resize(previous, nodes_[previous].mapping.start, absorbed.end);
+    if (nodes_[previous].mapping.writer == 0) nodes_[previous].mapping.writer = absorbed.writer;
+  } else if (left) {
+    Resize(previous, nodes_[previous].mapping.start, range.end());
+  } else if (right) {
+    Resize(next, range.start, nodes_[next].mapping.end);
+  } else {
+    Link(range, traits, 0, next);
+  }
+}
+
+void AddressSpace::InsertImage(AddrRange range, const MappingTraits& traits, bool written) {
+  const Id next = FirstEndingAbove(range.start);
+  REHEAP_CHECK(next == kNone || nodes_[next].mapping.start >= range.end());
+  Link(range, traits, written ? ++last_writer_ : 0, next);
+}
+
+void AddressSpace::SplitAt(Addr a) {
+  const Id id = Containing(a);
+  if (id == kNone || nodes_[id].mapping.start == a) return;
+  const Mapping whole = nodes_[id].mapping;
+  Resize(id, whole.start, a);
+  Link({a, whole.end - a}, whole.traits, whole.writer, nodes_[id].next);
+}
+
+void AddressSpace::Remove(AddrRange range) {
+  const Addr end = range.end();
+  Id id = FirstEndingAbove(range.start);
+  while (id != kNone && nodes_[id].mapping.start < end) {
+    const Mapping m = nodes_[id].mapping;
+    const Id next = nodes_[id].next;
+    if (m.start < range.start) {
+      Resize(id, m.start, range.start);
+      if (m.end > end) Link({end, m.end - end}, m.traits, m.writer, nodes_[id].next);
+    } else if (m.end > end) {
+      Resize(id, end, m.end);
+    } else {
+      Unlink(id);
+    }
+    id = next;
+  }
+}
+
+bool AddressSpace::WouldJoinPrevious(Id id, AddrRange range, const MappingTraits& traits) const {
+  const Mapping& m = nodes_[id].mapping;
+  const Id previous = nodes_[id].previous;
+  return range.start == m.start && previous != kNone && nodes_[previous].mapping.end == m.start &&
+         MayJoin(nodes_[previous].mapping, traits, m.writer, true);
+}
+
+bool AddressSpace::WouldJoinNext(Id id, AddrRange range, const MappingTraits& traits) const {
+  const Mapping& m = nodes_[id].mapping;
+  const Id next = nodes_[id].next;
+  return merge_ != MergeRule::kPreviousOnly && range.end() == m.end && next != kNone &&
+         nodes_[next].mapping.start == m.end && MayJoin(nodes_[next].mapping, traits, m.writer, true);
+}
+
+AddressSpace::Id AddressSpace::SetTraits(Id id, AddrRange range, const MappingTraits& traits) {
+  REHEAP_CHECK(nodes_[id].mapping.range().Contains(range));
+  const bool left = WouldJoinPrevious(id, range, traits);
+  bool right = WouldJoinNext(id, range, traits);
+  if (left && right) {
+    right = MayShareWriter(nodes_[nodes_[id].previous].mapping, nodes_[nodes_[id].next].mapping);
+  }
+  SplitAt(range.start);
+  if (nodes_[id].mapping.start != range.start) id = nodes_[id].next;
+  SplitAt(range.end());
+
+  Mapping& m = nodes_[id].mapping;
+  Count(m.bytes(), m.traits, false);
+  m.traits = traits;
+  Count(m.bytes(), m.traits, true);
+  const auto absorb = [this](Id into, Id gone) {
+    const Mapping absorbed = nodes_[gone].mapping;
+    Unlink(gone);
+    Mapping& whole = nodes_[into].mapping;
+    if (whole.writer == 0) whole.writer = absorbed.writer;
+    Resize(into, std::min(whole.start, absorbed.start), std::max(whole.end, absorbed.end));
+  };
+  if (right) absorb(id, nodes_[id].next);
+  if (left) {
+    const Id previous = nodes_[id].previous;
+    absorb(previous, id);
+    return previous;
+  }
+  return id;
+}
+
+// The next one's anon_vma first, then the previous one's, when they differ in r/w/x at most
+// (find_mergeable_anon_vma and anon_vma_compatible, mm/vma.c, 6.12).
+void AddressSpace::NoteFirstWrite(Id id) {
+  Mapping& m = nodes_[id].mapping;
+  if (m.writer != 0) return;
+  const auto lends = [&m](const Mapping& neighbour) {
+    MappingTraits theirs = neighbour.traits;
+    theirs.read = m.traits.read;
+    theirs.write = m.traits.write;
+    theirs.execute = m.traits.execute;
+    return neighbour.writer != 0 && theirs == m.traits;
+  };
+  const Id next = nodes_[id].next, previous = nodes_[id].previous;
+  if (next != kNone && nodes_[next].mapping.start == m.end && lends(nodes_[next].mapping)) {
+    m.writer = nodes_[next].mapping.writer;
+  } else if (previous != kNone && nodes_[previous].mapping.end == m.start && lends(nodes_[previous].mapping)) {
+    m.writer = nodes_[previous].mapping.writer;
+  } else {
+    m.writer = ++last_writer_;
+  }
+}
+
+uint32_t AddressSpace::InternName(std::string_view name) {
+  const auto found = std::find(names_.begin(), names_.end(), name);
+  if (found != names_.end()) return static_cast<uint32_t>(found - names_.begin());
+  names_.emplace_back(name);
+  return static_cast<uint32_t>(names_.size() - 1);
+}
+
+// ---- checking ----
+
+MappingTotals AddressSpace::Recount() const {
+  MappingTotals totals;
+  for (Id id = first_; id != kNone; id = nodes_[id].next) {
+    const Mapping& m = nodes_[id].mapping;
+    totals.mapped_bytes += m.bytes();
+    if (IsData(m.traits)) totals.data_bytes += m.bytes();
+    if (m.traits.charged) totals.charged_bytes += m.bytes();
+  }
+  return totals;
+}
+
+void AddressSpace::CheckInvariants() const {
+  uint64_t count = 0;
+  Addr end;
+  Id previous = kNone;
+  for (Id id = first_; id != kNone; previous = id, id = nodes_[id].next) {
+    const Node& node = nodes_[id];
+    ++count;
+    REHEAP_CHECK_LT(node.mapping.start.value(), node.mapping.end.value());
+    REHEAP_CHECK_GE(node.mapping.start.value(), end.value());
+    REHEAP_CHECK_EQ(node.previous, previous);
+    end = node.mapping.end;
+    uint64_t largest = GapBefore(id);
+    for (int side = 0; side < 2; ++side) {
+      const Id child = node.child[side];
+      if (child == kNone) continue;
+      largest = std::max(largest, nodes_[child].largest_gap);
+      REHEAP_CHECK_EQ(nodes_[child].parent, id);
+      REHEAP_CHECK_LE(nodes_[child].priority, node.priority);
+      REHEAP_CHECK((nodes_[child].mapping.start > node.mapping.start) == (side == 1));
+    }
+    REHEAP_CHECK_EQ(node.largest_gap, largest);
+    REHEAP_CHECK((node.parent == kNone) == (root_ == id));
+  }
+  REHEAP_CHECK_EQ(previous, last_);
+  REHEAP_CHECK_EQ(count, count_);
+  REHEAP_CHECK(Recount() == totals_);
+}
+
+}  // namespace reheap

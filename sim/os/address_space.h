@@ -1,0 +1,179 @@
+// AddressSpace: the mappings of one simulated process, coalesced as its kernel does it (row 9, "modelled kernel").
+//
+// Mappings are half-open, page-aligned and never overlap. Two neighbours are one mapping when the merge rule says
+// so. It answers where the gaps are and how much is mapped; it knows no limits, no hints and no errors.
+//
+// A balanced tree ordered by address, in which each node also knows the largest gap of its subtree, so that
+// finding, inserting and "the highest gap of n bytes below x" are all O(log n). Neighbours are linked: merging
+// looks at them in O(1). Nodes live in one array: 60,000 mappings take 5 MB.
+//
+// Ownership: its own nodes; a Mapping reference is good until the next change. Threads: one. Limits: 2^32 - 1
+// mappings, addresses below 2^63.
+#ifndef REHEAP_SIM_OS_ADDRESS_SPACE_H_
+#define REHEAP_SIM_OS_ADDRESS_SPACE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "alloc/addr.h"
+#include "sim/os/platform.h"
+
+namespace reheap {
+
+enum class MappingKind : uint8_t {
+  kAnonymous,
+  kFile,     // of the image; pieces of one file at matching offsets merge
+  kSpecial,  // the kernel's own pages ([vdso], [vvar]): never merges
+  kStack,    // keeps a guard gap below; its own pieces merge, new mappings never join it
+};
+
+// What makes a mapping the same as its neighbour.
+struct MappingTraits {
+  MappingKind kind = MappingKind::kAnonymous;
+  bool read = false;
+  bool write = false;
+  bool execute = false;
+  bool shared = false;
+  bool no_reserve = false;  // asked for with MAP_NORESERVE, and the kernel took it seriously
+  bool charged = false;     // its pages count as committed
+  uint32_t name = 0;        // index of AddressSpace::NameOf; 0 = none
+  // Files: start - file offset, so that contiguous pieces agree. Reservations: their base. Else 0.
+  uint64_t origin = 0;
+
+  friend bool operator==(const MappingTraits&, const MappingTraits&) = default;
+};
+
+struct Mapping {
+  Addr start;
+  Addr end;
+  MappingTraits traits;
+  // Which anon_vma it has: 0 = none of its pages was ever written. Two written neighbours merge only when they
+  // share one.
+  uint32_t writer = 0;
+
+  uint64_t bytes() const { return end - start; }
+  AddrRange range() const { return {start, bytes()}; }
+};
+
+// Sums over the mappings. Bytes.
+struct MappingTotals {
+  uint64_t mapped_bytes = 0;
+  uint64_t data_bytes = 0;     // private, writable, not a stack
+  uint64_t charged_bytes = 0;  // counted as committed
+
+  friend bool operator==(const MappingTotals&, const MappingTotals&) = default;
+};
+
+// Private, writable and not a stack: what linux's RLIMIT_DATA counts (is_data_mapping, mm/vma.h, 6.12).
+constexpr bool IsData(const MappingTraits& traits) {
+  return traits.write && !traits.shared && traits.kind != MappingKind::kStack;
+}
+
+class AddressSpace {
+ public:
+  // A mapping's place in the tree; kNone = no such mapping. Good until that mapping is merged or unmapped.
+  using Id = uint32_t;
+  static constexpr Id kNone = 0;
+
+  AddressSpace(MergeRule merge, bool written_joins_unwritten);
+
+  // ---- looking ----
+  const Mapping& mapping(Id id) const { return nodes_[id].mapping; }
+  Id First() const { return first_; }
+  Id Next(Id id) const { return nodes_[id].next; }
+  Id Previous(Id id) const { return nodes_[id].previous; }
+  Id Last() const { return last_; }
+  // The lowest mapping that ends above `a`.
+  Id FirstEndingAbove(Addr a) const;
+  // The mapping that holds `a`.
+  Id Containing(Addr a) const;
+  bool Overlaps(AddrRange range) const;
+  // The highest address at which `bytes` fit between lowest and highest (exclusive).
+  std::optional<Addr> HighestFit(Addr lowest, Addr highest, uint64_t bytes) const;
+  // The lowest multiple of `alignment` at which `bytes` fit. `alignment` is a power of two.
+  std::optional<Addr> LowestFit(Addr lowest, Addr highest, uint64_t bytes, uint64_t alignment) const;
+  uint64_t count() const { return count_; }
+  const MappingTotals& totals() const { return totals_; }
+
+  // ---- changing ----
+  // Adds a mapping and merges it with its neighbours. Preconditions: `range` is free and not empty.
+  void Insert(AddrRange range, const MappingTraits& traits);
+  // As Insert, for image mappings that were written before the model begins; never merges.
+  void InsertImage(AddrRange range, const MappingTraits& traits, bool written);
+  // Makes `a` a boundary between mappings; nothing when it is one, or free.
+  void SplitAt(Addr a);
+  // Removes whatever is mapped in `range`, splitting what sticks out.
+  void Remove(AddrRange range);
+  // Gives `range`, which lies in mapping `id`, new traits; splits and merges. Returns the mapping that now holds
+  // range.start.
+  Id SetTraits(Id id, AddrRange range, const MappingTraits& traits);
+  // Whether SetTraits would join with the mapping before (after) without a split at that side's far end.
+  bool WouldJoinPrevious(Id id, AddrRange range, const MappingTraits& traits) const;
+  bool WouldJoinNext(Id id, AddrRange range, const MappingTraits& traits) const;
+  // A stack grows. Preconditions: [start, its start) is free.
+  void ExtendDown(Id id, Addr start) { Resize(id, start, nodes_[id].mapping.end); }
+  // A page of it is written for the first time: gives it an anon_vma, a compatible neighbour's if there is one.
+  void NoteFirstWrite(Id id);
+
+  uint32_t InternName(std::string_view name);
+  const std::string& NameOf(uint32_t name) const { return names_[name]; }
+
+  // ---- checking ----
+  MappingTotals Recount() const;
+  // CHECKs order, links, gaps, balance bookkeeping and totals. O(n).
+  void CheckInvariants() const;
+
+ private:
+  struct Node {
+    Mapping mapping;
+    uint64_t largest_gap = 0;  // of the subtree; a node's own gap lies before it
+    Id child[2] = {kNone, kNone};
+    Id parent = kNone;
+    Id previous = kNone;
+    Id next = kNone;
+    uint32_t priority = 0;  // heap order: the parent's is at least the child's
+  };
+
+  bool IsFirstEndingAbove(Id id, Addr a) const {
+    return nodes_[id].mapping.end > a && (id == first_ || nodes_[nodes_[id].previous].mapping.end <= a);
+  }
+  uint64_t GapBefore(Id id) const;
+  uint64_t LargestGap(Id id) const { return id == kNone ? 0 : nodes_[id].largest_gap; }
+  void UpdateGap(Id id);
+  void UpdateGapsUpwards(Id id);
+  void RotateUp(Id id);
+  Id NewNode();
+  Id Link(AddrRange range, const MappingTraits& traits, uint32_t writer, Id next);
+  void Unlink(Id id);
+  void Resize(Id id, Addr start, Addr end);
+  void Count(uint64_t bytes, const MappingTraits& traits, bool add);
+  // The outermost node of `subtree` on `side` (0 left, 1 right) whose gap is at least `bytes`.
+  Id OutermostGap(Id subtree, uint64_t bytes, int side) const;
+  // The nearest node before (side 0) or after (side 1) `id` whose gap is at least `bytes`.
+  Id NearestGap(Id id, uint64_t bytes, int side) const;
+
+  bool MayMerge(const MappingTraits& a, const MappingTraits& b) const;
+  bool MayJoin(const Mapping& neighbour, const MappingTraits& traits, uint32_t writer, bool existing) const;
+  bool MayShareWriter(const Mapping& a, const Mapping& b) const;
+
+  const MergeRule merge_;
+  const bool written_joins_unwritten_;
+  std::vector<Node> nodes_;  // [0] is unused
+  Id free_ = kNone;          // unused nodes, linked by `next`
+  Id root_ = kNone;
+  mutable Id finger_ = kNone;  // what FirstEndingAbove found last: one call asks about the same place several times
+  Id first_ = kNone;
+  Id last_ = kNone;
+  uint64_t count_ = 0;
+  MappingTotals totals_;
+  uint32_t last_writer_ = 0;
+  uint32_t random_ = 0x9e3779b9;  // xorshift state of the priorities: any constant but 0
+  std::vector<std::string> names_;
+};
+
+}  // namespace reheap
+
+#endif  // REHEAP_SIM_OS_ADDRESS_SPACE_H_

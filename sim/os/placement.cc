@@ -1,0 +1,114 @@
+#include "sim/os/placement.h"
+
+#include <algorithm>
+
+namespace reheap {
+
+Addr PlacementBase(const Platform& platform, uint64_t stack_limit_bytes, Addr data_start) {
+  const Platform::Placement& rules = platform.placement;
+  switch (rules.base) {
+    case BaseRule::kBelowStackLimit: {
+      // mmap_base, arch/x86/mm/mmap.c:82, linux 6.12: at least 128 MiB (base_bytes) and at most five sixths of the
+      // address space are left to the stack.
+      const uint64_t user_end = platform.machine.user_end;
+      const uint64_t wanted = stack_limit_bytes > user_end ? user_end : stack_limit_bytes + rules.stack_guard_bytes;
+      const uint64_t gap = std::clamp(wanted, rules.base_bytes, user_end / 6 * 5);
+      return RoundUp(Addr(user_end - gap), platform.machine.os_page_bytes);
+    }
+    case BaseRule::kAboveData:  // round_page(vm_daddr + max RLIMIT_DATA), vm_mmap.c:300, FreeBSD 12.3
+      return RoundUp(data_start + rules.base_bytes, platform.machine.os_page_bytes);
+    case BaseRule::kFixedAddress:
+      break;
+  }
+  return Addr(rules.base_bytes);
+}
+
+Placement::Placement(const Platform* platform, Addr base, AddrRange ignored_hints)
+    : rules_(platform->placement),
+      page_bytes_(platform->machine.os_page_bytes),
+      granularity_bytes_(platform->machine.granularity_bytes),
+      user_start_(platform->machine.user_start),
+      user_end_(platform->machine.user_end),
+      base_(base),
+      ignored_hints_(ignored_hints) {}
+
+Addr Placement::Effective(Addr hint) const {
+  // round_hint_to_min, mm/mmap.c, linux 6.12; kern_mman.c:241, xnu-11417 (up); vm_mmap.c, FreeBSD 12.3 (down).
+  Addr a = rules_.hint_rounding == HintRounding::kUp ? RoundUp(hint, page_bytes_)
+                                                     : RoundDown(hint, granularity_bytes_);
+  if (a && a.value() < rules_.hint_floor) a = RoundUp(Addr(rules_.hint_floor), page_bytes_);
+  if (rules_.hint_in_data_ignored && ignored_hints_.Contains(a)) a = Addr();
+  return a;
+}
+
+// Free, and not in the guard gap of a stack above it (vm_start_gap, include/linux/mm.h, linux 6.12).
+bool Placement::IsFree(const AddressSpace& space, AddrRange range) const {
+  const AddressSpace::Id id = space.FirstEndingAbove(range.start);
+  if (id == AddressSpace::kNone) return true;
+  const Mapping& above = space.mapping(id);
+  const uint64_t guard = above.traits.kind == MappingKind::kStack ? rules_.stack_guard_bytes : 0;
+  return range.end() <= above.start - std::min(guard, above.start.value());
+}
+
+std::optional<Addr> Placement::Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const {
+  const uint64_t room = user_end_.value();
+  if (bytes > room) return std::nullopt;
+  const bool fits = hint && hint.value() <= room - bytes;
+  switch (rules_.hint) {
+    case HintRule::kExactOrAnywhere:
+      if (fits && IsFree(space, {hint, bytes})) return hint;
+      break;
+    case HintRule::kExactOrRefused:
+      if (!hint) break;
+      if (fits && IsFree(space, {hint, bytes})) return hint;
+      return std::nullopt;
+    case HintRule::kLowerBound:
+      if (!fits) break;
+      if (const auto found = SearchUp(space, hint, bytes)) return found;
+      break;
+  }
+  const uint64_t huge = rules_.huge_alignment_bytes;
+  if (huge != 0 && !hint && bytes % huge == 0 && bytes + huge > bytes) {
+    // Needs a gap one huge page larger; the highest aligned start inside it, never its upper end
+    // (__thp_get_unmapped_area, mm/huge_memory.c, linux 6.12).
+    if (const auto found = Search(space, bytes + huge)) {
+      const uint64_t past = found->value() % huge;
+      return *found + (huge - past);
+    }
+  }
+  return Search(space, bytes);
+}
+
+std::optional<Addr> Placement::Search(const AddressSpace& space, uint64_t bytes) const {
+  if (bytes > user_end_.value()) return std::nullopt;
+  if (rules_.direction == Direction::kBottomUp) {
+    if (const auto found = SearchUp(space, base_, bytes)) return found;
+    return rules_.fallback_base == 0 ? std::nullopt : SearchUp(space, Addr(rules_.fallback_base), bytes);
+  }
+  if (const auto found = SearchDown(space, bytes)) return found;
+  // arch_get_unmapped_area_topdown falls back to bottom-up from the legacy base (sys_x86_64.c, linux 6.12).
+  return SearchUp(space, Addr(rules_.fallback_base), bytes);
+}
+
+std::optional<Addr> Placement::SearchDown(const AddressSpace& space, uint64_t bytes) const {
+  const Addr lowest = std::max(user_start_, Addr(std::max(rules_.hint_floor, page_bytes_)));
+  Addr top = base_;
+  for (;;) {
+    const auto found = space.HighestFit(lowest, top, bytes);
+    if (!found || IsFree(space, {*found, bytes})) return found;
+    // In a stack's guard gap: again below it (unmapped_area_topdown, mm/vma.c, linux 6.12).
+    top = space.mapping(space.FirstEndingAbove(*found)).start - rules_.stack_guard_bytes;
+  }
+}
+
+std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, uint64_t bytes) const {
+  Addr lowest = std::max(from, user_start_);
+  const uint64_t granules = RoundUp(bytes, granularity_bytes_);
+  for (;;) {
+    const auto found = space.LowestFit(lowest, user_end_, granules, granularity_bytes_);
+    if (!found || IsFree(space, {*found, bytes})) return found;
+    lowest = space.mapping(space.FirstEndingAbove(*found)).end;
+  }
+}
+
+}  // namespace reheap

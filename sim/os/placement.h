@@ -1,0 +1,56 @@
+// Placement: where a kernel puts a mapping that may go anywhere, by the platform's rules (row 9).
+//
+// Top-down highest fit or bottom-up lowest fit from a base, what a hint means, alignment to huge pages, the guard
+// gap below a stack, and the second search when the first finds nothing. Looks at an AddressSpace, changes nothing.
+//
+// Values: no ownership beyond the platform pointer, any thread.
+#ifndef REHEAP_SIM_OS_PLACEMENT_H_
+#define REHEAP_SIM_OS_PLACEMENT_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "alloc/addr.h"
+#include "sim/os/address_space.h"
+#include "sim/os/platform.h"
+
+namespace reheap {
+
+class Placement {
+ public:
+  // `base` is where the search begins: its upper end top-down, its lower end bottom-up. A hint inside
+  // `ignored_hints` counts as none.
+  Placement(const Platform* platform, Addr base, AddrRange ignored_hints);
+
+  // The rules of one process may differ from the catalogue's: what a probe of the running kernel found.
+  void set_hint_floor(uint64_t address) { rules_.hint_floor = address; }
+  void set_huge_alignment_bytes(uint64_t bytes) { rules_.huge_alignment_bytes = bytes; }
+
+  Addr base() const { return base_; }
+  // A hint after rounding and raising to the floor; zero = none.
+  Addr Effective(Addr hint) const;
+  // Preconditions: `hint` is Effective, `bytes` is in whole granules. nullopt: no gap fits (or, where hints are
+  // exact or refused, the place is taken).
+  std::optional<Addr> Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const;
+
+ private:
+  std::optional<Addr> Search(const AddressSpace& space, uint64_t bytes) const;
+  std::optional<Addr> SearchDown(const AddressSpace& space, uint64_t bytes) const;
+  std::optional<Addr> SearchUp(const AddressSpace& space, Addr from, uint64_t bytes) const;
+  bool IsFree(const AddressSpace& space, AddrRange range) const;
+
+  Platform::Placement rules_;
+  uint64_t page_bytes_;
+  uint64_t granularity_bytes_;
+  Addr user_start_;
+  Addr user_end_;
+  Addr base_;
+  AddrRange ignored_hints_;
+};
+
+// The base of a process by the platform's rule. `data_start` = where the executable's data segment begins.
+Addr PlacementBase(const Platform& platform, uint64_t stack_limit_bytes, Addr data_start);
+
+}  // namespace reheap
+
+#endif  // REHEAP_SIM_OS_PLACEMENT_H_

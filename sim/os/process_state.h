@@ -1,0 +1,61 @@
+// ProcessState: what a modelled kernel keeps of one process, shared by its call families (row 9).
+//
+// Ownership: its parts; the platform and the listener are not owned. Threads: one.
+#ifndef REHEAP_SIM_OS_PROCESS_STATE_H_
+#define REHEAP_SIM_OS_PROCESS_STATE_H_
+
+#include "alloc/addr.h"
+#include "alloc/os.h"
+#include "sim/os/address_space.h"
+#include "sim/os/limits.h"
+#include "sim/os/placement.h"
+#include "sim/os/platform.h"
+#include "sim/os/resident_set.h"
+
+namespace reheap {
+
+// Told when what was behind addresses is no longer there (ShadowMemory drops its copies).
+class PageListener {
+ public:
+  virtual ~PageListener() = default;
+  // Contents are gone, or may no longer be written without asking.
+  virtual void OnPagesDropped(AddrRange range) = 0;
+  virtual void OnAccessChanged(AddrRange range) = 0;
+};
+
+struct ProcessState {
+  const Platform* platform;
+  Limits limits;
+  Placement placement;
+  AddressSpace space;
+  ResidentSet resident;
+  PageListener* listener = nullptr;
+  Addr break_start;  // of the brk area; zero = none
+  Addr break_end;
+
+  // Contents and residency of `range` go.
+  void DropPages(AddrRange range) {
+    resident.Clear(range);
+    if (listener != nullptr) listener->OnPagesDropped(range);
+  }
+  void ForgetContents(AddrRange range) {
+    if (listener != nullptr) listener->OnPagesDropped(range);
+  }
+  void AccessChanged(AddrRange range) {
+    if (listener != nullptr) listener->OnAccessChanged(range);
+  }
+};
+
+// A refusal that is not about an allowance.
+inline Refusal Refused(Rule rule, int os_error, AddrRange range) {
+  Refusal refusal;
+  refusal.rule = rule;
+  refusal.os_error = os_error;
+  refusal.asked_bytes = range.bytes;
+  refusal.wanted = range.start;
+  return refusal;
+}
+
+}  // namespace reheap
+
+#endif  // REHEAP_SIM_OS_PROCESS_STATE_H_

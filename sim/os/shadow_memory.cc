@@ -1,0 +1,90 @@
+#include "sim/os/shadow_memory.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <cstdlib>
+
+namespace reheap {
+namespace {
+
+[[noreturn]] void NotUsable(const char* access, Addr a) {
+  std::fprintf(stderr, "CHECK failed: the allocator %s 0x%llx, which is not Ready\n", access,
+               static_cast<unsigned long long>(a.value()));
+  std::abort();
+}
+
+}  // namespace
+
+ShadowMemory::ShadowMemory(VirtualOs* os)
+    : os_(os),
+      page_shift_(static_cast<uint32_t>(std::countr_zero(os->os_page_bytes()))),
+      page_mask_(os->os_page_bytes() - 1),
+      zero_page_(std::make_unique<unsigned char[]>(os->os_page_bytes())) {
+  std::fill(std::begin(touched_), std::end(touched_), kNoPage);
+  os_->set_page_listener(this);
+}
+
+ShadowMemory::~ShadowMemory() { os_->set_page_listener(nullptr); }
+
+const unsigned char* ShadowMemory::FindReadable(Addr a) {
+  if (!os_->Touch(a, false)) NotUsable("read", a);
+  const uint64_t page = a.value() >> page_shift_;
+  const Leaf* const leaf = pages_.Find(page);
+  const HostPage* const written = leaf == nullptr ? nullptr : &(*leaf)[page % leaf->size()];
+  CachedPage& cached = cache_[page % kCachedPages];
+  cached.host = written == nullptr || *written == nullptr ? zero_page_.get() : written->get();
+  cached.readable = page;
+  cached.writable = kNoPage;
+  return cached.host;
+}
+
+unsigned char* ShadowMemory::MakeWritable(Addr a) {
+  if (!os_->Touch(a, true)) NotUsable("wrote to", a);
+  const uint64_t page = a.value() >> page_shift_;
+  Leaf& leaf = pages_.Make(page);
+  HostPage& host = leaf[page % leaf.size()];
+  if (host == nullptr) {
+    host = std::make_unique<unsigned char[]>(os_->os_page_bytes());
+    ++host_pages_;
+  }
+  CachedPage& cached = cache_[page % kCachedPages];
+  cached = {page, page, host.get()};
+  return cached.host;
+}
+
+void ShadowMemory::TouchPage(uint64_t page) {
+  const Addr a(page << page_shift_);
+  if (!os_->Touch(a, true)) NotUsable("touched", a);
+  touched_[page % kTouchedPages] = page;
+}
+
+void ShadowMemory::OnPagesDropped(AddrRange range) {
+  OnAccessChanged(range);
+  if (pages_.empty() || range.empty()) return;
+  pages_.EraseIf(range.start.value() >> page_shift_, (range.end().value() - 1) >> page_shift_,
+                 [this](Leaf& leaf, uint64_t first, uint64_t last) {
+                   for (uint64_t i = first; i <= last; ++i) {
+                     if (leaf[i] != nullptr) --host_pages_;
+                     leaf[i].reset();
+                   }
+                   if (last - first == leaf.size() - 1) return true;
+                   return std::none_of(leaf.begin(), leaf.end(), [](const HostPage& page) { return page != nullptr; });
+                 });
+}
+
+void ShadowMemory::OnAccessChanged(AddrRange range) {
+  if (range.empty()) return;
+  const uint64_t first = range.start.value() >> page_shift_;
+  const uint64_t last = (range.end().value() - 1) >> page_shift_;
+  const auto inside = [&](uint64_t page) { return page >= first && page <= last; };
+  static_assert(kCachedPages == kTouchedPages, "one walk forgets in both");
+  const uint64_t slots = std::min(last - first + 1, kCachedPages);
+  for (uint64_t i = 0; i < slots; ++i) {
+    const uint64_t slot = (first + i) % kCachedPages;
+    if (inside(cache_[slot].readable)) cache_[slot] = CachedPage();
+    if (inside(touched_[slot])) touched_[slot] = kNoPage;
+  }
+}
+
+}  // namespace reheap

@@ -1,0 +1,400 @@
+#include "sim/os/virtual_os.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "alloc/check.h"
+
+namespace reheap {
+namespace {
+
+int Protection(Access access) {
+  const int read_write = kProtRead | kProtWrite;
+  return access == Access::kReadWriteExecute ? read_write | kProtExecute : read_write;
+}
+
+uint32_t PageProtection(int protection) {
+  if (protection & kProtExecute) return kPageExecuteReadWrite;
+  return protection & kProtWrite ? kPageReadWrite : kPageNoAccess;
+}
+
+template <class T>
+OsResult<T> Named(OsOperation operation, Refusal refusal) {
+  refusal.operation = operation;
+  return refusal;
+}
+
+OsResult<Done> Named(OsOperation operation, const OsResult<Done>& result) {
+  return result.ok() ? result : Named<Done>(operation, result.refusal());
+}
+
+Platform WithSwitches(const VirtualProcess& process) {
+  Platform platform = *process.platform;
+  if (process.switches) {
+    platform.placement.hint_floor = process.switches->hint_floor_bytes;
+    platform.placement.huge_alignment_bytes = process.switches->huge_alignment_bytes;
+    platform.limits.protect_uncharges_unwritten = process.switches->protect_uncharges_unwritten;
+    platform.mappings.written_joins_unwritten = process.switches->written_joins_unwritten;
+    platform.limits.max_mappings = process.switches->max_mappings;
+  }
+  return platform;
+}
+
+ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) {
+  if (process.switches) {
+    limits.ram_bytes = process.switches->ram_bytes;
+    limits.swap_bytes = process.switches->swap_bytes;
+    limits.overcommit = process.switches->overcommit;
+    limits.overcommit_ratio = process.switches->overcommit_ratio;
+  }
+  return limits;
+}
+
+// ---- the image ----
+
+bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
+
+MappingKind KindOf(const ImageMapping& m) {
+  if (m.name.rfind("[stack", 0) == 0) return MappingKind::kStack;
+  if (IsFile(m)) return MappingKind::kFile;
+  const bool special = !m.name.empty() && m.name != "[heap]" && m.name.rfind("[anon", 0) != 0;
+  return special ? MappingKind::kSpecial : MappingKind::kAnonymous;
+}
+
+std::vector<ImageMapping> ImageOf(const VirtualProcess& process) {
+  if (!process.image.empty()) return process.image;
+  auto image = ParseMaps(process.platform->image, process.platform->name + " image");
+  REHEAP_CHECK(image.ok());  // ParsePlatform's promise
+  return *std::move(image);
+}
+
+// The writable data of the executable: the first file of the image is the executable itself.
+const ImageMapping* DataOf(const std::vector<ImageMapping>& image) {
+  const auto executable = std::find_if(image.begin(), image.end(), IsFile);
+  for (auto m = executable; m != image.end(); ++m) {
+    if (IsFile(*m) && m->name == executable->name && m->perms.substr(0, 2) == "rw") return &*m;
+  }
+  return nullptr;
+}
+
+// Where the search for places begins. A randomised process mapped its loader at the very top, so the highest
+// mapping that belongs to a file tells; a static or unrandomised one begins where the platform's rule says.
+Addr BaseOf(const Platform& platform, const ProcessLimits& limits, const std::vector<ImageMapping>& image) {
+  const ImageMapping* data = DataOf(image);
+  const Addr by_rule = PlacementBase(platform, limits.stack_bytes.value_or(platform.limits.default_stack_bytes),
+                                     data == nullptr ? Addr() : data->start);
+  if (platform.placement.base != BaseRule::kBelowStackLimit) return by_rule;
+  // 2^28 pages of randomness at most (Kconfig ARCH_MMAP_RND_BITS, linux 6.12).
+  const uint64_t randomness = std::min<uint64_t>(kTiB, by_rule.value() / 4);
+  Addr top;
+  for (const ImageMapping& m : image) {
+    if (IsFile(m) && m.end <= by_rule && m.end >= by_rule - randomness) top = m.end;
+  }
+  return top ? top : by_rule;
+}
+
+AddrRange IgnoredHints(const std::vector<ImageMapping>& image, Addr base) {
+  if (image.empty() || image.front().start >= base) return {};
+  return {image.front().start, base - image.front().start};
+}
+
+Placement MakePlacement(const Platform* platform, const VirtualProcess& process,
+                        const std::vector<ImageMapping>& image) {
+  const Addr base = process.switches && process.switches->placement_base
+                        ? process.switches->placement_base
+                        : BaseOf(*platform, process.limits, image);
+  return Placement(platform, base, IgnoredHints(image, base));
+}
+
+}  // namespace
+
+VirtualOs::VirtualOs(const VirtualProcess& process)
+    : platform_(WithSwitches(process)),
+      state_{&platform_,
+             Limits(&platform_, WithSwitches(process, process.limits)),
+             MakePlacement(&platform_, process, ImageOf(process)),
+             AddressSpace(platform_.mappings.merge, platform_.mappings.written_joins_unwritten),
+             ResidentSet(platform_.machine.os_page_bytes),
+             nullptr,
+             Addr(),
+             Addr()},
+      map_(&state_),
+      reserve_(&state_) {
+  LoadImage(ImageOf(process));
+  if (!process.image_bss_for_tables) image_bss_ = AddrRange();
+}
+
+void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
+  AddressSpace& space = state_.space;
+  for (const ImageMapping& m : image) {
+    if (m.name == "[vsyscall]") continue;  // not a mapping of the process
+    MappingTraits traits;
+    traits.kind = KindOf(m);
+    traits.read = m.perms[0] == 'r';
+    traits.write = m.perms[1] == 'w';
+    traits.execute = m.perms[2] == 'x';
+    traits.shared = m.perms[3] == 's';
+    traits.no_reserve = m.no_reserve;
+    const bool is_charged = traits.write && !traits.shared && platform_.limits.commit_charge != CommitCharge::kNothing;
+    traits.charged = m.has_details ? m.charged : is_charged;
+    if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
+    if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
+    if (reserves()) traits.origin = m.start.value();
+    // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
+    const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
+                            (traits.kind == MappingKind::kFile && traits.write);
+    space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
+    image_resident_bytes_ += m.anonymous_bytes;
+    if (m.name == "[heap]") {
+      if (!state_.break_start) state_.break_start = m.start;
+      state_.break_end = m.end;
+    }
+  }
+  if (const ImageMapping* data = DataOf(image)) {
+    image_end_ = data->end;
+    const AddressSpace::Id id = space.Containing(data->end);
+    if (id != AddressSpace::kNone) {
+      const Mapping& bss = space.mapping(id);
+      if (bss.start == data->end && bss.traits.kind == MappingKind::kAnonymous && IsData(bss.traits)) {
+        image_bss_ = bss.range();
+        image_end_ = bss.end;
+      }
+    }
+  }
+  if (!state_.break_start) state_.break_start = state_.break_end = image_end_;
+}
+
+std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
+  const uint64_t rounded = RoundUp(bytes, os_page_bytes());
+  if (rounded == 0 || rounded > image_bss_.bytes) return std::nullopt;
+  const AddrRange taken{image_bss_.end() - rounded, rounded};
+  image_bss_ = AddrRange();
+  return taken;
+}
+
+OsUsage VirtualOs::Usage() {
+  OsUsage usage;
+  usage.vsize_bytes = state_.space.totals().mapped_bytes;
+  usage.rss_anonymous_bytes = image_resident_bytes_ + state_.resident.count() * os_page_bytes();
+  usage.commit_bytes = state_.space.totals().charged_bytes;
+  usage.mapping_count = state_.space.count();
+  return usage;
+}
+
+// The stack above `a`, extended to hold it; kNone when it may not (expand_downwards and acct_stack_growth, mm/vma.c,
+// linux 6.12).
+AddressSpace::Id VirtualOs::GrowStackTo(Addr a) {
+  AddressSpace& space = state_.space;
+  const AddressSpace::Id id = space.FirstEndingAbove(a);
+  if (id == AddressSpace::kNone || space.mapping(id).traits.kind != MappingKind::kStack) return AddressSpace::kNone;
+  if (!platform_.mappings.stack_grows_on_access) return AddressSpace::kNone;
+  const Mapping stack = space.mapping(id);
+  const Addr start = RoundDown(a, os_page_bytes());
+  const AddressSpace::Id below = space.Previous(id);
+  if (below != AddressSpace::kNone) {
+    // Only from memory that can be accessed and is no stack itself.
+    const MappingTraits& traits = space.mapping(below).traits;
+    const bool keeps_gap =
+        traits.kind != MappingKind::kStack && (traits.read || traits.write || traits.execute);
+    if (keeps_gap && start - space.mapping(below).end < platform_.placement.stack_guard_bytes) return AddressSpace::kNone;
+  }
+  const uint64_t most = limits().stack_bytes.value_or(platform_.limits.default_stack_bytes);
+  Demand demand;
+  demand.bytes = stack.start - start;
+  if (stack.end - start > most || state_.limits.CheckMap(space.totals(), demand).rule != Rule::kNone ||
+      state_.limits.CheckCommit(space.totals(), demand.bytes).rule != Rule::kNone) {
+    return AddressSpace::kNone;
+  }
+  space.ExtendDown(id, start);
+  return id;
+}
+
+bool VirtualOs::Touch(Addr a, bool write) {
+  AddressSpace::Id id = state_.space.Containing(a);
+  if (id == AddressSpace::kNone) id = GrowStackTo(a);
+  if (id == AddressSpace::kNone) return false;
+  const MappingTraits& traits = state_.space.mapping(id).traits;
+  if (write ? !traits.write : !traits.read && !traits.write) return false;
+  // Only private memory becomes anonymous pages; the zero page that a read sees is not resident.
+  if (write && !traits.shared) {
+    state_.space.NoteFirstWrite(id);
+    state_.resident.Add(a);
+  }
+  return true;
+}
+
+// ---- the platform's own calls ----
+
+MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
+  REHEAP_CHECK(!reserves());
+  return map_.Mmap(addr, bytes, protection, flags);
+}
+OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
+  REHEAP_CHECK(!reserves());
+  return map_.Munmap(addr, bytes);
+}
+OsResult<Done> VirtualOs::Mprotect(Addr addr, uint64_t bytes, int protection) {
+  REHEAP_CHECK(!reserves());
+  return map_.Mprotect(addr, bytes, protection);
+}
+OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
+  REHEAP_CHECK(!reserves());
+  return map_.Madvise(addr, bytes, advice);
+}
+MmapResult VirtualOs::Brk(Addr addr) {
+  REHEAP_CHECK(!reserves());
+  return map_.Brk(addr);
+}
+OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
+  REHEAP_CHECK(reserves());
+  return reserve_.VirtualAlloc(addr, bytes, type, protection);
+}
+OsResult<Done> VirtualOs::VirtualFree(Addr addr, uint64_t bytes, uint32_t type) {
+  REHEAP_CHECK(reserves());
+  return reserve_.VirtualFree(addr, bytes, type);
+}
+
+// ---- the Os interface ----
+
+bool VirtualOs::RefusedByTest() {
+  if (!requests_left_) return false;
+  if (*requests_left_ == 0) return true;
+  --*requests_left_;
+  return false;
+}
+
+Refusal VirtualOs::TestRefusal(OsOperation operation, AddrRange range) const {
+  Refusal refusal = Refused(Rule::kUnknown, platform_.machine.errors.out_of_memory, range);
+  refusal.operation = operation;
+  return refusal;
+}
+
+OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
+                                           uint32_t allocation) {
+  if (RefusedByTest()) return TestRefusal(operation, wanted);
+  const CallBits& bits = platform_.machine.bits;
+  OsResult<Addr> got = Addr();
+  if (reserves()) {
+    const uint32_t page_protection = PageProtection(protection);
+    got = reserve_.VirtualAlloc(wanted.start, wanted.bytes, allocation, page_protection);
+    // A hint is a preference: a taken place is asked for again without it.
+    if (!got.ok() && got.refusal().rule == Rule::kAddressTaken && operation != OsOperation::kMapReadyAt) {
+      got = reserve_.VirtualAlloc(Addr(), wanted.bytes, allocation, page_protection);
+    }
+  } else {
+    got = map_.Mmap(wanted.start, wanted.bytes, protection, bits.map_private | bits.map_anonymous);
+  }
+  if (!got.ok()) return Named<AddrRange>(operation, got.refusal());
+  return AddrRange{got.value(), wanted.bytes};
+}
+
+OsResult<AddrRange> VirtualOs::DoReserve(uint64_t bytes, Addr hint) {
+  return MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve);
+}
+
+OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hint) {
+  return MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit);
+}
+
+OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
+  const OsOperation operation = OsOperation::kMapReadyAt;
+  const OsResult<AddrRange> got = MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit);
+  if (!got.ok()) return got.refusal();
+  if (got.value().start == range.start) return Done();
+  if (reserves()) {
+    (void)reserve_.VirtualFree(got.value().start, 0, kMemRelease);
+  } else {
+    (void)map_.Munmap(got.value().start, range.bytes);
+  }
+  Refusal refusal = Refused(Rule::kAddressTaken, 0, range);
+  refusal.operation = operation;
+  refusal.obtained = got.value().start;
+  return refusal;
+}
+
+OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int protection) {
+  const CallBits& bits = platform_.machine.bits;
+  const MmapResult got = map_.Mmap(range.start, range.bytes, protection,
+                                   bits.map_private | bits.map_anonymous | bits.map_fixed);
+  return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+}
+
+OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod method) {
+  const OsOperation operation = OsOperation::kCommit;
+  if (RefusedByTest()) return TestRefusal(operation, range);
+  const int protection = Protection(access);
+  if (reserves()) {
+    const OsResult<Addr> got =
+        reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, PageProtection(protection));
+    return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+  }
+  if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);
+  return Named(operation, map_.Mprotect(range.start, range.bytes, protection));
+}
+
+OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
+  const OsOperation operation = OsOperation::kDiscard;
+  if (RefusedByTest()) return TestRefusal(operation, range);
+  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
+  return Named(operation, map_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard));
+}
+
+OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
+  const OsOperation operation = OsOperation::kReuse;
+  if (RefusedByTest()) return TestRefusal(operation, range);
+  if (!reserves()) return Done();
+  const OsResult<Addr> got = reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, kPageReadWrite);
+  return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+}
+
+OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
+  const OsOperation operation = OsOperation::kDecommit;
+  if (RefusedByTest()) return TestRefusal(operation, range);
+  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
+  return MapFixed(operation, range, 0);
+}
+
+OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
+  const OsOperation operation = OsOperation::kRelease;
+  if (RefusedByTest()) return TestRefusal(operation, range);
+  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, 0, kMemRelease));
+  return Named(operation, map_.Munmap(range.start, range.bytes));
+}
+
+// ---- for people and tests ----
+
+std::string VirtualOs::MapsText() const {
+  std::string text;
+  const AddressSpace& space = state_.space;
+  for (auto id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
+    const Mapping& m = space.mapping(id);
+    ImageMapping line;
+    line.start = m.start;
+    line.end = m.end;
+    line.perms = {m.traits.read ? 'r' : '-', m.traits.write ? 'w' : '-', m.traits.execute ? 'x' : '-',
+                  m.traits.shared ? 's' : 'p'};
+    if (m.traits.kind == MappingKind::kFile) {
+      line.offset = m.start.value() - m.traits.origin;
+      line.inode = 1;
+    }
+    line.name = space.NameOf(m.traits.name);
+    if (m.start < state_.break_end && m.end > state_.break_start) line.name = "[heap]";
+    text += FormatMapsLine(line) + "\n";
+  }
+  return text;
+}
+
+void VirtualOs::Squat(AddrRange range) {
+  MappingTraits traits;
+  traits.read = traits.write = true;
+  traits.charged = platform_.limits.commit_charge != CommitCharge::kNothing;
+  if (reserves()) traits.origin = range.start.value();
+  state_.space.Insert(range, traits);
+}
+
+void VirtualOs::CheckInvariants() const {
+  state_.space.CheckInvariants();
+  REHEAP_CHECK_EQ(state_.resident.Recount(), state_.resident.count());
+}
+
+}  // namespace reheap

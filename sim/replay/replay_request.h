@@ -1,0 +1,59 @@
+// ReplayRequest: which replays to run, and RunReplays, which runs them (rows 6 to 11 of the walk).
+//
+// The request is a grid: every strategy x world x platform x limit (and every other malloc named in `targets`)
+// is one row of the report. Each row reads the trace from its start; nothing of one row reaches the next, but
+// that a virtual row of this host's own platform starts from the mappings of the real row before it, so that
+// the two can be compared byte by byte.
+//
+// Threads: one; real rows run in child processes that end with the call. Limits: those of the trace reader.
+#ifndef REHEAP_SIM_REPLAY_REPLAY_REQUEST_H_
+#define REHEAP_SIM_REPLAY_REPLAY_REQUEST_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "alloc/addr.h"
+#include "proto/report.pb.h"
+
+namespace reheap {
+
+struct ReplayRequest {
+  std::string trace_path;
+  std::vector<std::string> strategies;  // catalogue names or paths of textproto files; at least one for "heap"
+  bool real = false;
+  bool virtual_ = false;
+  std::vector<std::string> platforms;   // of the virtual world; catalogue names
+  // Bytes; nullopt = unlimited. Empty lists mean {nullopt}.
+  std::vector<std::optional<uint64_t>> address_limits;
+  std::vector<std::optional<uint64_t>> data_limits;
+  std::vector<int> overcommit_modes;    // virtual world; empty = the platform's default
+  std::vector<std::string> targets;     // "heap", "malloc:glibc", "malloc:/path/lib.so"; empty = {"heap"}
+  std::string order = "total";          // the one order of this version
+  std::string touch = "none";           // "none" or "full": write to every OS page of each object
+  std::string maps_path;                // a saved /proc/PID/maps to start from; empty = the trace's own
+  bool allow_cut_off = false;           // replay the whole blocks of a trace that was cut off
+  bool measure_lookup = true;           // real rows: time page-map lookups after the replay
+  // Address ranges that somebody else holds before the heap starts, in either world; whole OS pages.
+  std::vector<AddrRange> squatters;
+};
+
+// Told how far a long job is.
+class ProgressSink {
+ public:
+  virtual ~ProgressSink() = default;
+  // `done` of `total` events over all rows (0 = not known); `doing` says what is at hand. Called about every
+  // 8,192 events.
+  virtual void Progress(const std::string& doing, uint64_t done, uint64_t total) = 0;
+};
+
+// Errors: InvalidArgument for a request that cannot be run (it names the word), others for an unreadable trace
+// or maps file (they name file, offset and reason). A refusal by an OS is a row, not an error. `progress` may
+// be null.
+absl::StatusOr<proto::Report> RunReplays(const ReplayRequest& request, ProgressSink* progress);
+
+}  // namespace reheap
+
+#endif  // REHEAP_SIM_REPLAY_REPLAY_REQUEST_H_

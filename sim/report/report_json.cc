@@ -1,0 +1,22 @@
+#include <google/protobuf/util/json_util.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "sim/report/report.h"
+
+namespace reheap {
+
+absl::StatusOr<std::string> RenderJson(const proto::Report& report) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.always_print_primitive_fields = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(report, &json, options);
+  if (!status.ok()) return absl::InternalError(absl::StrCat("report as JSON: ", status.ToString()));
+  return json;
+}
+
+}  // namespace reheap

@@ -1,0 +1,251 @@
+#include "sim/strategies/strategy_catalog.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace reheap {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr char kFolder[] = "sim/strategies";
+
+TEST(StrategyCatalogTest, EveryFileOfTheFolderLoadsUnderItsOwnName) {
+  std::vector<std::string> stems;
+  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
+    if (entry.path().extension() != ".textproto") continue;
+    stems.push_back(entry.path().stem().string());
+    const auto from_file = LoadStrategy(entry.path().string());
+    ASSERT_TRUE(from_file.ok()) << from_file.status();
+    EXPECT_EQ(from_file->strategy.name, stems.back());
+    const auto from_binary = LoadStrategy(stems.back());
+    ASSERT_TRUE(from_binary.ok()) << from_binary.status();
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(from_file->text, from_binary->text));
+  }
+  std::sort(stems.begin(), stems.end());
+  EXPECT_EQ(stems, StrategyNames());
+  EXPECT_GE(stems.size(), 6u);
+}
+
+// The 2011 mail in two words. What is left of the two files without comments, name, source and summary
+// differs in just these lines.
+TEST(StrategyCatalogTest, PretendDiffersFromReserveInTwoWords) {
+  const auto reserve = LoadStrategy("go-2011-02-reserve17g");
+  const auto pretend = LoadStrategy("go-2011-02-pretend");
+  ASSERT_TRUE(reserve.ok() && pretend.ok());
+  google::protobuf::util::MessageDifferencer differencer;
+  std::string report;
+  differencer.ReportDifferencesToString(&report);
+  for (const char* field : {"name", "source", "summary"}) {
+    differencer.IgnoreField(proto::Strategy::descriptor()->FindFieldByName(field));
+  }
+  EXPECT_FALSE(differencer.Compare(reserve->text, pretend->text));
+  EXPECT_EQ(report,
+            "ignored: name\nignored: source\nignored: summary\n"
+            "modified: reservation.firmness: RESERVE -> PRETEND\n"
+            "modified: reservation.on_conflict: RELOCATE -> DIE\n");
+}
+
+TEST(StrategyCatalogTest, SeventeenGibibytesAtTheMailsAddress) {
+  const auto loaded = LoadStrategy("go-2011-02-reserve17g");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const ReservationStrategy& s = loaded->strategy;
+  EXPECT_EQ(s.bitmap_bytes + s.heap_bytes, 18253611008u);
+  EXPECT_EQ(s.hints.base, Addr(0xf800000000));
+  EXPECT_EQ(s.hints.base + s.bitmap_bytes, Addr(0xf840000000));
+  EXPECT_EQ(s.firmness, Firmness::kReserve);
+  EXPECT_EQ(s.on_conflict, OnConflict::kRelocate);
+  EXPECT_EQ(s.on_refusal, OnRefusal::kDie);
+  EXPECT_EQ(s.access, Access::kReadWriteExecute);
+  EXPECT_EQ(s.commit_method, CommitMethod::kMapFixed);
+  EXPECT_EQ(s.page_map, PageMapKind::kFlat);
+  EXPECT_EQ(s.page_map_place, TablePlace::kImageBss);
+  EXPECT_EQ(s.heap_page_shift, 12u);
+  // The flat map of that heap is the 32 MiB that the original binaries carry as BSS.
+  EXPECT_EQ((s.heap_bytes >> s.heap_page_shift) * 8, 32 * kMiB);
+}
+
+TEST(StrategyCatalogTest, ThirtyTwoBitPlanKeepsItsWindow) {
+  const auto loaded = LoadStrategy("go-2011-02-reserve768m-386");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->strategy.word_bits, 32);
+  EXPECT_EQ(loaded->strategy.bitmap_bytes + loaded->strategy.heap_bytes, 768 * kMiB);
+  EXPECT_EQ(loaded->strategy.window_bytes, 2 * kGiB);
+  EXPECT_TRUE(loaded->strategy.hints.after_image);
+}
+
+TEST(StrategyCatalogTest, UnknownNameIsNotFound) {
+  const auto loaded = LoadStrategy("go-2011-02-pretent");
+  EXPECT_EQ(loaded.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("go-2011-02-pretent"));
+}
+
+TEST(StrategyCatalogTest, AFileThatIsNotThereIsNamed) {
+  const auto loaded = LoadStrategy("./nowhere.textproto");
+  EXPECT_EQ(loaded.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("./nowhere.textproto"));
+}
+
+TEST(StrategyCatalogTest, DescriptionNamesTheNumbersAndTheSources) {
+  const auto loaded = LoadStrategy("go-2011-02-pretend");
+  ASSERT_TRUE(loaded.ok());
+  const std::string text = DescribeStrategy(*loaded);
+  for (const char* piece :
+       {"go-2011-02-pretend: ", "PRETEND", "DIE", "16.0 GiB (17179869184 bytes)", "0xf800000000",
+        "0xf840000000", "flat, in the image's BSS", "4 bits per 64-bit word", "5b1b2ba9c"}) {
+    EXPECT_THAT(text, HasSubstr(piece));
+  }
+}
+
+// --- what a file can have wrong
+// -----------------------------------------------------------------------------
+
+std::string ReadText(const std::string& path) {
+  std::ifstream stream(path);
+  return std::string(std::istreambuf_iterator<char>(stream), {});
+}
+
+// Number of the line of `text` that offset `at` is on, from 1.
+int LineAt(const std::string& text, size_t at) {
+  return 1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(at), '\n'));
+}
+
+// Offset of the statement `piece` (not of a comment that mentions it).
+size_t FindStatement(const std::string& text, const std::string& piece) {
+  for (const char* before : {"\n  ", "\n    ", "\n"}) {
+    const size_t at = text.find(before + piece);
+    if (at != std::string::npos) return at + std::string(before).size();
+  }
+  return std::string::npos;
+}
+
+// The line of a many-line message that contains `piece`; empty when none does.
+std::string LineWith(const std::string& message, const std::string& piece) {
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(message, '\n'))) {
+    if (line.find(piece) != std::string::npos) return line;
+  }
+  return "";
+}
+
+struct Spoiled {
+  const char* file;     // the catalogue file to start from
+  const char* before;   // text in it ...
+  const char* after;    // ... and what stands there instead
+  const char* at_line;  // the complaint is about the line with this text, after the change
+  const char* says;
+};
+
+TEST(StrategyChecksTest, EachMistakeIsNamedWithItsLine) {
+  const Spoiled cases[] = {
+      {"go-2011-02-pretend", "on_conflict: DIE", "on_conflict: RELOCATE",
+       "on_conflict:", "RELOCATE cannot be done with firmness PRETEND"},
+      {"go-2011-02-pretend", "count: 1", "count: 2 stride_bytes: 4096", "hints {",
+       "firmness PRETEND assumes exactly one place"},
+      {"go-2011-02-reserve17g", "heap_bytes: 17179869184", "heap_bytes: 0", "heap_bytes: 0",
+       "firmness RESERVE needs it"},
+      {"go-2011-02-reserve17g", "heap_bytes: 17179869184", "", "reservation {", "firmness RESERVE needs it"},
+      {"go-2011-02-reserve17g", "heap_bytes: 17179869184", "heap_bytes: 17179869185",
+       "heap_bytes:", "17179869185 is not a multiple of the OS page, 4096"},
+      {"go-2011-02-reserve17g", "bitmap_bytes: 1073741824", "bitmap_bytes: 1073737728",
+       "bitmap_bytes:", "need 1073741824"},
+      {"go-2011-02-reserve17g", "bitmap_bits_per_word: 4", "bitmap_bits_per_word: 3",
+       "bitmap_bits_per_word:", "expected 1, 2, 4 or 8"},
+      {"go-2011-02-reserve17g", "bitmap_bits_per_word: 4", "", "bitmap_bytes:", "bitmap_bits_per_word is 0"},
+      {"go-2011-02-reserve17g", "word_bits: 64", "word_bits: 32",
+       "heap_bytes:", "leave a 32-bit address space"},
+      {"go-2011-02-reserve17g", "word_bits: 64", "word_bits: 16", "word_bits: 16", "expected 32 or 64"},
+      {"go-2011-02-reserve17g", "firmness: RESERVE", "", "reservation {", "firmness: is missing"},
+      {"go-2011-02-reserve17g", "base: 0xf800000000", "base: 0xf800000001",
+       "base:", "is not a multiple of the OS page"},
+      {"go-2011-02-reserve17g", "base: 0xf800000000",
+       "base: 0xf800000000 after_image: true image_align_bytes: 4096", "base:", "contradicts after_image"},
+      {"go-2011-02-reserve17g", "on_conflict: RELOCATE", "on_conflict: NEXT_HINT",
+       "on_conflict:", "needs two hints or more, there are 1"},
+      {"go-2011-02-reserve17g", "page_map: FLAT", "page_map: SPARSE_ARENAS",
+       "page_map:", "needs firmness PER_CHUNK"},
+      {"go-2011-02-reserve17g", "page_map: FLAT", "page_map: RADIX2", "page_map:", "word_bits must be 32"},
+      {"go-2011-02-reserve17g", "round_bytes: 65536", "round_bytes: 69632",
+       "round_bytes:", "expected a power of two"},
+      {"go-2011-02-reserve17g", "min_bytes: 1048576", "min_bytes: 1052672",
+       "min_bytes:", "is not a multiple of round_bytes"},
+      {"go-2011-02-reserve17g", "heap_page_bytes: 4096", "heap_page_bytes: 12288",
+       "heap_page_bytes:", "expected a power of two"},
+      {"go-2011-02-reserve17g", "heap_page_bytes: 4096", "heap_page_bytes: 131072",
+       "round_bytes:", "is not a multiple of tables.heap_page_bytes"},
+      {"go-2010-radix", "page_map: RADIX3", "page_map: FLAT", "page_map:", "FLAT needs a heap with a bound"},
+      {"go-2010-radix", "page_map_place: IMAGE_BSS", "page_map_place: IN_RESERVATION",
+       "page_map_place:", "IN_RESERVATION holds a flat page map only"},
+      {"go-2010-radix", "firmness: NOTHING", "firmness: NOTHING heap_bytes: 4096",
+       "firmness: NOTHING heap_bytes", "has no meaning with firmness NOTHING"},
+      {"go-2010-radix", "page_map: RADIX3", "page_map: RADIX3 bitmap_bits_per_word: 4",
+       "page_map:", "lies below one contiguous heap"},
+      {"go-1.11-sparse", "reserve_chunk_bytes: 67108864", "reserve_chunk_bytes: 69206016",
+       "reserve_chunk_bytes:", "needs a power of two"},
+      {"go-1.11-sparse", "stride_bytes: 1099511627776", "", "hints {", "stride_bytes is missing"},
+      {"go-2011-02-reserve768m-386", "window_bytes: 2147483648", "window_bytes: 268435456",
+       "window_bytes:", "is smaller than heap_bytes"},
+      {"go-2011-02-reserve768m-386", "image_align_bytes: 1048576", "image_align_bytes: 12288",
+       "image_align_bytes:", "must be a power of two"},
+  };
+  for (const Spoiled& c : cases) {
+    SCOPED_TRACE(absl::StrCat(c.file, ": ", c.before, " -> ", c.after));
+    std::string text = ReadText(absl::StrCat(kFolder, "/", c.file, ".textproto"));
+    const size_t at = FindStatement(text, c.before);
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at, std::string(c.before).size(), c.after);
+    // The complaint is about the changed place or what is around it, else about a later line.
+    size_t complaint = text.rfind(c.at_line, at + std::string(c.after).size());
+    if (complaint == std::string::npos) complaint = text.find(c.at_line, at);
+    ASSERT_NE(complaint, std::string::npos);
+
+    const auto parsed = ParseStrategy(text, "mine.textproto");
+    ASSERT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument);
+    const std::string message(parsed.status().message());
+    const std::string line = LineWith(message, c.says);
+    EXPECT_NE(line, "") << "no line says '" << c.says << "':\n" << message;
+    EXPECT_THAT(line, StartsWith(absl::StrCat("mine.textproto:", LineAt(text, complaint), ": ")));
+  }
+}
+
+TEST(StrategyChecksTest, EveryMistakeOfAFileIsReportedAtOnce) {
+  const auto parsed = ParseStrategy("name: \"x\"\n", "mine.textproto");
+  const std::string message(parsed.status().message());
+  for (const char* piece :
+       {"summary: is missing", "source: is missing", "word_bits: is 0, expected 32 or 64",
+        "reservation.firmness: is missing", "growth.min_bytes: is missing", "tables.page_map: is missing"}) {
+    EXPECT_THAT(message, HasSubstr(piece));
+  }
+}
+
+TEST(StrategyChecksTest, WordsThatTheSchemaDoesNotKnowAreNamedWithLineAndColumn) {
+  const struct {
+    const char* text;
+    const char* says;
+  } cases[] = {
+      {"name: \"x\"\nheapbytes: 4096\n",
+       "mine.textproto:2:10: Message type \"reheap.proto.Strategy\" has no field named \"heapbytes\"."},
+      // protobuf gives the place behind the value here; the field's name helps.
+      {"reservation {\n  firmness: HOPE\n}\n",
+       "mine.textproto:3:1: Unknown enumeration value of \"HOPE\" for field \"firmness\""},
+      {"word_bits: -64\n", "mine.textproto:1:12: "},
+      {"name: \"x\nword_bits: 64\n", "mine.textproto:1:9: String literals cannot cross line boundaries."},
+  };
+  for (const auto& c : cases) {
+    const auto parsed = ParseStrategy(c.text, "mine.textproto");
+    EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(c.says));
+  }
+}
+
+}  // namespace
+}  // namespace reheap

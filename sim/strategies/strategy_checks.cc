@@ -1,0 +1,259 @@
+#include "sim/strategies/strategy_checks.h"
+
+#include <google/protobuf/descriptor.h>
+
+#include <bit>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "alloc/addr.h"
+#include "alloc/check.h"
+
+namespace reheap {
+
+namespace {
+
+using google::protobuf::FieldDescriptor;
+
+constexpr uint64_t kOsPageBytes = 4096;
+
+// Where in the file the deepest present element of `path` stands.
+struct Place {
+  int line = 0;          // from 0
+  bool present = false;  // the whole path is there
+};
+
+Place FindPlace(const google::protobuf::TextFormat::ParseInfoTree& root, absl::string_view path) {
+  const google::protobuf::TextFormat::ParseInfoTree* tree = &root;
+  const google::protobuf::Descriptor* message = proto::Strategy::descriptor();
+  Place place;
+  const std::vector<std::string> names = absl::StrSplit(path, '.');
+  for (const std::string& name : names) {
+    const FieldDescriptor* field = message->FindFieldByName(name);
+    REHEAP_CHECK(field != nullptr);
+    const int index = field->is_repeated() ? 0 : -1;
+    const google::protobuf::TextFormat::ParseLocation location = tree->GetLocation(field, index);
+    if (location.line < 0) return place;
+    place.line = location.line;
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) break;
+    tree = tree->GetTreeForNested(field, index);
+    message = field->message_type();
+    if (tree == nullptr) return place;
+  }
+  place.present = true;
+  return place;
+}
+
+bool IsFlat(proto::StrategyPageMap kind) { return kind == proto::FLAT || kind == proto::FLAT_INDEX; }
+
+}  // namespace
+
+std::vector<std::string> StrategyChecks::Run() {
+  CheckIdentity();
+  CheckPresence();
+  CheckSizes();
+  CheckFirmness();
+  CheckHints();
+  CheckGrowth();
+  CheckPageMap();
+  CheckBitmap();
+  return std::move(violations_);
+}
+
+void StrategyChecks::Require(bool holds, absl::string_view path, absl::string_view message) {
+  if (holds) return;
+  violations_.push_back(absl::StrFormat("%s:%d: %s: %s", file_, LineOf(path), path, message));
+}
+
+bool StrategyChecks::IsPresent(absl::string_view path) const { return FindPlace(tree_, path).present; }
+
+int StrategyChecks::LineOf(absl::string_view path) const { return FindPlace(tree_, path).line + 1; }
+
+void StrategyChecks::CheckIdentity() {
+  Require(!strategy_.name().empty(), "name", "is missing");
+  Require(!strategy_.summary().empty(), "summary", "is missing");
+  bool sourced = strategy_.source_size() > 0;
+  for (const std::string& source : strategy_.source()) sourced = sourced && !source.empty();
+  Require(sourced, "source",
+          "is missing or empty: say where the numbers come from (commit, version, document)");
+  Require(strategy_.word_bits() == 32 || strategy_.word_bits() == 64, "word_bits",
+          absl::StrCat("is ", strategy_.word_bits(), ", expected 32 or 64"));
+}
+
+// Fields without a harmless default are said, not guessed.
+void StrategyChecks::CheckPresence() {
+  for (absl::string_view path :
+       {"reservation", "reservation.firmness", "reservation.on_conflict", "reservation.on_refusal",
+        "reservation.commit_method", "reservation.access", "growth", "growth.min_bytes", "growth.round_bytes",
+        "growth.retry_exact", "growth.startup_heap_bytes", "tables", "tables.heap_page_bytes",
+        "tables.page_map", "tables.page_map_place", "tables.metadata_chunk_bytes"}) {
+    Require(IsPresent(path), path, "is missing");
+  }
+}
+
+void StrategyChecks::CheckSizes() {
+  const auto& reservation = strategy_.reservation();
+  const auto& growth = strategy_.growth();
+  const auto& tables = strategy_.tables();
+  const std::pair<absl::string_view, uint64_t> sizes[] = {
+      {"reservation.heap_bytes", reservation.heap_bytes()},
+      {"reservation.reserve_chunk_bytes", reservation.reserve_chunk_bytes()},
+      {"reservation.window_bytes", reservation.window_bytes()},
+      {"reservation.hints.base", reservation.hints().base()},
+      {"reservation.hints.stride_bytes", reservation.hints().stride_bytes()},
+      {"reservation.hints.image_align_bytes", reservation.hints().image_align_bytes()},
+      {"growth.min_bytes", growth.min_bytes()},
+      {"growth.round_bytes", growth.round_bytes()},
+      {"growth.startup_heap_bytes", growth.startup_heap_bytes()},
+      {"tables.bitmap_bytes", tables.bitmap_bytes()},
+      {"tables.bitmap_chunk_bytes", tables.bitmap_chunk_bytes()},
+      {"tables.metadata_chunk_bytes", tables.metadata_chunk_bytes()},
+  };
+  for (const auto& [path, bytes] : sizes) {
+    Require(bytes % kOsPageBytes == 0, path,
+            absl::StrFormat("%u is not a multiple of the OS page, %u", bytes, kOsPageBytes));
+  }
+  // One record must fit into a chunk and a span record is far below one OS page.
+  Require(tables.metadata_chunk_bytes() > 0, "tables.metadata_chunk_bytes", "must not be 0");
+  Require(std::has_single_bit(tables.heap_page_bytes()) && tables.heap_page_bytes() >= kOsPageBytes,
+          "tables.heap_page_bytes",
+          absl::StrCat("is ", tables.heap_page_bytes(), ", expected a power of two from 4096 up"));
+}
+
+void StrategyChecks::CheckFirmness() {
+  const auto& r = strategy_.reservation();
+  const bool per_chunk = r.firmness() == proto::PER_CHUNK;
+  const bool whole = r.firmness() == proto::RESERVE || r.firmness() == proto::PRETEND;
+  if (r.firmness() == proto::NOTHING) {
+    Require(r.heap_bytes() == 0, "reservation.heap_bytes",
+            "has no meaning with firmness NOTHING: nothing is bounded");
+    Require(!IsPresent("reservation.hints"), "reservation.hints", "have no meaning with firmness NOTHING");
+  } else {
+    Require(
+        r.heap_bytes() > 0, "reservation.heap_bytes",
+        absl::StrCat("is missing, and firmness ", proto::StrategyFirmness_Name(r.firmness()), " needs it"));
+  }
+  if (r.firmness() == proto::PRETEND) {
+    Require(r.on_conflict() == proto::DIE, "reservation.on_conflict",
+            absl::StrCat(
+                proto::StrategyOnConflict_Name(r.on_conflict()),
+                " cannot be done with firmness PRETEND: what is in use already cannot move; expected DIE"));
+    Require(r.hints().count() == 1, "reservation.hints",
+            absl::StrCat("count is ", r.hints().count(), ": firmness PRETEND assumes exactly one place"));
+  }
+  if (per_chunk) {
+    Require(std::has_single_bit(r.reserve_chunk_bytes()), "reservation.reserve_chunk_bytes",
+            absl::StrCat("is ", r.reserve_chunk_bytes(), ": firmness PER_CHUNK needs a power of two"));
+    Require(r.reserve_chunk_bytes() == 0 || r.heap_bytes() % r.reserve_chunk_bytes() == 0,
+            "reservation.heap_bytes", "is not a multiple of reserve_chunk_bytes");
+  } else {
+    Require(r.reserve_chunk_bytes() == 0, "reservation.reserve_chunk_bytes",
+            "has a meaning with firmness PER_CHUNK only");
+  }
+  if (r.window_bytes() != 0) {
+    Require(r.firmness() == proto::RESERVE, "reservation.window_bytes",
+            "has a meaning with firmness RESERVE only");
+    Require(r.window_bytes() >= r.heap_bytes(), "reservation.window_bytes", "is smaller than heap_bytes");
+  }
+  const uint64_t span = r.heap_bytes() + strategy_.tables().bitmap_bytes();
+  const uint64_t last = r.hints().base() + span - 1;
+  Require(!whole || (last >= span - 1 && (strategy_.word_bits() != 32 || last <= 0xffffffff)),
+          "reservation.heap_bytes",
+          absl::StrFormat("0x%x + %u bytes leave a %u-bit address space", r.hints().base(), span,
+                          strategy_.word_bits()));
+}
+
+void StrategyChecks::CheckHints() {
+  const auto& r = strategy_.reservation();
+  const auto& hints = r.hints();
+  if (r.on_conflict() == proto::NEXT_HINT) {
+    Require(hints.count() >= 2, "reservation.on_conflict",
+            absl::StrCat("NEXT_HINT needs two hints or more, there are ", hints.count()));
+  }
+  if (r.on_conflict() == proto::DIE) {
+    Require(hints.count() >= 1, "reservation.on_conflict",
+            "DIE needs a hint: without one no place is the wrong one");
+  }
+  if (!IsPresent("reservation.hints")) return;
+  Require(hints.count() > 0, "reservation.hints", "count is 0: leave hints out when there are none");
+  Require(hints.count() <= 1 || hints.stride_bytes() > 0, "reservation.hints",
+          "stride_bytes is missing, and count is more than 1");
+  if (hints.after_image()) {
+    Require(hints.base() == 0, "reservation.hints.base", "contradicts after_image: give one of them");
+    Require(std::has_single_bit(hints.image_align_bytes()), "reservation.hints.image_align_bytes",
+            "must be a power of two with after_image");
+  } else {
+    Require(hints.base() > 0, "reservation.hints", "base is missing (or say after_image: true)");
+    Require(hints.image_align_bytes() == 0, "reservation.hints.image_align_bytes",
+            "has a meaning with after_image only");
+  }
+}
+
+void StrategyChecks::CheckGrowth() {
+  const auto& growth = strategy_.growth();
+  Require(std::has_single_bit(growth.round_bytes()), "growth.round_bytes",
+          absl::StrCat("is ", growth.round_bytes(), ", expected a power of two"));
+  Require(growth.min_bytes() > 0, "growth.min_bytes", "must not be 0");
+  if (growth.round_bytes() != 0) {
+    Require(growth.min_bytes() % growth.round_bytes() == 0, "growth.min_bytes",
+            "is not a multiple of round_bytes");
+  }
+  if (strategy_.tables().heap_page_bytes() != 0) {
+    Require(growth.round_bytes() % strategy_.tables().heap_page_bytes() == 0, "growth.round_bytes",
+            "is not a multiple of tables.heap_page_bytes");
+  }
+}
+
+void StrategyChecks::CheckPageMap() {
+  const proto::StrategyFirmness firmness = strategy_.reservation().firmness();
+  const auto& tables = strategy_.tables();
+  const std::string kind = proto::StrategyPageMap_Name(tables.page_map());
+  if (IsFlat(tables.page_map())) {
+    Require(firmness == proto::RESERVE || firmness == proto::PRETEND, "tables.page_map",
+            absl::StrCat(kind, " needs a heap with a bound, one range: firmness RESERVE or PRETEND, not ",
+                         proto::StrategyFirmness_Name(firmness)));
+  }
+  if (tables.page_map() == proto::SPARSE_ARENAS) {
+    Require(firmness == proto::PER_CHUNK, "tables.page_map", "SPARSE_ARENAS needs firmness PER_CHUNK");
+  }
+  if (tables.page_map() == proto::RADIX2) {
+    Require(strategy_.word_bits() == 32, "tables.page_map",
+            "RADIX2 covers 32-bit addresses: word_bits must be 32");
+  }
+  if (tables.page_map() == proto::RADIX3) {
+    Require(strategy_.word_bits() == 64, "tables.page_map",
+            "RADIX3 covers 64-bit addresses: word_bits must be 64");
+  }
+  Require(tables.page_map_place() != proto::IN_RESERVATION || IsFlat(tables.page_map()),
+          "tables.page_map_place", absl::StrCat("IN_RESERVATION holds a flat page map only, not ", kind));
+}
+
+void StrategyChecks::CheckBitmap() {
+  const auto& r = strategy_.reservation();
+  const auto& tables = strategy_.tables();
+  const uint64_t bits = tables.bitmap_bits_per_word();
+  if (bits == 0) {
+    Require(tables.bitmap_bytes() == 0, "tables.bitmap_bytes", "is given, but bitmap_bits_per_word is 0");
+    Require(tables.bitmap_chunk_bytes() == 0, "tables.bitmap_chunk_bytes",
+            "is given, but bitmap_bits_per_word is 0");
+    return;
+  }
+  Require(std::has_single_bit(bits) && bits <= 8, "tables.bitmap_bits_per_word",
+          absl::StrCat("is ", bits, ", expected 1, 2, 4 or 8"));
+  Require(r.heap_bytes() > 0 && (r.firmness() == proto::RESERVE || r.firmness() == proto::PRETEND),
+          "tables.bitmap_bits_per_word",
+          "a bitmap lies below one contiguous heap: it needs reservation.heap_bytes and firmness RESERVE or "
+          "PRETEND");
+  Require(tables.bitmap_chunk_bytes() > 0, "tables.bitmap_chunk_bytes", "is missing, and there is a bitmap");
+  if (strategy_.word_bits() == 0) return;
+  const uint64_t covered = r.window_bytes() > r.heap_bytes() ? r.window_bytes() : r.heap_bytes();
+  const uint64_t needed = covered / strategy_.word_bits() * bits;
+  Require(tables.bitmap_bytes() >= needed, "tables.bitmap_bytes",
+          absl::StrFormat("is %u, but %u bytes of heap at %u bits per %u-bit word need %u",
+                          tables.bitmap_bytes(), covered, bits, strategy_.word_bits(), needed));
+}
+
+}  // namespace reheap

@@ -1,0 +1,56 @@
+#include "tools/cmd_platform.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "sim/os/describe_platform.h"
+#include "sim/os/platform_catalog.h"
+#include "tools/nearest_name.h"
+#include "tools/options.h"
+
+namespace reheap {
+
+int PlatformListCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
+  constexpr char kVerb[] = "platform list";
+  VerbOptions options(
+      kVerb, kVerb,
+      "Names the modelled systems. \"compared\" means that tests compare the model with the kernel they run "
+      "on; \"from source\" that its rules were read and nothing was measured.",
+      "reheap platform list");
+  if (absl::Status status = options.Parse(arguments, {}); !status.ok())
+    return FailUsage(kVerb, status, terminal);
+  if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
+  for (const std::string& name : Platforms().Names()) {
+    const Platform& platform = *Platforms().Find(name);
+    const bool compared = platform.basis == Basis::kComparableWithRunningKernel;
+    terminal.out << absl::StrFormat(
+        "%-18s %-12s %s%s\n", name, compared ? "compared" : "from source", platform.summary,
+        platform.aliases.empty() ? "" : absl::StrCat(" (also ", absl::StrJoin(platform.aliases, ", "), ")"));
+  }
+  return kAsExpected;
+}
+
+int PlatformShowCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
+  constexpr char kVerb[] = "platform show";
+  VerbOptions options(
+      kVerb, "platform show NAME",
+      "Prints every rule of one modelled system and, in brackets, where the rule comes from. Sizes are "
+      "bytes; addresses and sizes from 64 KiB up are hexadecimal. NAME is one of `reheap platform list`.",
+      "reheap platform show linux-amd64");
+  if (absl::Status status = options.Parse(arguments, {"NAME"}); !status.ok())
+    return FailUsage(kVerb, status, terminal);
+  if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
+  const Platform* const platform = Platforms().Find(options.operand(0));
+  if (platform == nullptr) {
+    return FailUsage(kVerb,
+                     absl::NotFoundError(UnknownName("platform", options.operand(0), Platforms().Names(),
+                                                     "reheap platform list")),
+                     terminal);
+  }
+  const absl::StatusOr<std::string> text = DescribePlatform(platform->name);
+  if (!text.ok()) return FailUnreadable(kVerb, text.status(), terminal);
+  terminal.out << *text;
+  return kAsExpected;
+}
+
+}  // namespace reheap

@@ -1,0 +1,243 @@
+#include "tools/cmd_replay.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "sim/os/platform_catalog.h"
+#include "sim/report/human_units.h"
+#include "sim/report/report.h"
+#include "sim/report/tool_version.h"
+#include "sim/strategies/strategy_catalog.h"
+#include "tools/nearest_name.h"
+#include "tools/options.h"
+#include "tools/progress.h"
+
+namespace reheap {
+
+namespace {
+
+constexpr char kVerb[] = "replay";
+
+VerbOptions ReplayOptions() {
+  VerbOptions options(kVerb, "replay T [options]",
+                      "Replays the trace T: every malloc and free of the recorded program, on an allocator "
+                      "that gets its address space by a strategy, from the running kernel or from a modelled "
+                      "one. Lists are crossed: one row of the answer per combination. A refusal by the OS is "
+                      "an answer, not a failure: the exit code is 0.",
+                      "reheap replay web.trace --strategy go-2011-02-reserve17g,go-2011-02-pretend \\\n"
+                      "    --platform linux-amd64,darwin-amd64 --address-limit unlimited,4GiB");
+  options.Group("Heap");
+  options.Value(
+      "strategy", "A,B", "go-2011-02-pretend",
+      "plans for the heap's address space: names (`reheap strategy list`) or paths of textproto files");
+  options.Value(
+      "target", "T,...", "heap",
+      "what answers malloc: heap (ours, by --strategy), malloc:glibc, malloc:/path/lib.so (real world only)");
+  options.Group("World");
+  options.Value(
+      "world", "W,...", "",
+      "real (this kernel), virtual (modelled); default: virtual, but real for malloc targets alone");
+  options.Value("platform", "P,Q", "linux-amd64", "modelled systems: names (`reheap platform list`)");
+  options.Value("address-limit", "S,...", "unlimited",
+                "RLIMIT_AS (ulimit -v) of the process: sizes, e.g. unlimited,4GiB");
+  options.Value("data-limit", "S,...", "unlimited", "RLIMIT_DATA (ulimit -d) of the process: sizes");
+  options.Value("overcommit", "M,...", "",
+                "vm.overcommit_memory of the virtual world: 0, 1, 2; default: the platform's own");
+  options.Value("maps", "FILE", "",
+                "start the virtual process from the mappings in FILE, a saved /proc/PID/maps; default: the "
+                "trace's own");
+  options.Group("Replay");
+  options.Value("order", "O", "total", "order of the threads' events: total (as recorded)");
+  options.Value("touch", "T", "full",
+                "which object memory is written: full (every OS page of an object) or none");
+  options.Flag("cut-off", "replay a trace that was cut off as far as its blocks are whole, instead of refusing it");
+  options.Value("squat", "ADDR+SIZE,...", "",
+                "address ranges that somebody else holds before the heap starts, e.g. 0xf840100000+64KiB");
+  options.Flag("measure-lookup", "also time page-to-span lookups in the heap that each run leaves behind");
+  options.Group("Output");
+  options.Value("format", "F", "table", "table, json (report.proto), csv");
+  options.Value("save", "BASE", "", "also write the results to BASE.txt (the table), BASE.json and BASE.csv");
+  options.Flag("quiet", "no progress on stderr");
+  return options;
+}
+
+absl::Status CheckStrategyNames(const std::vector<std::string>& names) {
+  const std::vector<std::string> known = StrategyNames();
+  for (const std::string& name : names) {
+    if (IsStrategyPath(name) || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return absl::NotFoundError(UnknownName("strategy", name, known, "reheap strategy list"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPlatformNames(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (Platforms().Find(name) != nullptr) continue;
+    return absl::NotFoundError(UnknownName("platform", name, Platforms().Names(), "reheap platform list"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTargets(const std::vector<std::string>& targets) {
+  for (const std::string& target : targets) {
+    if (target == "heap" || target == "malloc:glibc" || absl::StartsWith(target, "malloc:/")) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("--target: '", target, "' is not heap, malloc:glibc or malloc:/path/lib.so"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadWorlds(const VerbOptions& options, ReplayRequest* request) {
+  const bool heap =
+      std::find(request->targets.begin(), request->targets.end(), "heap") != request->targets.end();
+  absl::StatusOr<std::vector<std::string>> worlds = options.WordList("world", {"real", "virtual"});
+  if (!worlds.ok()) return worlds.status();
+  if (worlds->empty()) worlds->push_back(heap ? "virtual" : "real");
+  for (const std::string& world : *worlds) (world == "real" ? request->real : request->virtual_) = true;
+  const bool malloc_only = !heap;
+  if (malloc_only && request->virtual_) {
+    return Contradiction("target", "world", "a malloc of this machine runs in the real world only");
+  }
+  if (malloc_only && options.Given("strategy")) {
+    return Contradiction("strategy", "target", "a strategy is carried out by the target heap only");
+  }
+  if (!request->virtual_) {
+    const char* const why = "the real world has this kernel only";
+    for (const char* name : {"platform", "overcommit", "maps"}) {
+      if (options.Given(name)) return Contradiction(name, malloc_only ? "target" : "world", why);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadLists(const VerbOptions& options, ReplayRequest* request) {
+  const auto strategies = options.List("strategy");
+  const auto platforms = options.List("platform");
+  const auto targets = options.List("target");
+  const auto address_limits = options.LimitList("address-limit");
+  const auto data_limits = options.LimitList("data-limit");
+  const auto overcommit_modes = options.WordList("overcommit", {"0", "1", "2"});
+  for (const absl::Status& status :
+       {strategies.status(), platforms.status(), targets.status(), address_limits.status(),
+        data_limits.status(), overcommit_modes.status()}) {
+    if (!status.ok()) return status;
+  }
+  request->strategies = *strategies;
+  request->platforms = *platforms;
+  request->targets = *targets;
+  request->address_limits = *address_limits;
+  request->data_limits = *data_limits;
+  for (const std::string& mode : *overcommit_modes) request->overcommit_modes.push_back(mode[0] - '0');
+  return CheckTargets(request->targets);
+}
+
+absl::Status ReadSquatters(const VerbOptions& options, ReplayRequest* request) {
+  const absl::StatusOr<std::vector<std::string>> words = options.List("squat");
+  if (!words.ok()) return words.status();
+  for (const std::string& word : *words) {
+    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(word, absl::MaxSplits('+', 1));
+    uint64_t address = 0;
+    const absl::StatusOr<uint64_t> bytes = ParseBytes(parts.second);
+    if (!absl::SimpleHexAtoi(parts.first, &address) || !bytes.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--squat: '", word, "' is not an address and a size, like 0xf840100000+64KiB"));
+    }
+    request->squatters.push_back(AddrRange{Addr(address), *bytes});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ReplayRequest> ReadRequest(const VerbOptions& options) {
+  ReplayRequest request;
+  request.trace_path = options.operand(0);
+  if (absl::Status status = ReadLists(options, &request); !status.ok()) return status;
+  if (absl::Status status = ReadWorlds(options, &request); !status.ok()) return status;
+  if (absl::Status status = CheckStrategyNames(request.strategies); !status.ok()) return status;
+  if (absl::Status status = CheckPlatformNames(request.platforms); !status.ok()) return status;
+  const absl::StatusOr<std::string> order = options.Word("order", {"total"});
+  if (!order.ok()) return order.status();
+  const absl::StatusOr<std::string> touch = options.Word("touch", {"full", "none"});
+  if (!touch.ok()) return touch.status();
+  request.order = *order;
+  request.touch = *touch;
+  request.maps_path = options.Get("maps");
+  request.allow_cut_off = options.IsSet("cut-off");
+  if (absl::Status status = ReadSquatters(options, &request); !status.ok()) return status;
+  request.measure_lookup = options.IsSet("measure-lookup");
+  return request;
+}
+
+// Strategy files of the user's own are read here already: their mistakes are the answer, before any replay.
+absl::Status CheckStrategyFiles(const ReplayRequest& request) {
+  for (const std::string& strategy : request.strategies) {
+    if (!IsStrategyPath(strategy)) continue;
+    if (absl::Status status = LoadStrategy(strategy).status(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Render(const proto::Report& report, const std::string& format, TableStyle style) {
+  if (format == "json") return RenderJson(report);
+  return format == "csv" ? RenderCsv(report) : RenderTable(report, style);
+}
+
+absl::Status WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream stream(path, std::ios::binary | std::ios::trunc);
+  stream << text;
+  stream.close();
+  if (!stream) return absl::UnavailableError(absl::StrCat(path, ": cannot write it: ", std::strerror(errno)));
+  return absl::OkStatus();
+}
+
+absl::Status Save(const proto::Report& report, const std::string& base) {
+  const std::pair<const char*, const char*> forms[] = {{"table", ".txt"}, {"json", ".json"}, {"csv", ".csv"}};
+  for (const auto& [format, suffix] : forms) {
+    const absl::StatusOr<std::string> text = Render(report, format, {.color = false});
+    if (!text.ok()) return text.status();
+    if (absl::Status status = WriteFile(absl::StrCat(base, suffix), *text); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments, Terminal& terminal) {
+  VerbOptions options = ReplayOptions();
+  if (absl::Status status = options.Parse(arguments, {"T"}); !status.ok())
+    return FailUsage(kVerb, status, terminal);
+  if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
+  const absl::StatusOr<std::string> format = options.Word("format", {"table", "json", "csv"});
+  if (!format.ok()) return FailUsage(kVerb, format.status(), terminal);
+  const absl::StatusOr<ReplayRequest> request = ReadRequest(options);
+  if (!request.ok()) return FailUsage(kVerb, request.status(), terminal);
+  if (absl::Status status = CheckStrategyFiles(*request); !status.ok())
+    return FailUnreadable(kVerb, status, terminal);
+
+  absl::StatusOr<proto::Report> report;
+  {
+    ProgressBar progress(terminal.err, terminal.err_is_terminal, options.IsSet("quiet"));
+    report = replay(*request, &progress);
+  }
+  // A combination that this version cannot do is a matter of the words; all else of the files.
+  if (report.status().code() == absl::StatusCode::kUnimplemented) {
+    return FailUsage(kVerb, report.status(), terminal);
+  }
+  if (!report.ok()) return FailUnreadable(kVerb, report.status(), terminal);
+  report->set_tool(kToolVersion);
+  report->set_rerun(terminal.command_line);
+  const absl::StatusOr<std::string> text = Render(*report, *format, {.color = terminal.out_is_terminal});
+  if (!text.ok()) return FailUnreadable(kVerb, text.status(), terminal);
+  terminal.out << *text;
+  if (!options.Given("save")) return kAsExpected;
+  const absl::Status saved = Save(*report, options.Get("save"));
+  return saved.ok() ? kAsExpected : FailUnreadable(kVerb, saved, terminal);
+}
+
+}  // namespace reheap

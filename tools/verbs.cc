@@ -1,0 +1,31 @@
+#include "sim/replay/replay_request.h"
+#include "tools/cmd_platform.h"
+#include "tools/cmd_replay.h"
+#include "tools/cmd_strategy.h"
+#include "tools/cmd_trace.h"
+#include "tools/command.h"
+
+namespace reheap {
+namespace {
+
+int ReplayCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
+  return ReplayWith(RunReplays, arguments, terminal);
+}
+
+}  // namespace
+
+absl::Span<const Verb> Verbs() {
+  static constexpr Verb kVerbs[] = {
+      {"trace info", "what is in a trace", TraceInfoCommand},
+      {"trace check", "every rule that a trace breaks, and where", TraceCheckCommand},
+      {"trace import", "another tool's record becomes a trace", TraceImportCommand},
+      {"platform list", "names the modelled systems", PlatformListCommand},
+      {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
+      {"replay", "replays a trace on strategies, platforms and limits", ReplayCommand},
+      {"strategy list", "names the reservation strategies", StrategyListCommand},
+      {"strategy show", "one strategy in words, with the source of its numbers", StrategyShowCommand},
+  };
+  return kVerbs;
+}
+
+}  // namespace reheap
