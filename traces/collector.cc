@@ -1,6 +1,7 @@
 #include "traces/collector.h"
 
-#include <signal.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +30,15 @@ int64_t MonotonicNs() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+// In one step, so that the name is never free; a process that still maps the old file keeps it whole.
+void PutPlaceholder(const std::string& path) {
+  const std::string empty = path + ".done";
+  const int fd = open(empty.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return;  // the directory is gone or full: then no new spool can be made in it either
+  close(fd);
+  if (rename(empty.c_str(), path.c_str()) != 0) unlink(empty.c_str());
+}
+
 }  // namespace
 
 Collector::Collector(CollectorOptions options) : options_(std::move(options)) {}
@@ -47,7 +57,7 @@ absl::Status Collector::FindSpools() {
       continue;
     }
     const ImageId id(pid, image);
-    if (!active_.contains(id)) waiting_[id] = it->path().string();
+    if (!active_.contains(id) && !finished_ids_.contains(id)) waiting_[id] = it->path().string();
   }
   if (error) return absl::UnavailableError(absl::StrCat(options_.directory, ": ", error.message()));
   // A forked child waits for its parent's snapshot, so one pass may open only some.
@@ -55,7 +65,6 @@ absl::Status Collector::FindSpools() {
     const absl::Status status = OpenSpool(it->first, it->second);
     // Not set up yet; when its process is gone, that is for ever, and nothing was recorded.
     const bool hopeless = absl::IsUnavailable(status) && !ProcessIsAlive(it->first.first, 0);
-    if (hopeless) unlink(it->second.c_str());
     const bool waits = (absl::IsUnavailable(status) && !hopeless) || absl::IsFailedPrecondition(status);
     if (!status.ok() && !waits && !hopeless) return status;
     it = waits ? std::next(it) : waiting_.erase(it);
@@ -64,7 +73,7 @@ absl::Status Collector::FindSpools() {
 }
 
 absl::Status Collector::OpenSpool(const ImageId& id, const std::string& path) {
-  absl::StatusOr<std::unique_ptr<SpoolReader>> spool = SpoolReader::Open(path);
+  absl::StatusOr<std::unique_ptr<SpoolReader>> spool = SpoolReader::Open(path, options_.live);
   if (!spool.ok()) return spool.status();
   const spool::ControlPage& control = (*spool)->control();
   ImageCollector::Options options;
@@ -111,9 +120,12 @@ absl::Status Collector::Step() {
     }
   }
   for (const auto& [id, image] : active_) {
+    if (check) {
+      image->SampleMemory();
+      image->NoteGoneThreads();
+    }
     absl::Status status = image->Step();
     if (!status.ok()) return status;
-    if (check) image->SampleMemory();
   }
   for (const ImageId& id : over) {
     absl::Status status = FinishImage(id, /*in_order=*/true);
@@ -126,10 +138,12 @@ absl::Status Collector::FinishImage(const ImageId& id, bool in_order) {
   const std::unique_ptr<ImageCollector> image = std::move(active_.at(id));
   active_.erase(id);
   absl::Status status = image->Finish(in_order);
-  unlink(image->spool().path().c_str());
   if (!status.ok()) return status;
+  if (options_.live) PutPlaceholder(image->spool().path());
+  finished_ids_.insert(id);
   FinishedImage finished;
   finished.id = id;
+  finished.spool_path = image->spool().path();
   finished.start_time_unix_ns = image->control().start_time_unix_ns;
   finished.process = {.path = image->trace_path(),
                       .pid = id.first,
@@ -183,6 +197,7 @@ absl::Status Collector::NameFiles() {
       return absl::ErrnoToStatus(errno, absl::StrCat(image.process.path, " -> ", name));
     }
     image.process.path = name;
+    if (!options_.live) unlink(image.spool_path.c_str());
     if (image.id == root_id) {
       processes_.insert(processes_.begin(), image.process);
     } else {
@@ -193,7 +208,7 @@ absl::Status Collector::NameFiles() {
 }
 
 absl::Status CollectSpool(const std::string& directory, const std::string& output) {
-  Collector collector({.directory = directory, .output = output});
+  Collector collector({.directory = directory, .output = output, .live = false});
   absl::Status status = collector.Step();
   if (status.ok()) status = collector.Finish();
   if (!status.ok()) return status;

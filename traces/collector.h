@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +41,9 @@ struct CollectorOptions {
   std::string output;     // path of the root's trace
   int root_pid = 0;       // 0: the process whose spool started first
   int zstd_level = 1;
+  // Programs are running: recycle their segments, and leave an empty file in the place of a finished spool, so that the
+  // next image of the process finds the name taken. Else spools are only read, and removed when all traces are written.
+  bool live = true;
 };
 
 class ImageCollector;  // one process image
@@ -64,6 +68,7 @@ class Collector {
   using ImageId = std::pair<int32_t, uint32_t>;  // pid, image
   struct FinishedImage {
     ImageId id;
+    std::string spool_path;
     uint64_t start_time_unix_ns;
     RecordedProcess process;
   };
@@ -80,6 +85,7 @@ class Collector {
   std::map<ImageId, std::unique_ptr<ImageCollector>> active_;
   std::map<ImageId, std::string> waiting_;  // spools that are still being set up
   std::map<std::pair<ImageId, uint32_t>, HeapSnapshot> snapshots_;  // image, fork number
+  std::set<ImageId> finished_ids_;
   std::vector<FinishedImage> finished_;
   std::vector<RecordedProcess> processes_;
   int64_t next_check_ns_ = 0;

@@ -55,8 +55,7 @@ void EventBuilder::Take(const OrderedRecord& record) {
     case Op::kThreadStart:
       break;  // ThreadOf saw it: a lane's first record
     case Op::kThreadEnd:
-      Push(NewEvent(EventKind::kThreadEnd, thread));
-      threads_.erase(record.lane);
+      ending_lanes_[record.lane] = record.tid;
       break;
     case Op::kFork:
       if (options_.on_fork) options_.on_fork(static_cast<uint32_t>(record.record->value), Snapshot());
@@ -67,6 +66,14 @@ void EventBuilder::Take(const OrderedRecord& record) {
     default:
       TakeSpace(record, static_cast<Op>(op), NewEvent(EventKind::kMap, thread));
   }
+}
+
+void EventBuilder::EndThread(uint32_t lane) {
+  const auto it = threads_.find(lane);
+  if (it == threads_.end()) return;
+  Push(NewEvent(EventKind::kThreadEnd, it->second));
+  threads_.erase(it);
+  ending_lanes_.erase(lane);
 }
 
 EventBuilder::Thread& EventBuilder::ThreadOf(const OrderedRecord& record) {

@@ -55,6 +55,11 @@ class EventBuilder {
   EventBuilder(EventBuilderOptions options, EventSink* sink);
 
   void Take(const OrderedRecord& record);
+  // The lane's thread is gone, and all its records were taken: its kThreadEnd.
+  void EndThread(uint32_t lane);
+  // Lanes whose threads have said that they end: lane, tid.
+  const absl::flat_hash_map<uint32_t, int32_t>& ending_lanes() const { return ending_lanes_; }
+
   // RSS and VSIZE as the collector saw them now. Waits for the first thread if there is none.
   void AddMemorySample(uint64_t vsize_bytes, uint64_t rss_bytes);
   // Hands buffered events to the sink; its first refusal, now or earlier. After one nothing more is handed over.
@@ -100,6 +105,7 @@ class EventBuilder {
   absl::Status status_;
   std::vector<TraceEvent> batch_;
   absl::flat_hash_map<uint32_t, Thread> threads_;        // by lane
+  absl::flat_hash_map<uint32_t, int32_t> ending_lanes_;  // lane -> tid
   absl::flat_hash_map<int32_t, uint32_t> generations_;   // by tid: the next one
   absl::flat_hash_map<uint64_t, uint32_t> slot_of_;      // by address
   std::vector<Slot> slots_;

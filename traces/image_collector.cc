@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <utility>
@@ -77,7 +78,26 @@ absl::Status ImageCollector::Step() {
   spool_->TickEpoch();
   SweepOnce();
   merger_.EmitSafe([this](const OrderedRecord& record) { builder_->Take(record); });
+  EndGoneThreads();
   return builder_->Flush();
+}
+
+void ImageCollector::NoteGoneThreads() {
+  gone_lanes_.clear();
+  for (const auto& [lane, tid] : builder_->ending_lanes()) {
+    if (access(absl::StrCat("/proc/", control().pid, "/task/", tid).c_str(), F_OK) != 0) gone_lanes_.push_back(lane);
+  }
+  std::sort(gone_lanes_.begin(), gone_lanes_.end());
+}
+
+void ImageCollector::EndGoneThreads() {
+  for (const uint32_t lane : gone_lanes_) {
+    if (merger_.pending_records(lane) != 0) continue;
+    builder_->EndThread(lane);
+    spool_->ReleaseLane(lane);
+    merger_.Forget(lane);
+  }
+  gone_lanes_.clear();
 }
 
 void ImageCollector::SampleMemory() {
@@ -98,7 +118,8 @@ void ImageCollector::SampleMemory() {
 }
 
 uint64_t ImageCollector::dropped_events() const {
-  return spool_->dropped_events() + builder_->unmatched_records();
+  // A repaired address is a free that was not seen.
+  return spool_->dropped_events() + builder_->unmatched_records() + builder_->repaired_addresses();
 }
 
 absl::Status ImageCollector::Finish(bool in_order) {
@@ -106,6 +127,8 @@ absl::Status ImageCollector::Finish(bool in_order) {
   while (SweepOnce() > 0) {
   }
   merger_.EmitAll([this](const OrderedRecord& record) { builder_->Take(record); });
+  NoteGoneThreads();
+  EndGoneThreads();
   absl::Status status = builder_->Flush();
   if (!status.ok()) return status;
   writer_->set_dropped_events(dropped_events());

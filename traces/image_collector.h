@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -32,6 +33,8 @@ class ImageCollector {
 
   // Ticks the epoch, takes what is new, emits what is safe.
   absl::Status Step();
+  // Looks which ending threads the kernel has let go; the Step after that ends their lanes.
+  void NoteGoneThreads();
   void SampleMemory();
   // The image is over (or told to stop): the rest, and the end of the file.
   absl::Status Finish(bool in_order);
@@ -50,6 +53,7 @@ class ImageCollector {
   uint64_t TimeOf(const OrderedRecord& record) const;
   std::string ThreadName(int32_t tid) const;
   uint64_t SweepOnce();
+  void EndGoneThreads();
 
   const std::unique_ptr<SpoolReader> spool_;
   const std::string trace_path_;
@@ -59,6 +63,7 @@ class ImageCollector {
   LaneMerger merger_;
   double tick_ns_;
   int statm_fd_ = -1;
+  std::vector<uint32_t> gone_lanes_;
 };
 
 }  // namespace reheap

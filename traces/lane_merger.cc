@@ -94,10 +94,9 @@ void LaneMerger::EmitAll(const Emit& emit) {
   for (auto& [number, lane] : lanes_) Compact(lane);
 }
 
-uint64_t LaneMerger::pending_records() const {
-  uint64_t records = 0;
-  for (const auto& [number, lane] : lanes_) records += lane.records.size() - lane.next;
-  return records;
+uint64_t LaneMerger::pending_records(uint32_t lane) const {
+  const auto it = lanes_.find(lane);
+  return it == lanes_.end() ? 0 : it->second.records.size() - it->second.next;
 }
 
 }  // namespace reheap

@@ -49,7 +49,10 @@ class LaneMerger {
   // Nothing more will come: emits everything.
   void EmitAll(const Emit& emit);
 
-  uint64_t pending_records() const;
+  // Records of the lane that are not emitted.
+  uint64_t pending_records(uint32_t lane) const;
+  // The lane has ended and has nothing pending.
+  void Forget(uint32_t lane) { lanes_.erase(lane); }
 
  private:
   struct Lane {

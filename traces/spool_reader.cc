@@ -15,7 +15,7 @@ namespace reheap {
 
 using spool::ControlPage;
 
-absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::Open(const std::string& path) {
+absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::Open(const std::string& path, bool recycle) {
   const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return absl::ErrnoToStatus(errno, path);
   struct stat info;
@@ -28,7 +28,7 @@ absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::Open(const std::string
   close(fd);
   if (bytes == 0) return absl::UnavailableError(path + ": no control page yet");
   if (base == MAP_FAILED) return absl::ErrnoToStatus(errno, path + ": mmap");
-  std::unique_ptr<SpoolReader> reader(new SpoolReader(path, static_cast<uint8_t*>(base), bytes));
+  std::unique_ptr<SpoolReader> reader(new SpoolReader(path, static_cast<uint8_t*>(base), bytes, recycle));
   const ControlPage& control = reader->control();
   if (control.phase.load(std::memory_order_acquire) != spool::kRecording) {
     return absl::UnavailableError(path + ": the recorder has not started");
@@ -46,10 +46,11 @@ absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::Open(const std::string
   return reader;
 }
 
-SpoolReader::SpoolReader(std::string path, uint8_t* base, uint64_t file_bytes)
+SpoolReader::SpoolReader(std::string path, uint8_t* base, uint64_t file_bytes, bool recycle)
     : path_(std::move(path)),
       base_(base),
       file_bytes_(file_bytes),
+      recycle_(recycle),
       control_(reinterpret_cast<ControlPage*>(base)),
       max_segments_(0) {}
 
@@ -115,10 +116,18 @@ bool SpoolReader::Drain(const OpenSegment& open, LaneProgress& progress, const T
     progress.taken = used;
   }
   if (!closed) return false;
-  state(open.index).store(spool::kFree, std::memory_order_release);
+  if (recycle_) state(open.index).store(spool::kFree, std::memory_order_release);
   ++progress.next_sequence;
   progress.taken = 0;
   return true;
+}
+
+void SpoolReader::ReleaseLane(uint32_t lane) {
+  ListSegments();
+  for (const OpenSegment& open : open_) {
+    if (open.lane == lane && recycle_) state(open.index).store(spool::kFree, std::memory_order_release);
+  }
+  lanes_.erase(lane);
 }
 
 uint64_t SpoolReader::Sweep(const TakeRecords& take) {
@@ -131,6 +140,8 @@ uint64_t SpoolReader::Sweep(const TakeRecords& take) {
     // was made is found by the next sweep.
     bool in_order = true;
     for (; i < open_.size() && open_[i].lane == lane; ++i) {
+      // Drained before, and kept because nothing is recycled.
+      if (open_[i].sequence < progress.next_sequence) continue;
       in_order = in_order && open_[i].sequence == progress.next_sequence && Drain(open_[i], progress, take, &taken);
     }
   }

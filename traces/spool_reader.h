@@ -26,7 +26,8 @@ namespace reheap {
 class SpoolReader {
  public:
   // Unavailable: the recorder has not finished setting it up (or died while it did).
-  static absl::StatusOr<std::unique_ptr<SpoolReader>> Open(const std::string& path);
+  // `recycle`: give drained segments back to a running recorder. Without it the spool is only read.
+  static absl::StatusOr<std::unique_ptr<SpoolReader>> Open(const std::string& path, bool recycle);
   ~SpoolReader();
   SpoolReader(const SpoolReader&) = delete;
   SpoolReader& operator=(const SpoolReader&) = delete;
@@ -35,6 +36,8 @@ class SpoolReader {
   using TakeRecords = std::function<void(uint32_t lane, int32_t tid, absl::Span<const spool::Record> records)>;
   // Returns the number of records taken.
   uint64_t Sweep(const TakeRecords& take);
+  // The lane's thread is gone: its last segment is given back.
+  void ReleaseLane(uint32_t lane);
 
   // The millisecond tick: running threads take a clock at their next event.
   void TickEpoch();
@@ -64,7 +67,7 @@ class SpoolReader {
     uint32_t index;
   };
 
-  SpoolReader(std::string path, uint8_t* base, uint64_t file_bytes);
+  SpoolReader(std::string path, uint8_t* base, uint64_t file_bytes, bool recycle);
 
   void ListSegments();
   bool Drain(const OpenSegment& open, LaneProgress& progress, const TakeRecords& take, uint64_t* taken);
@@ -76,6 +79,7 @@ class SpoolReader {
   const std::string path_;
   uint8_t* const base_;
   const uint64_t file_bytes_;
+  const bool recycle_;
   spool::ControlPage* const control_;
   uint32_t max_segments_;
   std::vector<OpenSegment> open_;  // reused by each sweep

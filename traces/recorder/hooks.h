@@ -20,13 +20,13 @@ namespace reheap::recorder {
 inline uint8_t CallOp(CallKind call) { return static_cast<uint8_t>(Op::kCall) + static_cast<uint8_t>(call); }
 
 // Flags for an alignment; kOddAlignment: it needs an extra record.
-inline uint8_t AlignmentFlags(uint64_t alignment) {
+REHEAP_HOT uint8_t AlignmentFlags(uint64_t alignment) {
   if (REHEAP_LIKELY(alignment == 0)) return 0;
   if ((alignment & (alignment - 1)) != 0) return spool::kOddAlignment;
   return static_cast<uint8_t>(__builtin_ctzll(alignment) + 1);
 }
 
-inline void AppendCall(CallKind call, uint8_t flags, const void* pointer, uint64_t size, uint64_t alignment) {
+REHEAP_HOT void AppendCall(CallKind call, uint8_t flags, const void* pointer, uint64_t size, uint64_t alignment) {
   flags = static_cast<uint8_t>(flags | AlignmentFlags(alignment));
   const uint64_t address = reinterpret_cast<uint64_t>(pointer);
   if (REHEAP_UNLIKELY((flags & spool::kAlignmentMask) == spool::kOddAlignment)) {
@@ -37,12 +37,12 @@ inline void AppendCall(CallKind call, uint8_t flags, const void* pointer, uint64
 }
 
 // Null is failure whatever the size: glibc and its rivals never answer malloc(0) with null.
-inline void RecordAllocation(CallKind call, const void* pointer, uint64_t size, uint64_t alignment) {
+REHEAP_HOT void RecordAllocation(CallKind call, const void* pointer, uint64_t size, uint64_t alignment) {
   AppendCall(call, pointer == nullptr ? spool::kFailed : 0, pointer, size, alignment);
 }
 
 // size, alignment: what a sized or aligned delete was told; else 0.
-inline void RecordFree(CallKind call, const void* pointer, uint64_t size, uint64_t alignment) {
+REHEAP_HOT void RecordFree(CallKind call, const void* pointer, uint64_t size, uint64_t alignment) {
   AppendCall(call, 0, pointer, size, alignment);
 }
 

@@ -172,11 +172,11 @@ __attribute__((noinline)) Segment* Prepare(ThreadState& thread) {
 
 void EndLane(ThreadState& thread) {
   if (!thread.has_lane) return;
-  // The append may find this to be a forked child, or the segment full: only what is still ours is closed.
+  // libc frees blocks of the thread after its last destructor: the lane stays open for them, and the collector
+  // ends it when the kernel has no such thread any more. Without a name every late event reads the clock.
   Append(static_cast<uint8_t>(Op::kThreadEnd), 0, 0, 0);
-  if (thread.segment != nullptr) SetSegmentState(thread.segment, spool::kClosed);
   GiveOwnerNameBack(thread.owner);
-  thread = ThreadState{};
+  thread.owner = ThreadState::kNoOwner;
 }
 
 void ForgetLanesAfterFork(ThreadState& thread) {

@@ -103,8 +103,13 @@ REHEAP_EXPORT void* reallocarray(void* pointer, size_t count, size_t bytes) {
   const uint64_t product = Product(count, bytes);
   if (REHEAP_UNLIKELY(g_unhooked.Owns(pointer))) return MoveFromUnhooked(pointer, product);
   if (REHEAP_UNLIKELY(!Ready())) return UnhookedAllocate(product, 16);
-  return RecordResize(CallKind::kReallocarray, pointer, product,
-                      [=] { return g_real.reallocarray(pointer, count, bytes); });
+  // What glibc's own does (malloc/reallocarray.c), without its call of realloc coming back here as a second event.
+  return RecordResize(CallKind::kReallocarray, pointer, product, [=]() -> void* {
+    size_t whole;
+    if (!__builtin_mul_overflow(count, bytes, &whole)) return g_real.realloc(pointer, whole);
+    errno = ENOMEM;
+    return nullptr;
+  });
 }
 
 REHEAP_EXPORT int posix_memalign(void** out, size_t alignment, size_t bytes) {

@@ -1,4 +1,4 @@
-// operator new and delete, all twenty-two, as LD_PRELOAD exports them (row 1 of the walk).
+// operator new and delete, all twenty, as LD_PRELOAD exports them (row 1 of the walk).
 //
 // How each is carried out depends on whose operators stand behind (CppOperators in real_functions.h). Nothing here
 // needs libstdc++ to be there: what belongs to it is looked up by name.

@@ -44,7 +44,6 @@ void ResolveAll() {
   Resolve(g_real.malloc, "malloc");
   Resolve(g_real.calloc, "calloc");
   Resolve(g_real.realloc, "realloc");
-  Resolve(g_real.reallocarray, "reallocarray");
   Resolve(g_real.free, "free");
   Resolve(g_real.posix_memalign, "posix_memalign");
   Resolve(g_real.aligned_alloc, "aligned_alloc");

@@ -28,7 +28,6 @@ struct RealFunctions {
   void* (*malloc)(size_t);
   void* (*calloc)(size_t, size_t);
   void* (*realloc)(void*, size_t);
-  void* (*reallocarray)(void*, size_t, size_t);
   void (*free)(void*);
   int (*posix_memalign)(void**, size_t, size_t);
   void* (*aligned_alloc)(size_t, size_t);
@@ -49,9 +48,11 @@ struct RealFunctions {
   uintptr_t allocator_end;
 };
 
+#pragma GCC visibility push(hidden)  // see lane.h
 extern RealFunctions g_real;
 extern std::atomic<bool> g_resolved;
 extern std::atomic<bool> g_resolving;
+#pragma GCC visibility pop
 
 // After this returns g_real is complete, or (on the thread that is resolving, from inside dlsym) g_resolving is set.
 void ResolveRealFunctions();

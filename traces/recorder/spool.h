@@ -42,7 +42,7 @@ enum class Op : uint8_t {
                       // microseconds since start when clock_kind is kCounter, else 0
   kExtra = 2,         // value, address = two more operands of the record after it
   kThreadStart = 3,
-  kThreadEnd = 4,
+  kThreadEnd = 4,     // the thread's own code is over; a few frees by libc may follow
   kFork = 5,          // value = fork number within this process image; written just before the fork
   kResizeBegin = 6,   // a realloc is about to give `address` back; value = bytes asked for
   kMap = 8,           // address, value = bytes; extra.value = prot | flags << 32
