@@ -285,6 +285,8 @@ MmapResult MapCalls::Brk(Addr addr) {
   if (to > from) {
     if (const Refusal r = GrowBreak({from, to - from}); r.rule != Rule::kNone) return r;
   } else if (to < from) {
+    // Nothing there any more: somebody unmapped it, and the break stays (brk, mm/mmap.c, linux 6.12; by the lockstep test).
+    if (!s_.space.Overlaps({to, from - to})) return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
     if (const OsResult<Done> done = Munmap(to, from - to); !done.ok()) return done.refusal();
   }
   s_.break_end = addr;

@@ -62,6 +62,7 @@ class VirtualOs final : public Os {
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
   OsResult<Done> Madvise(Addr addr, uint64_t bytes, int advice);
   MmapResult Brk(Addr addr);
+  Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
 

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "alloc/real_os.h"
@@ -68,6 +69,7 @@ CallAnswer Carry(RealOs& os, const CallRequest& r) {
     case Call::kMadvise: done(madvise(p, r.bytes, r.flags)); break;
     case Call::kTouchWrite:
     case Call::kTouchRead: answer.value = TouchPages(r); break;
+    case Call::kBrk: answer.value = static_cast<uint64_t>(syscall(SYS_brk, r.addr)); break;
     case Call::kLimitAddress: SetLimit(RLIMIT_AS, r.bytes); break;
     case Call::kLimitData: SetLimit(RLIMIT_DATA, r.bytes); break;
     default: answer = CallOs(os, r); break;
@@ -90,6 +92,7 @@ void WalkOnce(RealOs& os) {
   Carry(os, {Call::kRelease, 0, 0, ready, 1 << 20});
   const uint64_t raw = Carry(os, {Call::kMmap, 3, MAP_PRIVATE | MAP_ANONYMOUS, 0, 4096}).value;
   Carry(os, {Call::kMunmap, 0, 0, raw, 4096});
+  Carry(os, {Call::kBrk, 0, 0, Carry(os, {Call::kBrk, 0, 0, 0, 0}).value, 0});
   Carry(os, {Call::kLimitAddress, 0, 0, 0, ~uint64_t{0}});
   Carry(os, {Call::kLimitData, 0, 0, 0, ~uint64_t{0}});
 }

@@ -18,6 +18,8 @@ enum class Call : uint32_t {
   kMmap, kMunmap, kMprotect, kMadvise,
   // One access to each of `bytes` / 4096 pages from `addr` on.
   kTouchWrite, kTouchRead,
+  // brk to `addr`; answers the break that results.
+  kBrk,
   // setrlimit to `bytes`; all ones = unlimited.
   kLimitAddress, kLimitData,
   kQuit,
