@@ -413,6 +413,42 @@ TEST(OsLockstepTest, FixedSeedsAgree) {
   }
 }
 
+// Every other page of a reservation is made usable until the kernel's limit on mappings says no; then what the limit
+// refuses and what it still grants.
+TEST(OsLockstepTest, MappingCountLimitAgrees) {
+  RealProcess real(false);
+  real.Call({Call::kLimitAddress, 0, 0, 0, kUnlimited});
+  if (real.switches().max_mappings > 200'000) GTEST_SKIP() << "vm.max_map_count is too high to fill";
+  VirtualProcess process;
+  process.platform = Platforms().Find("linux-amd64");
+  process.switches = real.switches();
+  const auto image = ReadImage(real.pid());
+  ASSERT_TRUE(image.ok()) << image.status();
+  process.image = *image;
+  VirtualOs model(process);
+  const auto agree = [&](const CallRequest& request) {
+    const CallAnswer expected = real.Call(request), actual = CallModel(model, request);
+    EXPECT_EQ(expected, actual) << Text(request) << "\n  kernel: " << Text(expected) << "\n  model:  " << Text(actual);
+    return expected;
+  };
+  const uint64_t pages = 2 * real.switches().max_mappings;
+  const uint64_t at = agree({Call::kReserve, 0, 0, 0, pages * kPage}).value;
+  uint64_t page = 1;
+  while (page < pages && !HasFailure() && agree({Call::kMprotect, 3, 0, at + page * kPage, kPage}).error == 0) page += 2;
+  EXPECT_LT(page, pages) << "the limit was never met";
+  constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS;
+  agree({Call::kMmap, 3, kPrivate, 0, kPage});                                // a map may reach the limit
+  agree({Call::kMmap, 1, kPrivate, 0, kPage});
+  agree({Call::kMmap, 5, kPrivate, 0, kPage});
+  agree({Call::kMunmap, 0, 0, at + (page + 20) * kPage, kPage});              // would split
+  agree({Call::kMmap, 1, kPrivate | MAP_FIXED, at + (page + 20) * kPage, kPage});
+  agree({Call::kMprotect, 0, 0, at + kPage, kPage});                          // joins three into one
+  agree({Call::kMprotect, 3, 0, at + (page + 20) * kPage, kPage});
+  agree({Call::kMunmap, 0, 0, at + 2 * kPage, 8 * kPage});
+  agree({Call::kBrk, 0, 0, model.program_break().value() + kMiB, 0});
+  model.CheckInvariants();
+}
+
 void RunFreshSeeds(bool randomised) {
   const char* given = std::getenv("REHEAP_SEED");
   std::random_device device;
