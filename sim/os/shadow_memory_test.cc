@@ -128,7 +128,8 @@ TEST_F(ShadowMemoryTest, RandomUseAgreesWithAMapOfWords) {
         const uint64_t count = 1 + random() % std::min<uint64_t>(kPages - page, 200);
         const AddrRange range{whole.start + page * kPage, count * kPage};
         ASSERT_TRUE((random() % 2 == 0 ? os_.Discard(range)
-                                       : os_.Commit(range, Access::kReadWrite, CommitMethod::kMapFixed)).ok());
+                                       : os_.Commit(range, Access::kReadWrite, CommitMethod::kMapFixed))
+                        .ok());
         words.erase(words.lower_bound(page * kPage), words.lower_bound((page + count) * kPage));
         resident.erase(resident.lower_bound(page), resident.lower_bound(page + count));
         break;

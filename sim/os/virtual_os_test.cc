@@ -75,8 +75,8 @@ TEST(VirtualOsTest, PlatformsDisagreeAboutTheLimitOf2011) {
   const struct {
     const char* platform;
     bool survives;
-  } cases[] = {{"linux-amd64", false},     {"freebsd-amd64", false},   {"darwin-amd64-11", true},
-               {"darwin-amd64-12", false}, {"darwin-amd64", true},     {"windows-amd64", true}};
+  } cases[] = {{"linux-amd64", false},     {"freebsd-amd64", false}, {"darwin-amd64-11", true},
+               {"darwin-amd64-12", false}, {"darwin-amd64", true},   {"windows-amd64", true}};
   for (const auto& c : cases) {
     VirtualProcess process = Process(c.platform);
     process.limits.address_bytes = 4 * kGiB;

@@ -1,4 +1,5 @@
-// HostProbe on the kernel that runs this: the answers are consistent with what the process sees, and nothing is left behind.
+// HostProbe on the kernel that runs this: the answers are consistent with what the process sees, and nothing
+// is left behind.
 #include "sim/os/host_probe.h"
 
 #include <gtest/gtest.h>
