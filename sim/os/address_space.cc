@@ -216,7 +216,8 @@ std::optional<Addr> AddressSpace::HighestFit(Addr lowest, Addr highest, uint64_t
   }
 }
 
-std::optional<Addr> AddressSpace::LowestFit(Addr lowest, Addr highest, uint64_t bytes, uint64_t alignment) const {
+std::optional<Addr> AddressSpace::LowestFit(Addr lowest, Addr highest, uint64_t bytes,
+                                            uint64_t alignment) const {
   Addr bottom = lowest;
   for (Id id = FirstEndingAbove(lowest);;) {
     const Addr top = id == kNone ? highest : std::min(highest, nodes_[id].mapping.start);
@@ -368,7 +369,8 @@ void AddressSpace::NoteFirstWrite(Id id) {
   const Id next = nodes_[id].next, previous = nodes_[id].previous;
   if (next != kNone && nodes_[next].mapping.start == m.end && lends(nodes_[next].mapping)) {
     m.writer = nodes_[next].mapping.writer;
-  } else if (previous != kNone && nodes_[previous].mapping.end == m.start && lends(nodes_[previous].mapping)) {
+  } else if (previous != kNone && nodes_[previous].mapping.end == m.start &&
+             lends(nodes_[previous].mapping)) {
     m.writer = nodes_[previous].mapping.writer;
   } else {
     m.writer = ++last_writer_;

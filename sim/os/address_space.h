@@ -1,11 +1,12 @@
-// AddressSpace: the mappings of one simulated process, coalesced as its kernel does it (row 9, "modelled kernel").
+// AddressSpace: the mappings of one simulated process, coalesced as its kernel does it (row 9, "modelled
+// kernel").
 //
-// Mappings are half-open, page-aligned and never overlap. Two neighbours are one mapping when the merge rule says
-// so. It answers where the gaps are and how much is mapped; it knows no limits, no hints and no errors.
+// Mappings are half-open, page-aligned and never overlap. Two neighbours are one mapping when the merge rule
+// says so. It answers where the gaps are and how much is mapped; it knows no limits, no hints and no errors.
 //
 // A balanced tree ordered by address, in which each node also knows the largest gap of its subtree, so that
-// finding, inserting and "the highest gap of n bytes below x" are all O(log n). Neighbours are linked: merging
-// looks at them in O(1). Nodes live in one array: 60,000 mappings take 5 MB.
+// finding, inserting and "the highest gap of n bytes below x" are all O(log n). Neighbours are linked:
+// merging looks at them in O(1). Nodes live in one array: 60,000 mappings take 5 MB.
 //
 // Ownership: its own nodes; a Mapping reference is good until the next change. Threads: one. Limits: 2^32 - 1
 // mappings, addresses below 2^63.
@@ -50,8 +51,8 @@ struct Mapping {
   Addr start;
   Addr end;
   MappingTraits traits;
-  // Which anon_vma it has: 0 = none of its pages was ever written. Two written neighbours merge only when they
-  // share one.
+  // Which anon_vma it has: 0 = none of its pages was ever written. Two written neighbours merge only when
+  // they share one.
   uint32_t writer = 0;
 
   uint64_t bytes() const { return end - start; }
@@ -107,15 +108,16 @@ class AddressSpace {
   void SplitAt(Addr a);
   // Removes whatever is mapped in `range`, splitting what sticks out.
   void Remove(AddrRange range);
-  // Gives `range`, which lies in mapping `id`, new traits; splits and merges. Returns the mapping that now holds
-  // range.start.
+  // Gives `range`, which lies in mapping `id`, new traits; splits and merges. Returns the mapping that now
+  // holds range.start.
   Id SetTraits(Id id, AddrRange range, const MappingTraits& traits);
   // Whether SetTraits would join with the mapping before (after) without a split at that side's far end.
   bool WouldJoinPrevious(Id id, AddrRange range, const MappingTraits& traits) const;
   bool WouldJoinNext(Id id, AddrRange range, const MappingTraits& traits) const;
   // A stack grows. Preconditions: [start, its start) is free.
   void ExtendDown(Id id, Addr start) { Resize(id, start, nodes_[id].mapping.end); }
-  // A page of it is written for the first time: gives it an anon_vma, a compatible neighbour's if there is one.
+  // A page of it is written for the first time: gives it an anon_vma, a compatible neighbour's if there is
+  // one.
   void NoteFirstWrite(Id id);
 
   uint32_t InternName(std::string_view name);
@@ -164,7 +166,8 @@ class AddressSpace {
   std::vector<Node> nodes_;  // [0] is unused
   Id free_ = kNone;          // unused nodes, linked by `next`
   Id root_ = kNone;
-  mutable Id finger_ = kNone;  // what FirstEndingAbove found last: one call asks about the same place several times
+  mutable Id finger_ =
+      kNone;  // what FirstEndingAbove found last: one call asks about the same place several times
   Id first_ = kNone;
   Id last_ = kNone;
   uint64_t count_ = 0;

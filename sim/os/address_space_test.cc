@@ -125,7 +125,7 @@ TEST(AddressSpaceTest, FitsAreHighestAndLowest) {
   space.Insert(Pages(4, 2), ReadWrite());
   space.Insert(Pages(10, 2), ReadWrite());
   EXPECT_EQ(space.HighestFit(Page(0), Page(20), 4 * kPage), Page(16));
-  EXPECT_EQ(space.HighestFit(Page(0), Page(14), 4 * kPage), Page(6));   // [12, 14) is too small
+  EXPECT_EQ(space.HighestFit(Page(0), Page(14), 4 * kPage), Page(6));  // [12, 14) is too small
   EXPECT_EQ(space.HighestFit(Page(0), Page(11), 5 * kPage), std::nullopt);
   EXPECT_EQ(space.HighestFit(Page(7), Page(14), 4 * kPage), std::nullopt);  // clipped below
   EXPECT_EQ(space.LowestFit(Page(0), Page(20), 4 * kPage, kPage), Page(0));
@@ -216,7 +216,8 @@ TEST(AddressSpaceTest, RandomChangesAgreeWithAPlainArray) {
     ASSERT_EQ(space.totals().charged_bytes, model.Writable() * kPage);
     const uint64_t low = random() % kPages, high = low + random() % (kPages - low), want = 1 + random() % 20;
     ASSERT_EQ(space.HighestFit(Page(low), Page(high), want * kPage), model.Highest(low, high, want)) << i;
-    ASSERT_EQ(space.LowestFit(Page(low), Page(high), want * kPage, kPage), model.Lowest(low, high, want)) << i;
+    ASSERT_EQ(space.LowestFit(Page(low), Page(high), want * kPage, kPage), model.Lowest(low, high, want))
+        << i;
   }
 }
 

@@ -18,7 +18,8 @@
 namespace reheap {
 namespace {
 
-// /proc/self/maps of a process with some thousand mappings. Static: the probe must not change what it looks at.
+// /proc/self/maps of a process with some thousand mappings. Static: the probe must not change what it looks
+// at.
 char buffer[512 * 1024];
 
 // The contents of `path`, empty when it cannot be read whole.
@@ -65,7 +66,8 @@ void Protect(uint64_t at, uint64_t bytes, int protection) {
   mprotect(reinterpret_cast<void*>(at), bytes, protection);
 }
 
-// A page without hint goes to the highest gap below mmap_base, so everything from it up to mmap_base is mapped.
+// A page without hint goes to the highest gap below mmap_base, so everything from it up to mmap_base is
+// mapped.
 Addr ProbeBase(uint64_t page) {
   const uint64_t at = Map(0, page, PROT_NONE);
   if (at == 0) return Addr();
@@ -130,23 +132,25 @@ absl::StatusOr<HostSwitches> ProbeHost() {
   }
   host.huge_alignment_bytes = ProbeHugeAlignment(page);
   host.hint_floor_bytes = ProbeHintFloor(page);
-  // Back to no access, never written: one mapping again only where the charge was given back (linux >= 6.5 or so).
+  // Back to no access, never written: one mapping again only where the charge was given back (linux >= 6.5 or
+  // so).
   host.protect_uncharges_unwritten = MappingsAfter(page, PROT_NONE, [page](uint64_t at) {
-    Protect(at, page, PROT_READ | PROT_WRITE);
-    Protect(at, page, PROT_NONE);
-  }) == 1;
+                                       Protect(at, page, PROT_READ | PROT_WRITE);
+                                       Protect(at, page, PROT_NONE);
+                                     }) == 1;
   // A written page takes its unwritten neighbour's protection: one mapping only on linux 6.18.
   host.written_joins_unwritten = MappingsAfter(page, PROT_READ | PROT_WRITE, [page](uint64_t at) {
-    Protect(at + page, page, PROT_WRITE);
-    *reinterpret_cast<volatile char*>(at) = 1;
-    Protect(at, page, PROT_WRITE);
-  }) == 1;
+                                   Protect(at + page, page, PROT_WRITE);
+                                   *reinterpret_cast<volatile char*>(at) = 1;
+                                   Protect(at, page, PROT_WRITE);
+                                 }) == 1;
   struct sysinfo info = {};
   if (sysinfo(&info) != 0) return absl::UnavailableError("sysinfo: cannot learn the size of RAM");
   host.ram_bytes = uint64_t{info.totalram} * info.mem_unit;
   host.swap_bytes = uint64_t{info.totalswap} * info.mem_unit;
   host.max_mappings = ReadNumber("/proc/sys/vm/max_map_count", 65530);
-  host.overcommit = static_cast<OvercommitMode>(std::min<uint64_t>(2, ReadNumber("/proc/sys/vm/overcommit_memory", 0)));
+  host.overcommit =
+      static_cast<OvercommitMode>(std::min<uint64_t>(2, ReadNumber("/proc/sys/vm/overcommit_memory", 0)));
   host.overcommit_ratio = static_cast<uint32_t>(ReadNumber("/proc/sys/vm/overcommit_ratio", 50));
   return host;
 }

@@ -1,7 +1,8 @@
 // HostProbe: what the running linux kernel does where kernels differ, learnt by asking it (row 9).
 //
-// A few mmap, mprotect and munmap calls and reads of /proc; leaves no mapping behind. The answers start a VirtualOs
-// that agrees with this kernel and this process. Allocates nothing on success, so that a probed layout stays as it is.
+// A few mmap, mprotect and munmap calls and reads of /proc; leaves no mapping behind. The answers start a
+// VirtualOs that agrees with this kernel and this process. Allocates nothing on success, so that a probed
+// layout stays as it is.
 //
 // Threads: none other may map meanwhile. Limits: linux.
 #ifndef REHEAP_SIM_OS_HOST_PROBE_H_
@@ -19,8 +20,8 @@ namespace reheap {
 // Of the calling process.
 absl::StatusOr<HostSwitches> ProbeHost();
 
-// The mappings of process `pid` ("self" or a number), with what smaps knows beyond maps. `pid` must be stopped or the
-// caller.
+// The mappings of process `pid` ("self" or a number), with what smaps knows beyond maps. `pid` must be
+// stopped or the caller.
 absl::StatusOr<std::vector<ImageMapping>> ReadImage(const std::string& pid);
 
 }  // namespace reheap

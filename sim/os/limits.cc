@@ -33,8 +33,8 @@ Refusal Limits::CheckMap(const MappingTotals& totals, const Demand& demand) cons
   const uint64_t address_limit = Allowed(limits_.address_bytes, page);
   switch (platform_->limits.address) {
     case AddressLimitRule::kBeforeOverlapSubtracted:  // may_expand_vm(len - overlap), mm/vma.c, linux 6.12
-    // map->size > limit after the insertion, which is then undone (vm_map.c:3604, xnu-8019.41.5 and later): the same
-    // sum, so it can be tested before.
+    // map->size > limit after the insertion, which is then undone (vm_map.c:3604, xnu-8019.41.5 and later):
+    // the same sum, so it can be tested before.
     case AddressLimitRule::kAfterWholeMap:
       if (Exceeds(totals.mapped_bytes - demand.replaced_bytes, demand.bytes, address_limit)) {
         return Refuse(Rule::kAddressLimit, demand.bytes, totals.mapped_bytes, address_limit);
@@ -52,7 +52,8 @@ Refusal Limits::CheckMap(const MappingTotals& totals, const Demand& demand) cons
   const uint64_t added = demand.bytes - demand.replaced_bytes;
   switch (platform_->limits.data) {
     case DataLimitRule::kPrivateWritable:
-      // The overlap is subtracted whatever it was: one page count serves both limits (may_expand_vm, linux 6.12).
+      // The overlap is subtracted whatever it was: one page count serves both limits (may_expand_vm, linux
+      // 6.12).
       if (demand.data && Exceeds(totals.data_bytes, added, data_limit)) {
         return Refuse(Rule::kDataLimit, demand.bytes, totals.data_bytes, data_limit);
       }
@@ -109,8 +110,8 @@ Refusal Limits::CheckCommit(const MappingTotals& totals, uint64_t bytes) const {
       return Refuse(Rule::kOvercommitHeuristic, bytes, totals.charged_bytes, allowed);
     }
     case OvercommitMode::kNever: {
-      // CommitLimit, less what is kept for root (8 MiB) and for the user to recover with: a thirty-second of the
-      // process, at most 128 MiB. The rest of the machine is taken to have committed nothing.
+      // CommitLimit, less what is kept for root (8 MiB) and for the user to recover with: a thirty-second of
+      // the process, at most 128 MiB. The rest of the machine is taken to have committed nothing.
       const uint64_t limit = limits_.ram_bytes / 100 * limits_.overcommit_ratio + limits_.swap_bytes;
       const uint64_t kept = 8 * kMiB + std::min(totals.mapped_bytes / 32, 128 * kMiB);
       const uint64_t allowed = limit > kept ? limit - kept : 0;

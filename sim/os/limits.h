@@ -1,7 +1,8 @@
 // Limits: whether a request may be carried out, asked of totals only, by the platform's policies (row 9).
 //
 // The one place where a "no" for lack of allowance is decided, in the order the kernels do it: address limit,
-// data limit, commit charge, with the correction for what a fixed mapping replaces. It does not look at addresses.
+// data limit, commit charge, with the correction for what a fixed mapping replaces. It does not look at
+// addresses.
 //
 // Values and pure functions: no ownership, any thread.
 #ifndef REHEAP_SIM_OS_LIMITS_H_
@@ -25,10 +26,10 @@ struct ProcessLimits {
   std::optional<uint64_t> data_bytes;     // RLIMIT_DATA, `ulimit -d`
   std::optional<uint64_t> stack_bytes;    // RLIMIT_STACK at exec; absent = the platform's default
   OvercommitMode overcommit = OvercommitMode::kHeuristic;
-  uint32_t overcommit_ratio = 50;                // percent of RAM, mode 2
+  uint32_t overcommit_ratio = 50;  // percent of RAM, mode 2
   uint64_t ram_bytes = 16 * kGiB;
   uint64_t swap_bytes = 0;
-  std::optional<uint64_t> max_mappings;          // absent = the platform's
+  std::optional<uint64_t> max_mappings;  // absent = the platform's
 };
 
 // What a request would add, and what it replaces.
@@ -48,7 +49,8 @@ class Limits {
 
   // Address and data limits, before the change. Fills rule, os_error, asked, in use and allowed; kNone = may.
   Refusal CheckMap(const MappingTotals& totals, const Demand& demand) const;
-  // Before mprotect makes `bytes` writable that `was_data` (IsData) or not. `charge` = they are to be charged now.
+  // Before mprotect makes `bytes` writable that `was_data` (IsData) or not. `charge` = they are to be charged
+  // now.
   Refusal CheckProtect(const MappingTotals& totals, uint64_t bytes, bool was_data, bool becomes_data,
                        bool charge) const;
   // RLIMIT_DATA as brk applies it: `break_bytes` is what the brk area would be.

@@ -27,7 +27,8 @@ MappingTraits MapCalls::NewTraits(int protection, bool shared, bool no_reserve) 
   // MAP_NORESERVE is ignored when overcommit is off (do_mmap, mm/mmap.c, linux 6.12).
   traits.no_reserve = no_reserve && s_.limits.process().overcommit != OvercommitMode::kNever;
   if (s_.platform->limits.commit_charge == CommitCharge::kWritablePrivate && !traits.no_reserve) {
-    // Shared memory is charged whole at once, whatever its protection (shmem_zero_setup, mm/shmem.c, linux 6.12).
+    // Shared memory is charged whole at once, whatever its protection (shmem_zero_setup, mm/shmem.c, linux
+    // 6.12).
     traits.charged = shared || traits.write;
   }
   if (shared) traits.origin = ++shared_objects_;
@@ -45,8 +46,8 @@ Refusal MapCalls::CheckFixedPlace(AddrRange range) const {
   return Refusal();
 }
 
-// A hole in the middle of one mapping makes two of it, which the count must allow before (vms_gather_munmap_vmas,
-// mm/vma.c, linux 6.12).
+// A hole in the middle of one mapping makes two of it, which the count must allow before
+// (vms_gather_munmap_vmas, mm/vma.c, linux 6.12).
 Refusal MapCalls::CheckMiddleSplit(AddrRange range) const {
   const AddressSpace::Id id = s_.space.Containing(range.start);
   if (id == AddressSpace::kNone) return Refusal();
@@ -147,8 +148,10 @@ OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
 
 // ---- mprotect ----
 
-// One mapping's share of an mprotect (mprotect_fixup, mm/mprotect.c, linux 6.12). `*now` = what holds the piece after.
-OsResult<Done> MapCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, int protection, AddressSpace::Id* now) {
+// One mapping's share of an mprotect (mprotect_fixup, mm/mprotect.c, linux 6.12). `*now` = what holds the
+// piece after.
+OsResult<Done> MapCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, int protection,
+                                      AddressSpace::Id* now) {
   const Mapping m = s_.space.mapping(id);
   MappingTraits traits = m.traits;
   traits.read = protection & kProtRead;
@@ -277,7 +280,8 @@ MmapResult MapCalls::Brk(Addr addr) {
   if (!s_.break_start || addr < s_.break_start) {
     return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   }
-  if (Refusal r = s_.limits.CheckBreak(addr - s_.break_start, s_.break_end - s_.break_start); r.rule != Rule::kNone) {
+  if (Refusal r = s_.limits.CheckBreak(addr - s_.break_start, s_.break_end - s_.break_start);
+      r.rule != Rule::kNone) {
     r.wanted = addr;
     return r;
   }
@@ -285,6 +289,10 @@ MmapResult MapCalls::Brk(Addr addr) {
   if (to > from) {
     if (const Refusal r = GrowBreak({from, to - from}); r.rule != Rule::kNone) return r;
   } else if (to < from) {
+    // Nothing there any more: somebody unmapped it, and the break stays (brk, mm/mmap.c, linux 6.12; by the
+    // lockstep test).
+    if (!s_.space.Overlaps({to, from - to}))
+      return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
     if (const OsResult<Done> done = Munmap(to, from - to); !done.ok()) return done.refusal();
   }
   s_.break_end = addr;

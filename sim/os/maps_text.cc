@@ -104,11 +104,11 @@ absl::StatusOr<std::vector<ImageMapping>> ParseMaps(std::string_view text, std::
 
 std::string FormatMapsLine(const ImageMapping& mapping) {
   char text[128];
-  const int size = std::snprintf(
-      text, sizeof(text), "%08llx-%08llx %s %08llx %s %llu ",
-      static_cast<unsigned long long>(mapping.start.value()), static_cast<unsigned long long>(mapping.end.value()),
-      mapping.perms.c_str(), static_cast<unsigned long long>(mapping.offset), mapping.device.c_str(),
-      static_cast<unsigned long long>(mapping.inode));
+  const int size = std::snprintf(text, sizeof(text), "%08llx-%08llx %s %08llx %s %llu ",
+                                 static_cast<unsigned long long>(mapping.start.value()),
+                                 static_cast<unsigned long long>(mapping.end.value()), mapping.perms.c_str(),
+                                 static_cast<unsigned long long>(mapping.offset), mapping.device.c_str(),
+                                 static_cast<unsigned long long>(mapping.inode));
   std::string line(text, static_cast<size_t>(std::clamp(size, 0, static_cast<int>(sizeof(text)) - 1)));
   // A name begins in column 73 (25 + 6 * sizeof(void*) on 64-bit: fs/proc/task_mmu.c, linux 6.12).
   if (mapping.name.empty()) return line;

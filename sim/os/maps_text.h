@@ -3,8 +3,8 @@
 //   00400000-00425000 r-xp 00000000 fe:00 11037043   hello
 //   start-end         perms offset   dev   inode      name
 //
-// smaps adds "Key: value" lines below each; two of them are used: Anonymous (resident written pages) and VmFlags.
-// Values only. Errors name the line. Limits: 64-bit addresses.
+// smaps adds "Key: value" lines below each; two of them are used: Anonymous (resident written pages) and
+// VmFlags. Values only. Errors name the line. Limits: 64-bit addresses.
 #ifndef REHEAP_SIM_OS_MAPS_TEXT_H_
 #define REHEAP_SIM_OS_MAPS_TEXT_H_
 
@@ -35,8 +35,8 @@ struct ImageMapping {
   friend bool operator==(const ImageMapping&, const ImageMapping&) = default;
 };
 
-// The mappings of `text` in order; `source` (a file's name) and the line stand in the error. [vsyscall] is left
-// out: it is not part of the process (nor of VmSize).
+// The mappings of `text` in order; `source` (a file's name) and the line stand in the error. [vsyscall] is
+// left out: it is not part of the process (nor of VmSize).
 absl::StatusOr<std::vector<ImageMapping>> ParseMaps(std::string_view text, std::string_view source);
 
 // One line without its end, padded as the kernel does.

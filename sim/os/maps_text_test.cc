@@ -26,7 +26,8 @@ TEST(MapsTextTest, LinesOfTheKernelComeBackByteForByte) {
 TEST(MapsTextTest, VsyscallIsNotOfTheProcess) {
   const auto mappings = ParseMaps(
       "00400000-00425000 r-xp 00000000 fe:00 1 a\n"
-      "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n", "maps");
+      "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n",
+      "maps");
   ASSERT_TRUE(mappings.ok());
   EXPECT_EQ(mappings->size(), 1u);
 }
@@ -36,7 +37,8 @@ TEST(MapsTextTest, SmapsDetailsBelongToTheLineAbove) {
       "00400000-00425000 rw-p 00000000 fe:00 1    a\n"
       "Size:                148 kB\nAnonymous:             8 kB\nVmFlags: rd wr mr mw me ac \n"
       "00500000-00501000 rw-p 00000000 00:00 0 \n"
-      "Anonymous:             0 kB\nVmFlags: rd wr nr \n", "smaps");
+      "Anonymous:             0 kB\nVmFlags: rd wr nr \n",
+      "smaps");
   ASSERT_TRUE(mappings.ok()) << mappings.status();
   ASSERT_EQ(mappings->size(), 2u);
   EXPECT_EQ((*mappings)[0].anonymous_bytes, 8 * kKiB);

@@ -1,8 +1,8 @@
 // OsPageTree: a leaf of state for each 512 OS pages (2 MiB of 4 KiB pages) where there is any (row 9).
 //
-// Shared by ResidentSet (bits) and ShadowMemory (host pages). Leaves hang from branches of 512 leaves (1 GiB), the
-// branches from an ordered map, so that a range is forgotten by visiting what is there and nothing else. The branch used
-// last is remembered: most accesses stay within one GiB.
+// Shared by ResidentSet (bits) and ShadowMemory (host pages). Leaves hang from branches of 512 leaves (1
+// GiB), the branches from an ordered map, so that a range is forgotten by visiting what is there and nothing
+// else. The branch used last is remembered: most accesses stay within one GiB.
 //
 // Ownership: its leaves. Threads: one. Limits: any page number.
 #ifndef REHEAP_SIM_OS_OS_PAGE_TREE_H_
@@ -41,14 +41,15 @@ class OsPageTree {
     }
     return *leaf;
   }
-  // Calls visit(leaf, first, last) for the leaves of pages first_page .. last_page, with the page numbers (within the
-  // leaf) that it is about; the leaf goes when visit answers true.
+  // Calls visit(leaf, first, last) for the leaves of pages first_page .. last_page, with the page numbers
+  // (within the leaf) that it is about; the leaf goes when visit answers true.
   template <class Visit>
   void EraseIf(uint64_t first_page, uint64_t last_page, Visit visit) {
     for (auto it = branches_.lower_bound(first_page / (kFan * kFan));
          it != branches_.end() && it->first <= last_page / (kFan * kFan);) {
       const uint64_t base = it->first * kFan * kFan;
-      EraseInBranch(it->second, std::max(first_page, base), std::min(last_page, base + kFan * kFan - 1), visit);
+      EraseInBranch(it->second, std::max(first_page, base), std::min(last_page, base + kFan * kFan - 1),
+                    visit);
       if (it->second.leaves > 0) {
         ++it;
         continue;

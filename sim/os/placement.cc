@@ -8,10 +8,11 @@ Addr PlacementBase(const Platform& platform, uint64_t stack_limit_bytes, Addr da
   const Platform::Placement& rules = platform.placement;
   switch (rules.base) {
     case BaseRule::kBelowStackLimit: {
-      // mmap_base, arch/x86/mm/mmap.c:82, linux 6.12: at least 128 MiB (base_bytes) and at most five sixths of the
-      // address space are left to the stack.
+      // mmap_base, arch/x86/mm/mmap.c:82, linux 6.12: at least 128 MiB (base_bytes) and at most five sixths
+      // of the address space are left to the stack.
       const uint64_t user_end = platform.machine.user_end;
-      const uint64_t wanted = stack_limit_bytes > user_end ? user_end : stack_limit_bytes + rules.stack_guard_bytes;
+      const uint64_t wanted =
+          stack_limit_bytes > user_end ? user_end : stack_limit_bytes + rules.stack_guard_bytes;
       const uint64_t gap = std::clamp(wanted, rules.base_bytes, user_end / 6 * 5);
       return RoundUp(Addr(user_end - gap), platform.machine.os_page_bytes);
     }
@@ -33,7 +34,8 @@ Placement::Placement(const Platform* platform, Addr base, AddrRange ignored_hint
       ignored_hints_(ignored_hints) {}
 
 Addr Placement::Effective(Addr hint) const {
-  // round_hint_to_min, mm/mmap.c, linux 6.12; kern_mman.c:241, xnu-11417 (up); vm_mmap.c, FreeBSD 12.3 (down).
+  // round_hint_to_min, mm/mmap.c, linux 6.12; kern_mman.c:241, xnu-11417 (up); vm_mmap.c, FreeBSD 12.3
+  // (down).
   Addr a = rules_.hint_rounding == HintRounding::kUp ? RoundUp(hint, page_bytes_)
                                                      : RoundDown(hint, granularity_bytes_);
   if (a && a.value() < rules_.hint_floor) a = RoundUp(Addr(rules_.hint_floor), page_bytes_);

@@ -1,7 +1,8 @@
 // Placement: where a kernel puts a mapping that may go anywhere, by the platform's rules (row 9).
 //
-// Top-down highest fit or bottom-up lowest fit from a base, what a hint means, alignment to huge pages, the guard
-// gap below a stack, and the second search when the first finds nothing. Looks at an AddressSpace, changes nothing.
+// Top-down highest fit or bottom-up lowest fit from a base, what a hint means, alignment to huge pages, the
+// guard gap below a stack, and the second search when the first finds nothing. Looks at an AddressSpace,
+// changes nothing.
 //
 // Values: no ownership beyond the platform pointer, any thread.
 #ifndef REHEAP_SIM_OS_PLACEMENT_H_
@@ -29,8 +30,8 @@ class Placement {
   Addr base() const { return base_; }
   // A hint after rounding and raising to the floor; zero = none.
   Addr Effective(Addr hint) const;
-  // Preconditions: `hint` is Effective, `bytes` is in whole granules. nullopt: no gap fits (or, where hints are
-  // exact or refused, the place is taken).
+  // Preconditions: `hint` is Effective, `bytes` is in whole granules. nullopt: no gap fits (or, where hints
+  // are exact or refused, the place is taken).
   std::optional<Addr> Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const;
 
  private:

@@ -125,9 +125,11 @@ TEST(PlacementTest, BaseRules) {
   p.placement.base = BaseRule::kBelowStackLimit;
   p.placement.base_bytes = 128 * kMiB;
   p.placement.stack_guard_bytes = kMiB;
-  EXPECT_EQ(PlacementBase(p, 8 * kMiB, Addr()), Addr(0x7ffff7fff000));  // linux, 8 MiB of stack: the least gap
+  EXPECT_EQ(PlacementBase(p, 8 * kMiB, Addr()),
+            Addr(0x7ffff7fff000));  // linux, 8 MiB of stack: the least gap
   EXPECT_EQ(PlacementBase(p, kGiB, Addr()), Addr(0x7fffbfeff000));
-  EXPECT_EQ(PlacementBase(p, ~uint64_t{0}, Addr()), RoundUp(Addr(0x7ffffffff000 - 0x7ffffffff000 / 6 * 5), kPage));
+  EXPECT_EQ(PlacementBase(p, ~uint64_t{0}, Addr()),
+            RoundUp(Addr(0x7ffffffff000 - 0x7ffffffff000 / 6 * 5), kPage));
   p.placement.base = BaseRule::kAboveData;
   p.placement.base_bytes = 32 * kGiB;
   EXPECT_EQ(PlacementBase(p, 0, Addr(0x425010)), Addr(0x800426000));

@@ -42,8 +42,8 @@ class RuleChecker {
   RuleChecker(std::string_view file, std::vector<std::string>* sources) : file_(file), sources_(sources) {}
 
   // `line` is where the message begins.
-  absl::Status Check(const pb::Message& message, const pb::TextFormat::ParseInfoTree* tree, const std::string& path,
-                     int line) {
+  absl::Status Check(const pb::Message& message, const pb::TextFormat::ParseInfoTree* tree,
+                     const std::string& path, int line) {
     const pb::Descriptor& type = *message.GetDescriptor();
     const pb::Reflection& reflection = *message.GetReflection();
     if (const pb::FieldDescriptor* source = type.FindFieldByName("source")) {
@@ -54,7 +54,8 @@ class RuleChecker {
     for (int i = 0; i < type.field_count(); ++i) {
       const pb::FieldDescriptor& field = *type.field(i);
       const std::string name = path.empty() ? field.name() : path + "." + field.name();
-      if (field.cpp_type() == pb::FieldDescriptor::CPPTYPE_ENUM && reflection.GetEnumValue(message, &field) == 0) {
+      if (field.cpp_type() == pb::FieldDescriptor::CPPTYPE_ENUM &&
+          reflection.GetEnumValue(message, &field) == 0) {
         return Missing(line, path + " has no value");
       }
       if (field.cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE) continue;

@@ -1,7 +1,7 @@
 // PlatformCatalog: the platforms that reheap knows, loaded from sim/os/platforms/*.textproto (row 9).
 //
-// The files are part of the binary. A file with an unknown field, a rule left out or a rule without its source is
-// refused with file and line: nothing has a silent default.
+// The files are part of the binary. A file with an unknown field, a rule left out or a rule without its
+// source is refused with file and line: nothing has a silent default.
 //
 // Ownership: Platforms() owns the embedded ones for the life of the process. Threads: any, once loaded.
 #ifndef REHEAP_SIM_OS_PLATFORM_CATALOG_H_

@@ -52,7 +52,8 @@ TEST(PlatformCatalogTest, EveryRuleHasItsSourceAndTheImageIsOne) {
 
 TEST(PlatformCatalogTest, OnlyTheRunningKernelsPlatformIsCalledComparable) {
   for (const std::string& name : Platforms().Names()) {
-    EXPECT_EQ(Platforms().Find(name)->basis == Basis::kComparableWithRunningKernel, name == "linux-amd64") << name;
+    EXPECT_EQ(Platforms().Find(name)->basis == Basis::kComparableWithRunningKernel, name == "linux-amd64")
+        << name;
   }
 }
 
@@ -64,7 +65,9 @@ TEST(PlatformCatalogTest, BadFilesAreRefusedWithFileAndLine) {
     const size_t at = good.find(key);
     return std::to_string(1 + std::count(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
   };
-  EXPECT_EQ(ErrorOf(Replaced(good, "word_bits", "word_bitz")).rfind("x.textproto:" + line_of("word_bits") + ": ", 0), 0u);
+  EXPECT_EQ(ErrorOf(Replaced(good, "word_bits", "word_bitz"))
+                .rfind("x.textproto:" + line_of("word_bits") + ": ", 0),
+            0u);
   EXPECT_EQ(ErrorOf(Replaced(good, "source: \"the ABI\"", "")),
             "x.textproto:" + line_of("word_bits") + ": machine.word_bits has no source");
   EXPECT_EQ(ErrorOf(Replaced(good, "value: BOTTOM_UP", "")),
@@ -79,7 +82,8 @@ TEST(PlatformCatalogTest, BadFilesAreRefusedWithFileAndLine) {
   EXPECT_EQ(ErrorOf(Replaced(good, "name: \"windows-amd64\"", "")), "x.textproto:1: name is missing");
   EXPECT_NE(ErrorOf(""), "");
   EXPECT_NE(ErrorOf("{{{"), "");
-  EXPECT_NE(ErrorOf(Replaced(good, "line: \"00400000", "line: \"x0400000")).find("start-end"), std::string::npos);
+  EXPECT_NE(ErrorOf(Replaced(good, "line: \"00400000", "line: \"x0400000")).find("start-end"),
+            std::string::npos);
 }
 
 }  // namespace

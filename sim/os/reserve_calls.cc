@@ -27,7 +27,8 @@ bool SetAccess(uint32_t protection, MappingTraits* traits) {
 
 std::optional<AddrRange> ReserveCalls::ReservationOf(Addr a) const {
   AddressSpace::Id id = s_.space.Containing(a);
-  if (id == AddressSpace::kNone || s_.space.mapping(id).traits.kind != MappingKind::kAnonymous) return std::nullopt;
+  if (id == AddressSpace::kNone || s_.space.mapping(id).traits.kind != MappingKind::kAnonymous)
+    return std::nullopt;
   const uint64_t origin = s_.space.mapping(id).traits.origin;
   Addr end = s_.space.mapping(id).end;
   for (id = s_.space.Next(id); id != AddressSpace::kNone; id = s_.space.Next(id)) {

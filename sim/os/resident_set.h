@@ -1,7 +1,9 @@
-// ResidentSet: which OS pages of a simulated process hold written anonymous memory (row 9, "modelled kernel").
+// ResidentSet: which OS pages of a simulated process hold written anonymous memory (row 9, "modelled
+// kernel").
 //
-// One bit per OS page, kept only where something was written (page_tree.h): a page far from others costs a leaf of
-// 64 bytes and its share of a branch, 4 KiB per GiB; one page or all of each 2 MiB of 1 TiB costs less than 50 MiB.
+// One bit per OS page, kept only where something was written (page_tree.h): a page far from others costs a
+// leaf of 64 bytes and its share of a branch, 4 KiB per GiB; one page or all of each 2 MiB of 1 TiB costs
+// less than 50 MiB.
 //
 // Ownership: its own nodes. Threads: one. Limits: any address.
 #ifndef REHEAP_SIM_OS_RESIDENT_SET_H_

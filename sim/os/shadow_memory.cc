@@ -69,7 +69,8 @@ void ShadowMemory::OnPagesDropped(AddrRange range) {
                      leaf[i].reset();
                    }
                    if (last - first == leaf.size() - 1) return true;
-                   return std::none_of(leaf.begin(), leaf.end(), [](const HostPage& page) { return page != nullptr; });
+                   return std::none_of(leaf.begin(), leaf.end(),
+                                       [](const HostPage& page) { return page != nullptr; });
                  });
 }
 

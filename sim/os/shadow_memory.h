@@ -1,11 +1,12 @@
 // ShadowMemory: the bytes behind simulated addresses, as the allocator reaches them (a Memory; rows 7 and 9).
 //
-// A host page is made when a simulated OS page is first written; until then reads see one shared zero page. The
-// first access asks VirtualOs whether the page may be used, and dies naming the address when not: the allocator
-// then touched what it does not own. VirtualOs drops the contents when the simulated program gives them up. Touch
-// marks residency and needs no host memory at all.
+// A host page is made when a simulated OS page is first written; until then reads see one shared zero page.
+// The first access asks VirtualOs whether the page may be used, and dies naming the address when not: the
+// allocator then touched what it does not own. VirtualOs drops the contents when the simulated program gives
+// them up. Touch marks residency and needs no host memory at all.
 //
-// An access looks into a small direct-mapped cache of pages, 2 loads and a compare; a miss asks VirtualOs and looks in a page_tree.h.
+// An access looks into a small direct-mapped cache of pages, 2 loads and a compare; a miss asks VirtualOs and
+// looks in a page_tree.h.
 //
 // Ownership: its host pages; the VirtualOs outlives it and knows one ShadowMemory at a time. Threads: one.
 #ifndef REHEAP_SIM_OS_SHADOW_MEMORY_H_

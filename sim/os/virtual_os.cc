@@ -81,8 +81,9 @@ const ImageMapping* DataOf(const std::vector<ImageMapping>& image) {
 // mapping that belongs to a file tells; a static or unrandomised one begins where the platform's rule says.
 Addr BaseOf(const Platform& platform, const ProcessLimits& limits, const std::vector<ImageMapping>& image) {
   const ImageMapping* data = DataOf(image);
-  const Addr by_rule = PlacementBase(platform, limits.stack_bytes.value_or(platform.limits.default_stack_bytes),
-                                     data == nullptr ? Addr() : data->start);
+  const Addr by_rule =
+      PlacementBase(platform, limits.stack_bytes.value_or(platform.limits.default_stack_bytes),
+                    data == nullptr ? Addr() : data->start);
   if (platform.placement.base != BaseRule::kBelowStackLimit) return by_rule;
   // 2^28 pages of randomness at most (Kconfig ARCH_MMAP_RND_BITS, linux 6.12).
   const uint64_t randomness = std::min<uint64_t>(kTiB, by_rule.value() / 4);
@@ -135,7 +136,8 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
     traits.execute = m.perms[2] == 'x';
     traits.shared = m.perms[3] == 's';
     traits.no_reserve = m.no_reserve;
-    const bool is_charged = traits.write && !traits.shared && platform_.limits.commit_charge != CommitCharge::kNothing;
+    const bool is_charged =
+        traits.write && !traits.shared && platform_.limits.commit_charge != CommitCharge::kNothing;
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
@@ -181,12 +183,13 @@ OsUsage VirtualOs::Usage() {
   return usage;
 }
 
-// The stack above `a`, extended to hold it; kNone when it may not (expand_downwards and acct_stack_growth, mm/vma.c,
-// linux 6.12).
+// The stack above `a`, extended to hold it; kNone when it may not (expand_downwards and acct_stack_growth,
+// mm/vma.c, linux 6.12).
 AddressSpace::Id VirtualOs::GrowStackTo(Addr a) {
   AddressSpace& space = state_.space;
   const AddressSpace::Id id = space.FirstEndingAbove(a);
-  if (id == AddressSpace::kNone || space.mapping(id).traits.kind != MappingKind::kStack) return AddressSpace::kNone;
+  if (id == AddressSpace::kNone || space.mapping(id).traits.kind != MappingKind::kStack)
+    return AddressSpace::kNone;
   if (!platform_.mappings.stack_grows_on_access) return AddressSpace::kNone;
   const Mapping stack = space.mapping(id);
   const Addr start = RoundDown(a, os_page_bytes());
@@ -196,7 +199,8 @@ AddressSpace::Id VirtualOs::GrowStackTo(Addr a) {
     const MappingTraits& traits = space.mapping(below).traits;
     const bool keeps_gap =
         traits.kind != MappingKind::kStack && (traits.read || traits.write || traits.execute);
-    if (keeps_gap && start - space.mapping(below).end < platform_.placement.stack_guard_bytes) return AddressSpace::kNone;
+    if (keeps_gap && start - space.mapping(below).end < platform_.placement.stack_guard_bytes)
+      return AddressSpace::kNone;
   }
   const uint64_t most = limits().stack_bytes.value_or(platform_.limits.default_stack_bytes);
   Demand demand;
@@ -314,8 +318,8 @@ OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
 
 OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int protection) {
   const CallBits& bits = platform_.machine.bits;
-  const MmapResult got = map_.Mmap(range.start, range.bytes, protection,
-                                   bits.map_private | bits.map_anonymous | bits.map_fixed);
+  const MmapResult got =
+      map_.Mmap(range.start, range.bytes, protection, bits.map_private | bits.map_anonymous | bits.map_fixed);
   return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
 }
 

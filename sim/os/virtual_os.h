@@ -1,8 +1,9 @@
 // VirtualOs: a modelled kernel behind the Os interface (row 9 of the walk, "modelled kernel").
 //
-// Starts as exec leaves a process, from an image, and answers every request as the platform would: same address,
-// same error, same VSIZE and anonymous RSS. A refusal always names its rule and numbers. The platform's own calls
-// (mmap .. brk, or VirtualAlloc and VirtualFree) are there too, for whoever else lives in the process.
+// Starts as exec leaves a process, from an image, and answers every request as the platform would: same
+// address, same error, same VSIZE and anonymous RSS. A refusal always names its rule and numbers. The
+// platform's own calls (mmap .. brk, or VirtualAlloc and VirtualFree) are there too, for whoever else lives
+// in the process.
 //
 // Ownership: the platform outlives it; memory behind the addresses is ShadowMemory's. Threads: one.
 // Limits: what map_calls.h and reserve_calls.h say. Cost: measured in tests/bench/virtual_os_bench.cc.
@@ -58,16 +59,19 @@ class VirtualOs final : public Os {
   bool release_is_whole() const override { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
   OsUsage Usage() override;
 
-  // ---- the platform's own calls; `map` where calls are kMapAndProtect, `reserve` where kReserveAndCommit ----
+  // ---- the platform's own calls; `map` where calls are kMapAndProtect, `reserve` where kReserveAndCommit
+  // ----
   MmapResult Mmap(Addr addr, uint64_t bytes, int protection, int flags);
   OsResult<Done> Munmap(Addr addr, uint64_t bytes);
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
   OsResult<Done> Madvise(Addr addr, uint64_t bytes, int advice);
   MmapResult Brk(Addr addr);
+  Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
 
-  // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page resident.
+  // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
+  // resident.
   bool Touch(Addr a, bool write);
   // Changes the limits of the running process, as setrlimit and sysctl do.
   void set_limits(const ProcessLimits& limits) { state_.limits.set_process(limits); }
@@ -98,7 +102,8 @@ class VirtualOs final : public Os {
   OsResult<Done> DoRelease(AddrRange range) override;
 
   // Anonymous private memory anywhere near `hint`; `allocation` is the reserve-and-commit type.
-  OsResult<AddrRange> MapAnywhere(OsOperation operation, AddrRange wanted, int protection, uint32_t allocation);
+  OsResult<AddrRange> MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
+                                  uint32_t allocation);
   OsResult<Done> MapFixed(OsOperation operation, AddrRange range, int protection);
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
   AddressSpace::Id GrowStackTo(Addr a);

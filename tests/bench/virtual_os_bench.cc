@@ -69,7 +69,8 @@ void BM_ProtectSplitMerge(benchmark::State& state) {
   Fill(os, state.range(0));
   uint64_t i = 0;
   for (auto _ : state) {
-    const Addr at = Addr(0x100000000000) + (i++ * 7919 % static_cast<uint64_t>(state.range(0))) * 4 * kPage + kPage;
+    const Addr at =
+        Addr(0x100000000000) + (i++ * 7919 % static_cast<uint64_t>(state.range(0))) * 4 * kPage + kPage;
     benchmark::DoNotOptimize(os.Mprotect(at, kPage, kProtRead));
     benchmark::DoNotOptimize(os.Mprotect(at, kPage, kReadWrite));
   }

@@ -1,7 +1,9 @@
-// The contract of alloc/os.h, one source for every world: RealOs on the running kernel, VirtualOs on each platform.
+// The contract of alloc/os.h, one source for every world: RealOs on the running kernel, VirtualOs on each
+// platform.
 //
-// The environment chooses the world (REHEAP_WORLD = "real", also when it is not set, or a platform's name). Expectations differ between
-// worlds only where the contract leaves them open, and then by the platform's data.
+// The environment chooses the world (REHEAP_WORLD = "real", also when it is not set, or a platform's name).
+// Expectations differ between worlds only where the contract leaves them open, and then by the platform's
+// data.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

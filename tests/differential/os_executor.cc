@@ -1,5 +1,5 @@
-// The process that makes the calls on the running kernel: reads a CallRequest from standard input, carries it out through
-// RealOs or the system call itself, answers, again. Its first answer is what ProbeHost found.
+// The process that makes the calls on the running kernel: reads a CallRequest from standard input, carries it
+// out through RealOs or the system call itself, answers, again. Its first answer is what ProbeHost found.
 //
 // It must not move its own layout: static, nothing allocated once it answers, every path walked once before.
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "alloc/real_os.h"
@@ -63,14 +64,31 @@ CallAnswer Carry(RealOs& os, const CallRequest& r) {
       }
       break;
     }
-    case Call::kMunmap: done(munmap(p, r.bytes)); break;
-    case Call::kMprotect: done(mprotect(p, r.bytes, r.protection)); break;
-    case Call::kMadvise: done(madvise(p, r.bytes, r.flags)); break;
+    case Call::kMunmap:
+      done(munmap(p, r.bytes));
+      break;
+    case Call::kMprotect:
+      done(mprotect(p, r.bytes, r.protection));
+      break;
+    case Call::kMadvise:
+      done(madvise(p, r.bytes, r.flags));
+      break;
     case Call::kTouchWrite:
-    case Call::kTouchRead: answer.value = TouchPages(r); break;
-    case Call::kLimitAddress: SetLimit(RLIMIT_AS, r.bytes); break;
-    case Call::kLimitData: SetLimit(RLIMIT_DATA, r.bytes); break;
-    default: answer = CallOs(os, r); break;
+    case Call::kTouchRead:
+      answer.value = TouchPages(r);
+      break;
+    case Call::kBrk:
+      answer.value = static_cast<uint64_t>(syscall(SYS_brk, r.addr));
+      break;
+    case Call::kLimitAddress:
+      SetLimit(RLIMIT_AS, r.bytes);
+      break;
+    case Call::kLimitData:
+      SetLimit(RLIMIT_DATA, r.bytes);
+      break;
+    default:
+      answer = CallOs(os, r);
+      break;
   }
   const OsUsage usage = os.Usage();
   answer.vsize_bytes = usage.vsize_bytes;
@@ -90,6 +108,7 @@ void WalkOnce(RealOs& os) {
   Carry(os, {Call::kRelease, 0, 0, ready, 1 << 20});
   const uint64_t raw = Carry(os, {Call::kMmap, 3, MAP_PRIVATE | MAP_ANONYMOUS, 0, 4096}).value;
   Carry(os, {Call::kMunmap, 0, 0, raw, 4096});
+  Carry(os, {Call::kBrk, 0, 0, Carry(os, {Call::kBrk, 0, 0, 0, 0}).value, 0});
   Carry(os, {Call::kLimitAddress, 0, 0, 0, ~uint64_t{0}});
   Carry(os, {Call::kLimitData, 0, 0, 0, ~uint64_t{0}});
 }
@@ -116,7 +135,8 @@ int Main() {
   static CallRequest request;
   static CallAnswer answer;
   if (!Transfer(Write, 1, &switches, sizeof(switches))) return 3;
-  // The first request is answered before the other end looks at the layout: reading and writing are walked, too.
+  // The first request is answered before the other end looks at the layout: reading and writing are walked,
+  // too.
   while (Transfer(read, 0, &request, sizeof(request)) && request.call != Call::kQuit) {
     answer = Carry(os, request);
     if (!Transfer(Write, 1, &answer, sizeof(answer))) return 3;

@@ -1,4 +1,5 @@
-// The words between the lockstep test and the process that really makes the calls: one request, one answer, over pipes.
+// The words between the lockstep test and the process that really makes the calls: one request, one answer,
+// over pipes.
 //
 // Plain bytes: both ends are the same build. Values only.
 #ifndef REHEAP_TESTS_DIFFERENTIAL_OS_PROTOCOL_H_
@@ -13,13 +14,28 @@ namespace reheap {
 
 enum class Call : uint32_t {
   // The Os interface.
-  kReserve, kMapReady, kMapReadyAt, kCommitMapFixed, kCommitProtect, kDiscard, kReuse, kDecommit, kRelease,
+  kReserve,
+  kMapReady,
+  kMapReadyAt,
+  kCommitMapFixed,
+  kCommitProtect,
+  kDiscard,
+  kReuse,
+  kDecommit,
+  kRelease,
   // The kernel's own.
-  kMmap, kMunmap, kMprotect, kMadvise,
+  kMmap,
+  kMunmap,
+  kMprotect,
+  kMadvise,
   // One access to each of `bytes` / 4096 pages from `addr` on.
-  kTouchWrite, kTouchRead,
+  kTouchWrite,
+  kTouchRead,
+  // brk to `addr`; answers the break that results.
+  kBrk,
   // setrlimit to `bytes`; all ones = unlimited.
-  kLimitAddress, kLimitData,
+  kLimitAddress,
+  kLimitData,
   kQuit,
 };
 
@@ -63,16 +79,35 @@ inline CallAnswer CallOs(Os& os, const CallRequest& request) {
     note(result);
   };
   switch (request.call) {
-    case Call::kReserve: note_range(os.Reserve(range.bytes, range.start)); break;
-    case Call::kMapReady: note_range(os.MapReady(range.bytes, access, range.start)); break;
-    case Call::kMapReadyAt: note(os.MapReadyAt(range, access)); break;
-    case Call::kCommitMapFixed: note(os.Commit(range, access, CommitMethod::kMapFixed)); break;
-    case Call::kCommitProtect: note(os.Commit(range, access, CommitMethod::kProtect)); break;
-    case Call::kDiscard: note(os.Discard(range)); break;
-    case Call::kReuse: note(os.Reuse(range)); break;
-    case Call::kDecommit: note(os.Decommit(range)); break;
-    case Call::kRelease: note(os.Release(range)); break;
-    default: REHEAP_CHECK(false);
+    case Call::kReserve:
+      note_range(os.Reserve(range.bytes, range.start));
+      break;
+    case Call::kMapReady:
+      note_range(os.MapReady(range.bytes, access, range.start));
+      break;
+    case Call::kMapReadyAt:
+      note(os.MapReadyAt(range, access));
+      break;
+    case Call::kCommitMapFixed:
+      note(os.Commit(range, access, CommitMethod::kMapFixed));
+      break;
+    case Call::kCommitProtect:
+      note(os.Commit(range, access, CommitMethod::kProtect));
+      break;
+    case Call::kDiscard:
+      note(os.Discard(range));
+      break;
+    case Call::kReuse:
+      note(os.Reuse(range));
+      break;
+    case Call::kDecommit:
+      note(os.Decommit(range));
+      break;
+    case Call::kRelease:
+      note(os.Release(range));
+      break;
+    default:
+      REHEAP_CHECK(false);
   }
   return answer;
 }
