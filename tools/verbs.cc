@@ -1,4 +1,5 @@
 #include "tools/cmd_platform.h"
+#include "tools/cmd_record.h"
 #include "tools/cmd_strategy.h"
 #include "tools/cmd_trace.h"
 #include "tools/command.h"
@@ -7,8 +8,10 @@ namespace reheap {
 
 absl::Span<const Verb> Verbs() {
   static constexpr Verb kVerbs[] = {
+      {"record", "runs a program and records its mallocs", RecordCommand},
       {"trace info", "what is in a trace", TraceInfoCommand},
       {"trace check", "every rule that a trace breaks, and where", TraceCheckCommand},
+      {"trace collect", "joins what a recorder without a collector left", TraceCollectCommand},
       {"trace import", "another tool's record becomes a trace", TraceImportCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
