@@ -37,6 +37,9 @@ struct PageMapSetup {
   AddrRange heap_range;
   // The table's memory when the strategy puts it in the reservation; else empty and the map asks the Os.
   AddrRange table;
+  // How `table` is held. kNothing: it is Ready. kReserve, kPretend: not usable yet; a flat map makes it
+  // Ready from its start on as Prepare needs it (Go 1.2's span table, by the OS page): Commit or MapReadyAt.
+  Firmness table_held = Firmness::kNothing;
 };
 
 // What a page map costs. Bytes.

@@ -3,9 +3,11 @@
 
 #include <iostream>
 
+#include "sim/replay/replay_child.h"
 #include "tools/command.h"
 
 int main(int argc, char** argv) {
+  reheap::MaybeRunReplayWorker(argc, argv);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   std::vector<std::string> typed = arguments;
   typed.insert(typed.begin(), "reheap");

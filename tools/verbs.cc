@@ -1,10 +1,19 @@
+#include "sim/replay/replay_request.h"
 #include "tools/cmd_platform.h"
 #include "tools/cmd_record.h"
+#include "tools/cmd_replay.h"
 #include "tools/cmd_strategy.h"
 #include "tools/cmd_trace.h"
 #include "tools/command.h"
 
 namespace reheap {
+namespace {
+
+int ReplayCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
+  return ReplayWith(RunReplays, arguments, terminal);
+}
+
+}  // namespace
 
 absl::Span<const Verb> Verbs() {
   static constexpr Verb kVerbs[] = {
@@ -13,6 +22,7 @@ absl::Span<const Verb> Verbs() {
       {"trace check", "every rule that a trace breaks, and where", TraceCheckCommand},
       {"trace collect", "joins what a recorder without a collector left", TraceCollectCommand},
       {"trace import", "another tool's record becomes a trace", TraceImportCommand},
+      {"replay", "replays a trace on strategies, worlds, platforms and limits", ReplayCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},

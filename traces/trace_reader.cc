@@ -200,7 +200,7 @@ absl::StatusOr<bool> TraceReader::TakeBlock(const FrameHeader& frame, uint64_t o
   block->number_ = next_sequence_ - 1;
   block->offset_ = offset;
   if (!has_trailer_) {
-    const auto& new_threads = block->decoder_.columns().new_threads();
+    const auto& new_threads = block->decoder_.new_threads();
     threads_.insert(threads_.end(), new_threads.begin(), new_threads.end());
   }
   next_event_ = block->first_event() + block->events();

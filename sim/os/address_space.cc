@@ -118,6 +118,7 @@ void AddressSpace::Unlink(Id id) {
   (next == kNone ? last_ : nodes_[next].previous) = previous;
   UpdateGapsUpwards(parent);
   if (next != kNone) UpdateGapsUpwards(next);
+  finger_ = next != kNone ? next : previous;
   nodes_[id].next = free_;
   free_ = id;
 }
@@ -143,6 +144,11 @@ void AddressSpace::Count(uint64_t bytes, const MappingTraits& traits, bool add) 
 // ---- looking ----
 
 AddressSpace::Id AddressSpace::FirstEndingAbove(Addr a) const {
+  if (finger_ != kNone) {
+    if (IsFirstEndingAbove(finger_, a)) return finger_;
+    const Id next = nodes_[finger_].next;
+    if (next != kNone && IsFirstEndingAbove(next, a)) return finger_ = next;
+  }
   Id best = kNone;
   for (Id id = root_; id != kNone;) {
     if (nodes_[id].mapping.end > a) {
@@ -152,6 +158,7 @@ AddressSpace::Id AddressSpace::FirstEndingAbove(Addr a) const {
       id = nodes_[id].child[1];
     }
   }
+  if (best != kNone) finger_ = best;
   return best;
 }
 
@@ -224,7 +231,7 @@ std::optional<Addr> AddressSpace::LowestFit(Addr lowest, Addr highest, uint64_t 
 // ---- merging ----
 
 bool AddressSpace::MayMerge(const MappingTraits& a, const MappingTraits& b) const {
-  return a == b && a.kind != MappingKind::kSpecial && a.kind != MappingKind::kStack;
+  return a == b && a.kind != MappingKind::kSpecial;
 }
 
 // Both never written, one of them, or both by the same anon_vma (is_mergeable_anon_vma, mm/vma.c, 6.18).

@@ -27,7 +27,7 @@ enum class MappingKind : uint8_t {
   kAnonymous,
   kFile,     // of the image; pieces of one file at matching offsets merge
   kSpecial,  // the kernel's own pages ([vdso], [vvar]): never merges
-  kStack,    // keeps a guard gap below; never merges
+  kStack,    // keeps a guard gap below; its own pieces merge, new mappings never join it
 };
 
 // What makes a mapping the same as its neighbour.
@@ -137,6 +137,9 @@ class AddressSpace {
     uint32_t priority = 0;  // heap order: the parent's is at least the child's
   };
 
+  bool IsFirstEndingAbove(Id id, Addr a) const {
+    return nodes_[id].mapping.end > a && (id == first_ || nodes_[nodes_[id].previous].mapping.end <= a);
+  }
   uint64_t GapBefore(Id id) const;
   uint64_t LargestGap(Id id) const { return id == kNone ? 0 : nodes_[id].largest_gap; }
   void UpdateGap(Id id);
@@ -161,6 +164,7 @@ class AddressSpace {
   std::vector<Node> nodes_;  // [0] is unused
   Id free_ = kNone;          // unused nodes, linked by `next`
   Id root_ = kNone;
+  mutable Id finger_ = kNone;  // what FirstEndingAbove found last: one call asks about the same place several times
   Id first_ = kNone;
   Id last_ = kNone;
   uint64_t count_ = 0;

@@ -30,9 +30,10 @@ ShadowMemory::~ShadowMemory() { os_->set_page_listener(nullptr); }
 const unsigned char* ShadowMemory::FindReadable(Addr a) {
   if (!os_->Touch(a, false)) NotUsable("read", a);
   const uint64_t page = a.value() >> page_shift_;
-  const auto found = pages_.find(page);
+  const Leaf* const leaf = pages_.Find(page);
+  const HostPage* const written = leaf == nullptr ? nullptr : &(*leaf)[page % leaf->size()];
   CachedPage& cached = cache_[page % kCachedPages];
-  cached.host = found == pages_.end() ? zero_page_.get() : found->second.get();
+  cached.host = written == nullptr || *written == nullptr ? zero_page_.get() : written->get();
   cached.readable = page;
   cached.writable = kNoPage;
   return cached.host;
@@ -41,8 +42,12 @@ const unsigned char* ShadowMemory::FindReadable(Addr a) {
 unsigned char* ShadowMemory::MakeWritable(Addr a) {
   if (!os_->Touch(a, true)) NotUsable("wrote to", a);
   const uint64_t page = a.value() >> page_shift_;
-  std::unique_ptr<unsigned char[]>& host = pages_[page];
-  if (host == nullptr) host = std::make_unique<unsigned char[]>(os_->os_page_bytes());
+  Leaf& leaf = pages_.Make(page);
+  HostPage& host = leaf[page % leaf.size()];
+  if (host == nullptr) {
+    host = std::make_unique<unsigned char[]>(os_->os_page_bytes());
+    ++host_pages_;
+  }
   CachedPage& cached = cache_[page % kCachedPages];
   cached = {page, page, host.get()};
   return cached.host;
@@ -56,11 +61,16 @@ void ShadowMemory::TouchPage(uint64_t page) {
 
 void ShadowMemory::OnPagesDropped(AddrRange range) {
   OnAccessChanged(range);
-  if (pages_.empty()) return;
-  const uint64_t last = (range.end().value() - 1) >> page_shift_;
-  for (auto it = pages_.lower_bound(range.start.value() >> page_shift_); it != pages_.end() && it->first <= last;) {
-    it = pages_.erase(it);
-  }
+  if (pages_.empty() || range.empty()) return;
+  pages_.EraseIf(range.start.value() >> page_shift_, (range.end().value() - 1) >> page_shift_,
+                 [this](Leaf& leaf, uint64_t first, uint64_t last) {
+                   for (uint64_t i = first; i <= last; ++i) {
+                     if (leaf[i] != nullptr) --host_pages_;
+                     leaf[i].reset();
+                   }
+                   if (last - first == leaf.size() - 1) return true;
+                   return std::none_of(leaf.begin(), leaf.end(), [](const HostPage& page) { return page != nullptr; });
+                 });
 }
 
 void ShadowMemory::OnAccessChanged(AddrRange range) {

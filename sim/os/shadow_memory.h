@@ -5,19 +5,19 @@
 // then touched what it does not own. VirtualOs drops the contents when the simulated program gives them up. Touch
 // marks residency and needs no host memory at all.
 //
-// An access looks into a small direct-mapped cache of pages, 2 loads and a compare; a miss is a hash lookup.
+// An access looks into a small direct-mapped cache of pages, 2 loads and a compare; a miss asks VirtualOs and looks in a page_tree.h.
 //
 // Ownership: its host pages; the VirtualOs outlives it and knows one ShadowMemory at a time. Threads: one.
 #ifndef REHEAP_SIM_OS_SHADOW_MEMORY_H_
 #define REHEAP_SIM_OS_SHADOW_MEMORY_H_
 
+#include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <vector>
 
 #include "alloc/addr.h"
 #include "alloc/memory.h"
+#include "sim/os/os_page_tree.h"
 #include "sim/os/virtual_os.h"
 
 namespace reheap {
@@ -53,7 +53,7 @@ class ShadowMemory final : public PageListener {
   }
 
   // Host pages held now.
-  uint64_t host_pages() const { return pages_.size(); }
+  uint64_t host_pages() const { return host_pages_; }
 
  private:
   static constexpr uint64_t kCachedPages = 512;   // 12 KiB of cache: stays in the host's first level
@@ -64,6 +64,10 @@ class ShadowMemory final : public PageListener {
     uint64_t writable = kNoPage;
     unsigned char* host = nullptr;
   };
+
+  using HostPage = std::unique_ptr<unsigned char[]>;
+  using Leaf = std::array<HostPage, 512>;
+  static_assert(std::tuple_size_v<Leaf> == OsPageTree<Leaf>::kFan);
 
   const unsigned char* FindReadable(Addr a);
   unsigned char* MakeWritable(Addr a);
@@ -76,8 +80,9 @@ class ShadowMemory final : public PageListener {
   const uint64_t page_mask_;
   CachedPage cache_[kCachedPages];
   uint64_t touched_[kTouchedPages];  // page numbers known to be writable and resident
-  std::map<uint64_t, std::unique_ptr<unsigned char[]>> pages_;  // ordered: ranges are dropped
-  std::unique_ptr<unsigned char[]> zero_page_;
+  OsPageTree<Leaf> pages_;
+  uint64_t host_pages_ = 0;
+  HostPage zero_page_;
 };
 static_assert(Memory<ShadowMemory>);
 

@@ -121,6 +121,7 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
       map_(&state_),
       reserve_(&state_) {
   LoadImage(ImageOf(process));
+  if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
 void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
@@ -191,10 +192,11 @@ AddressSpace::Id VirtualOs::GrowStackTo(Addr a) {
   const Addr start = RoundDown(a, os_page_bytes());
   const AddressSpace::Id below = space.Previous(id);
   if (below != AddressSpace::kNone) {
-    // Only memory that can be accessed keeps the guard gap.
-    const Mapping& m = space.mapping(below);
-    const bool accessible = m.traits.read || m.traits.write || m.traits.execute;
-    if (accessible && start - m.end < platform_.placement.stack_guard_bytes) return AddressSpace::kNone;
+    // Only from memory that can be accessed and is no stack itself.
+    const MappingTraits& traits = space.mapping(below).traits;
+    const bool keeps_gap =
+        traits.kind != MappingKind::kStack && (traits.read || traits.write || traits.execute);
+    if (keeps_gap && start - space.mapping(below).end < platform_.placement.stack_guard_bytes) return AddressSpace::kNone;
   }
   const uint64_t most = limits().stack_bytes.value_or(platform_.limits.default_stack_bytes);
   Demand demand;

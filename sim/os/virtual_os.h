@@ -41,6 +41,8 @@ struct HostSwitches {
 struct VirtualProcess {
   const Platform* platform = nullptr;  // not owned
   std::vector<ImageMapping> image;     // empty = the platform's own small image
+  // Whether TakeImageBss may hand out the image's BSS; false when that BSS is another program's.
+  bool image_bss_for_tables = true;
   ProcessLimits limits;
   std::optional<HostSwitches> switches;
 };

@@ -1,10 +1,11 @@
-// ReplayRequest: what to replay on what, as the command line asks for it (row 6 of the walk, entry from
-// tools).
+// ReplayRequest: which replays to run, and RunReplays, which runs them (rows 6 to 11 of the walk).
 //
-// The lists are crossed: one Run per combination that makes sense (a real world has this kernel only). The
-// trace is read once per Run; memory grows with live objects, never with the trace.
+// The request is a grid: every strategy x world x platform x limit (and every other malloc named in `targets`)
+// is one row of the report. Each row reads the trace from its start; nothing of one row reaches the next, but
+// that a virtual row of this host's own platform starts from the mappings of the real row before it, so that
+// the two can be compared byte by byte.
 //
-// Ownership: values; the sink is not owned. Threads: the sink is called on the caller's thread.
+// Threads: one; real rows run in child processes that end with the call. Limits: those of the trace reader.
 #ifndef REHEAP_SIM_REPLAY_REPLAY_REQUEST_H_
 #define REHEAP_SIM_REPLAY_REPLAY_REQUEST_H_
 
@@ -14,39 +15,43 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "alloc/addr.h"
 #include "proto/report.pb.h"
 
 namespace reheap {
 
 struct ReplayRequest {
   std::string trace_path;
-  std::vector<std::string> strategies;  // names of the catalogue or paths, for target "heap"
-  bool real = false;                    // worlds
+  std::vector<std::string> strategies;  // catalogue names or paths of textproto files; at least one for "heap"
+  bool real = false;
   bool virtual_ = false;
-  std::vector<std::string> platforms;  // names of the catalogue or paths; the virtual world only
-  // One Run per element; nullopt = unlimited. Never empty.
-  std::vector<std::optional<uint64_t>> address_limits;  // RLIMIT_AS, bytes
-  std::vector<std::optional<uint64_t>> data_limits;     // RLIMIT_DATA, bytes
-  std::vector<int> overcommit_modes;                    // 0, 1, 2; empty = the platform's own
-  std::vector<std::string> targets;                     // "heap", "malloc:glibc", "malloc:/path/lib.so"
-  std::string order;                                    // "total"
-  std::string touch;                                    // "full", "none"
-  std::string maps_path;        // a saved /proc/PID/maps; empty = the trace's own mappings
-  bool measure_lookup = false;  // time lookups in the page map that each run leaves
+  std::vector<std::string> platforms;   // of the virtual world; catalogue names
+  // Bytes; nullopt = unlimited. Empty lists mean {nullopt}.
+  std::vector<std::optional<uint64_t>> address_limits;
+  std::vector<std::optional<uint64_t>> data_limits;
+  std::vector<int> overcommit_modes;    // virtual world; empty = the platform's default
+  std::vector<std::string> targets;     // "heap", "malloc:glibc", "malloc:/path/lib.so"; empty = {"heap"}
+  std::string order = "total";          // the one order of this version
+  std::string touch = "none";           // "none" or "full": write to every OS page of each object
+  std::string maps_path;                // a saved /proc/PID/maps to start from; empty = the trace's own
+  bool allow_cut_off = false;           // replay the whole blocks of a trace that was cut off
+  bool measure_lookup = true;           // real rows: time page-map lookups after the replay
+  // Address ranges that somebody else holds before the heap starts, in either world; whole OS pages.
+  std::vector<AddrRange> squatters;
 };
 
 // Told how far a long job is.
 class ProgressSink {
  public:
   virtual ~ProgressSink() = default;
-  // `done` of `total` units (events) over all runs; `doing` says what is at hand. Called often: must be
-  // cheap.
+  // `done` of `total` events over all rows (0 = not known); `doing` says what is at hand. Called about every
+  // 8,192 events.
   virtual void Progress(const std::string& doing, uint64_t done, uint64_t total) = 0;
 };
 
-// One Run per combination, in the order trace, target, strategy, world, platform, limits. An OS refusal is a
-// Run with an outcome; a Status is for input that cannot be read or a request that cannot be met. `progress`
-// may be null.
+// Errors: InvalidArgument for a request that cannot be run (it names the word), others for an unreadable trace
+// or maps file (they name file, offset and reason). A refusal by an OS is a row, not an error. `progress` may
+// be null.
 absl::StatusOr<proto::Report> RunReplays(const ReplayRequest& request, ProgressSink* progress);
 
 }  // namespace reheap

@@ -37,7 +37,8 @@ void CheckOk(const absl::Status& status) {
 // Files of this run, removed at its end.
 class Folder {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("reheap_trace_bench." + std::to_string(getpid()))) {
+  Folder()
+      : path_(std::filesystem::temp_directory_path() / ("reheap_trace_bench." + std::to_string(getpid()))) {
     std::filesystem::create_directories(path_);
   }
   ~Folder() { std::filesystem::remove_all(path_); }

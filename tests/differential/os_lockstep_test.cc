@@ -356,7 +356,9 @@ bool RunLockstep(uint64_t seed, int operations, bool randomised) {
 }
 
 TEST(OsLockstepTest, FixedSeedsAgree) {
-  for (uint64_t seed = 1; seed <= 8; ++seed) ASSERT_TRUE(RunLockstep(seed, kOperations, false));
+  // The two large ones each found a rule: the stack as its own neighbour, pieces of the stack merging.
+  for (const uint64_t seed : {1, 2, 3, 4, 5, 6}) ASSERT_TRUE(RunLockstep(seed, kOperations, false));
+  for (const uint64_t seed : {2167371098, 412168791}) ASSERT_TRUE(RunLockstep(seed, kOperations, false));
 }
 
 void RunFreshSeeds(bool randomised) {

@@ -1,4 +1,5 @@
-// No damaged file is taken for a good one, and none crashes the reader: cuts, flips, foreign files, false lengths.
+// No damaged file is taken for a good one, and none crashes the reader: cuts, flips, foreign files, false
+// lengths.
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -44,7 +45,13 @@ std::string FileBytes(const fs::path& path) {
 TraceBuilder SmallTrace() {
   TraceBuilder builder;
   builder.Malloc(0, 64).Malloc(1, 4096).Free(0).Time(1000).Thread(1).Malloc(0, 64).Realloc(1, 9000);
-  builder.Memalign(2, 32, 100).Thread(0).Free(1).Time(2000).Map(0xf800000000, 1 << 20, 3, 0x22).Free(2).Free(0);
+  builder.Memalign(2, 32, 100)
+      .Thread(0)
+      .Free(1)
+      .Time(2000)
+      .Map(0xf800000000, 1 << 20, 3, 0x22)
+      .Free(2)
+      .Free(0);
   return builder;
 }
 
@@ -214,7 +221,8 @@ TEST(TraceDamage, BlocksMissingDoubledOrSwappedAreNoticed) {
   const auto block = [&](size_t i) { return bytes.substr(starts[i], starts[i + 1] - starts[i]); };
   const std::string head = bytes.substr(0, starts[1]);
   const std::string rest = bytes.substr(starts[3]);
-  for (const std::string& middle : {block(1), block(2), block(1) + block(1) + block(2), block(2) + block(1)}) {
+  for (const std::string& middle :
+       {block(1), block(2), block(1) + block(1) + block(2), block(2) + block(1)}) {
     const Reading reading = Read(head + middle + rest);
     ASSERT_FALSE(reading.status.ok());
     ExpectNamesThePlace(reading.status);
@@ -260,7 +268,8 @@ TEST(TraceDamage, HugeLengthsAreRefusedWithLittleMemory) {
     ExpectNamesThePlace(reading.status);
   }
   // Allowed lengths, but nothing behind them.
-  EXPECT_FALSE(Read(FileMaker().Header().Frame({kEventBlock, 1, 20, kMaxRawBytes, crc}, little).bytes()).status.ok());
+  EXPECT_FALSE(
+      Read(FileMaker().Header().Frame({kEventBlock, 1, 20, kMaxRawBytes, crc}, little).bytes()).status.ok());
   const Reading cut =
       Read(FileMaker().Header().Frame({kEventBlock, 1, kMaxStoredBytes, 100, crc}, little).bytes());
   EXPECT_TRUE(cut.status.ok()) << "a block without its end, and no footer: cut off";
@@ -280,9 +289,9 @@ TEST(TraceDamage, ColumnsThatContradictEachOtherAreErrors) {
       [](Columns* c) { c->set_events(0xffffffff); },
       [](Columns* c) { c->set_first_event(1); },
       [](Columns* c) { c->set_ops("\x07"); },
-      [](Columns* c) { c->set_op_table(0, 12); },               // kind 12
-      [](Columns* c) { c->set_op_table(0, 31 << 8); },          // call kind 31
-      [](Columns* c) { c->set_op_table(0, 1u << 31); },         // an unknown flag
+      [](Columns* c) { c->set_op_table(0, 12); },        // kind 12
+      [](Columns* c) { c->set_op_table(0, 31 << 8); },   // call kind 31
+      [](Columns* c) { c->set_op_table(0, 1u << 31); },  // an unknown flag
       [](Columns* c) { c->clear_objects(); },
       [](Columns* c) { c->set_objects(0, -1); },
       [](Columns* c) { c->set_objects(0, kNoObject); },
@@ -326,9 +335,10 @@ TEST(TraceDamage, EventBlocksAreOrdinaryProtobufMessages) {
   const size_t start = bytes.find(kFrameMarker, bytes.find(kFrameMarker) + 1);
   const FrameHeader frame = *FrameHeader::Decode(bytes.substr(start, kFrameBytes));
   std::string payload;
-  ASSERT_TRUE(BlockDecompressor()
-                  .Decompress(bytes.substr(start + kFrameBytes, frame.stored_bytes), frame.raw_bytes, &payload)
-                  .ok());
+  ASSERT_TRUE(
+      BlockDecompressor()
+          .Decompress(bytes.substr(start + kFrameBytes, frame.stored_bytes), frame.raw_bytes, &payload)
+          .ok());
   proto::EventColumns columns;
   ASSERT_TRUE(columns.ParseFromString(payload));
   EXPECT_EQ(columns.events(), 3u);  // malloc 0, malloc 1, free 0

@@ -91,8 +91,8 @@ absl::StatusOr<Line> ParseLine(std::string_view text) {
   if (begin.empty()) return line;
   const std::string_view end = NextWord(&text);
   const bool may_have_one_time = line.operation->kind == EventKind::kThreadEnd;
-  if (!ParseNumber(begin, &line.begin_ns) || (end.empty() ? !may_have_one_time : !ParseNumber(end, &number)) ||
-      !NextWord(&text).empty()) {
+  if (!ParseNumber(begin, &line.begin_ns) ||
+      (end.empty() ? !may_have_one_time : !ParseNumber(end, &number)) || !NextWord(&text).empty()) {
     return absl::InvalidArgumentError("expected two times, begin and end, or the end of the line");
   }
   line.has_time = true;
@@ -136,7 +136,8 @@ absl::Status AndroidImport::Start(const std::string& out_path, const Line& first
   header.set_writer("reheap trace import --from android");
   has_times_ = first.has_time;
   first_time_ns_ = first.begin_ns;
-  for (const char* what : {"call kind", "thread start", "program", "host", "limits", "mappings", "address space"}) {
+  for (const char* what :
+       {"call kind", "thread start", "program", "host", "limits", "mappings", "address space"}) {
     header.add_unknown(what);
   }
   if (has_times_) {
@@ -144,7 +145,8 @@ absl::Status AndroidImport::Start(const std::string& out_path, const Line& first
   } else {
     header.add_unknown("time");
   }
-  absl::StatusOr<std::unique_ptr<TraceWriter>> writer = TraceWriter::Create(out_path, header, options_.writer);
+  absl::StatusOr<std::unique_ptr<TraceWriter>> writer =
+      TraceWriter::Create(out_path, header, options_.writer);
   if (!writer.ok()) return writer.status();
   writer_ = *std::move(writer);
   return absl::OkStatus();
@@ -290,8 +292,8 @@ absl::StatusOr<AndroidImportReport> ImportAndroidTrace(std::istream& in, const s
   while (in.getline(buffer.data(), buffer.size()) || in.gcount() != 0) {
     if (in.fail()) {
       return AtLine(name, import.lines() + 1, offset,
-                    absl::InvalidArgumentError(absl::StrFormat("expected a line of less than %d characters",
-                                                               kMaxLineBytes)));
+                    absl::InvalidArgumentError(
+                        absl::StrFormat("expected a line of less than %d characters", kMaxLineBytes)));
     }
     const absl::StatusOr<Line> line = ParseLine(std::string_view(buffer.data(), std::strlen(buffer.data())));
     absl::Status status = line.status();
@@ -301,11 +303,13 @@ absl::StatusOr<AndroidImportReport> ImportAndroidTrace(std::istream& in, const s
     if (!status.ok()) return AtLine(name, import.lines(), offset, status);
     offset += static_cast<uint64_t>(in.gcount());
   }
-  if (import.lines() == 0) return AtLine(name, 1, 0, absl::InvalidArgumentError("expected at least one event"));
+  if (import.lines() == 0)
+    return AtLine(name, 1, 0, absl::InvalidArgumentError("expected at least one event"));
   return import.Finish();
 }
 
-absl::StatusOr<AndroidImportReport> ImportAndroidTrace(const std::string& in_path, const std::string& out_path,
+absl::StatusOr<AndroidImportReport> ImportAndroidTrace(const std::string& in_path,
+                                                       const std::string& out_path,
                                                        const AndroidImportOptions& options) {
   std::ifstream in(in_path, std::ios::binary);
   if (!in) return absl::NotFoundError(in_path + ": cannot be opened");

@@ -1,0 +1,25 @@
+#include "sim/metrics/metric_sink.h"
+
+namespace reheap {
+
+void MetricSink::AddPoint(uint64_t event, uint64_t live_bytes) {
+  if (point_count_ == kTimelinePoints) {
+    for (int i = 0; i < kTimelinePoints / 2; ++i) points_[i] = points_[2 * i];
+    point_count_ = kTimelinePoints / 2;
+    stride_events_ *= 2;
+  }
+  const OsUsage now = last();
+  points_[point_count_++] = {event, live_bytes, now.rss_anonymous_bytes, now.vsize_bytes, now.commit_bytes};
+  next_point_event_ = event + stride_events_;
+}
+
+OsUsage MetricSink::last() const {
+  OsUsage usage;
+  usage.vsize_bytes = Above(last_.vsize_bytes, baseline_.vsize_bytes);
+  usage.rss_anonymous_bytes = Above(last_.rss_anonymous_bytes, baseline_.rss_anonymous_bytes);
+  usage.commit_bytes = Above(last_.commit_bytes, baseline_.commit_bytes);
+  usage.mapping_count = last_.mapping_count;
+  return usage;
+}
+
+}  // namespace reheap

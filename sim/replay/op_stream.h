@@ -1,0 +1,64 @@
+// OpStream: a trace file as checked ReplayOps, in total order (rows 5 and 6 of the walk).
+//
+// A replay must not be led into undefined behaviour by a bad trace: each op is checked against the set of live
+// slots here, once, so that targets need not. A broken rule is an error that names the event; `reheap trace
+// check` lists them all.
+//
+// Owns its cursor. Threads: one. Limits: memory grows with the number of slots (1 bit each) and threads.
+#ifndef REHEAP_SIM_REPLAY_OP_STREAM_H_
+#define REHEAP_SIM_REPLAY_OP_STREAM_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "sim/replay/replay_op.h"
+#include "traces/trace_cursor.h"
+
+namespace reheap {
+
+class OpStream {
+ public:
+  // Where a replay of the trace starts and how large its tables must be.
+  struct Facts {
+    uint32_t slot_count = 0;   // highest object slot + 1
+    uint64_t event_count = 0;  // 0 = not known
+  };
+
+  // A file without trailer was cut off: an error that says where, unless `allow_cut_off`; then its whole blocks
+  // are replayed.
+  static absl::StatusOr<std::unique_ptr<OpStream>> Open(const std::string& path, bool allow_cut_off);
+  // Reads the whole trace when its trailer is missing, else just the trailer.
+  static absl::StatusOr<Facts> ReadFacts(const std::string& path, bool allow_cut_off);
+
+  const proto::TraceHeader& header() const { return cursor_->header(); }
+
+  // Up to `capacity` ops; 0 at the end.
+  absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity);
+
+ private:
+  OpStream(std::string path, std::unique_ptr<TraceCursor> cursor)
+      : path_(std::move(path)), cursor_(std::move(cursor)) {}
+
+  absl::Status Translate(const TraceEvent& event, ReplayOp* op);
+  absl::StatusOr<uint16_t> LaneOf(uint32_t thread);
+  absl::Status Broken(const TraceEvent& event, const char* rule) const;
+  bool IsLive(uint32_t slot) const;
+  void SetLive(uint32_t slot, bool live);
+
+  std::string path_;
+  std::unique_ptr<TraceCursor> cursor_;
+  std::vector<TraceEvent> events_;
+  std::vector<bool> live_;
+  std::vector<int32_t> lane_of_thread_;  // -1 = none
+  std::vector<uint16_t> free_lanes_;
+  uint32_t lanes_ever_ = 0;
+  uint64_t event_number_ = 0;
+};
+
+}  // namespace reheap
+
+#endif  // REHEAP_SIM_REPLAY_OP_STREAM_H_

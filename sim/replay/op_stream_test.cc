@@ -1,0 +1,117 @@
+#include "sim/replay/op_stream.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "traces/trace_builder.h"
+
+namespace reheap {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Write(const TraceBuilder& builder) {
+  const std::string path = testing::TempDir() + "/op_stream.trace";
+  EXPECT_TRUE(builder.WriteTo(path).ok());
+  return path;
+}
+
+absl::StatusOr<std::vector<ReplayOp>> AllOps(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<OpStream>> stream = OpStream::Open(path, /*allow_cut_off=*/false);
+  if (!stream.ok()) return stream.status();
+  std::vector<ReplayOp> all;
+  for (;;) {
+    ReplayOp ops[2];  // smaller than the trace: batches must join
+    absl::StatusOr<size_t> n = (*stream)->Next(ops, 2);
+    if (!n.ok()) return n.status();
+    if (*n == 0) return all;
+    all.insert(all.end(), ops, ops + *n);
+  }
+}
+
+TEST(OpStreamTest, OpNumberIsEventNumberAndWhatAReplayDoesNotDoIsNothing) {
+  const auto ops = AllOps(Write(TraceBuilder()
+                                    .Malloc(0, 64)
+                                    .FreeNull()
+                                    .Memalign(1, 256, 100)
+                                    .Map(0x1000, 4096, 3, 0x22)
+                                    .FailedMalloc(1 << 30)
+                                    .Realloc(0, 128)
+                                    .Free(0)));
+  ASSERT_TRUE(ops.ok()) << ops.status();
+  ASSERT_EQ(ops->size(), 7u);
+  const ReplayOpKind kinds[] = {ReplayOpKind::kAllocate, ReplayOpKind::kNothing, ReplayOpKind::kAllocate,
+                                ReplayOpKind::kNothing,  ReplayOpKind::kNothing, ReplayOpKind::kResize,
+                                ReplayOpKind::kFree};
+  for (size_t i = 0; i < 7; ++i) EXPECT_EQ((*ops)[i].kind, kinds[i]) << i;
+  EXPECT_EQ((*ops)[0].size, 64u);
+  EXPECT_EQ((*ops)[2].alignment_log2, 8);
+  EXPECT_EQ((*ops)[5].size, 128u);
+}
+
+TEST(OpStreamTest, LanesOfEndedThreadsAreUsedAgain) {
+  const auto ops = AllOps(Write(TraceBuilder()
+                                    .Thread(0).Malloc(0, 8)
+                                    .Thread(1).Malloc(1, 8)
+                                    .Thread(0).ThreadEnd()
+                                    .Thread(2).Malloc(2, 8)));
+  ASSERT_TRUE(ops.ok()) << ops.status();
+  EXPECT_NE((*ops)[0].lane, (*ops)[1].lane);
+  EXPECT_EQ((*ops)[2].kind, ReplayOpKind::kEndLane);
+  EXPECT_EQ((*ops)[2].lane, (*ops)[0].lane);
+  EXPECT_EQ((*ops)[3].lane, (*ops)[0].lane);
+}
+
+TEST(OpStreamTest, ABrokenTraceIsAnErrorThatNamesTheEvent) {
+  struct Case {
+    TraceBuilder trace;
+    const char* rule;
+    const char* event;
+  };
+  const Case cases[] = {
+      {TraceBuilder().Malloc(0, 8).Malloc(0, 8), "alive", "event 1 "},
+      {TraceBuilder().Malloc(0, 8).Free(0).Free(0), "without an object", "event 2 "},
+      {TraceBuilder().Realloc(3, 8), "without an object", "event 0 "},
+      {TraceBuilder().Memalign(0, 48, 8), "power of two", "event 0 "},
+  };
+  for (const Case& c : cases) {
+    const std::string path = testing::TempDir() + "/broken.trace";
+    if (!c.trace.WriteTo(path).ok()) continue;  // a writer may refuse it first
+    const auto ops = AllOps(path);
+    ASSERT_FALSE(ops.ok()) << c.rule;
+    EXPECT_THAT(std::string(ops.status().message()), HasSubstr(c.rule));
+    EXPECT_THAT(std::string(ops.status().message()), HasSubstr(c.event));
+    EXPECT_THAT(std::string(ops.status().message()), HasSubstr(path));
+  }
+}
+
+TEST(OpStreamTest, ACutOffFileIsRefusedUnlessAllowed) {
+  TraceBuilder builder;
+  for (uint32_t i = 0; i < 1000; ++i) builder.Malloc(i, 16);
+  const std::string path = testing::TempDir() + "/cut.trace";
+  TraceWriterOptions options;
+  options.events_per_block = 100;
+  ASSERT_TRUE(builder.WriteTo(path, options).ok());
+  std::string bytes;
+  {
+    std::ifstream in(path, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  std::ofstream(path, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
+  const auto refused = OpStream::ReadFacts(path, /*allow_cut_off=*/false);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr(path + ": offset "));
+  const auto facts = OpStream::ReadFacts(path, /*allow_cut_off=*/true);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  EXPECT_GT(facts->event_count, 0u);
+  EXPECT_LT(facts->event_count, 1000u);
+  EXPECT_EQ(facts->event_count % 100, 0u) << "whole blocks";
+  EXPECT_EQ(facts->slot_count, facts->event_count);
+}
+
+}  // namespace
+}  // namespace reheap

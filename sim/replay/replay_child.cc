@@ -1,0 +1,263 @@
+#include "sim/replay/replay_child.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <new>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
+#include "alloc/check.h"
+#include "alloc/real_os.h"
+#include "sim/replay/malloc_target.h"
+
+namespace reheap {
+namespace {
+
+constexpr int kRingBatches = 8;
+constexpr char kWorkerArgument[] = "--reheap-replay-worker";
+constexpr int kWorkerFd = 200;
+constexpr int kNotPreloaded = 124;  // exit status of a worker whose malloc is not the preloaded one
+
+struct Batch {
+  uint32_t count = 0;  // 0 = the trace has ended
+  ReplayOp ops[kOpsPerBatch];
+};
+
+// Lives in MAP_SHARED memory; no pointers.
+struct SharedState {
+  sem_t free_batches;
+  sem_t filled_batches;
+  Batch ring[kRingBatches];
+  // The plan's plain part, for the child.
+  bool has_address_room = false, has_data_room = false, measure_lookup = false, touch_objects = false;
+  uint64_t address_room_bytes = 0, data_room_bytes = 0;
+  uint32_t slot_count = 0;
+  // The child's answers.
+  volatile bool stopped = false;  // takes no more batches
+  ChildBaseline baseline;
+  TargetResult result;
+  uint64_t final_mapping_count = 0;
+};
+
+uint64_t CpuNow() {
+  timespec ts;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+  return static_cast<uint64_t>(ts.tv_sec) * 1000000000u + static_cast<uint64_t>(ts.tv_nsec);
+}
+
+void LimitTo(int resource, uint64_t bytes) {
+  rlimit limit;
+  getrlimit(resource, &limit);
+  limit.rlim_cur = bytes;
+  REHEAP_CHECK(setrlimit(resource, &limit) == 0);
+}
+
+uint64_t CountOwnMappings(ChildBaseline* scratch) {
+  TakeMapsText(scratch);
+  uint64_t lines = 0;
+  for (size_t i = 0; i < scratch->maps_size; ++i) lines += scratch->maps[i] == '\n';
+  // The last line of most kernels is not a mapping of the process.
+  const absl::string_view text(scratch->maps, scratch->maps_size);
+  return lines - (absl::StrContains(text, "[vsyscall]") ? 1 : 0);
+}
+
+// The child's whole life after its target exists.
+void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
+  TakeChildBaseline(os, &shared->baseline);
+  if (shared->has_address_room) LimitTo(RLIMIT_AS, shared->baseline.usage.vsize_bytes + shared->address_room_bytes);
+  if (shared->has_data_room) LimitTo(RLIMIT_DATA, shared->baseline.data_bytes + shared->data_room_bytes);
+
+  bool alive = target->Start();
+  uint64_t cpu_ns = 0;
+  for (int next = 0; alive; next = (next + 1) % kRingBatches) {
+    while (sem_wait(&shared->filled_batches) != 0) {
+    }
+    const Batch& batch = shared->ring[next];
+    if (batch.count == 0) break;
+    const uint64_t before_ns = CpuNow();
+    alive = target->Apply(batch.ops, batch.count) == batch.count;
+    cpu_ns += CpuNow() - before_ns;
+    sem_post(&shared->free_batches);
+  }
+  shared->stopped = true;
+  sem_post(&shared->free_batches);
+  target->Finish();
+  target->result().cpu_ns = cpu_ns;
+  // The baseline's text was copied by nobody yet: count the mappings before the limit goes, in a second buffer.
+  static ChildBaseline scratch;
+  shared->final_mapping_count = CountOwnMappings(&scratch);
+  if (shared->measure_lookup && alive) {
+    LimitTo(RLIMIT_AS, RLIM_INFINITY);
+    target->MeasureLookups();
+  }
+  shared->result = target->result();
+}
+
+[[noreturn]] void RunForkedChild(const ChildPlan& plan, SharedState* shared) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  RealOs os;
+  std::unique_ptr<ReplayTarget> target = plan.make_target(&os);
+  ReplayFromRing(shared, &os, target.get());
+  _exit(0);
+}
+
+[[noreturn]] void ExecWorker(const ChildPlan& plan, int fd) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (dup2(fd, kWorkerFd) < 0) _exit(126);
+  if (plan.preload.empty()) {
+    unsetenv("LD_PRELOAD");
+  } else {
+    setenv("LD_PRELOAD", plan.preload.c_str(), 1);
+  }
+  execl("/proc/self/exe", "reheap", kWorkerArgument, static_cast<char*>(nullptr));
+  _exit(127);
+}
+
+// Waits for `semaphore`; false when the child has ended instead (its status is in `wait_status`).
+bool WaitOrChildEnd(sem_t* semaphore, pid_t child, int* wait_status) {
+  for (;;) {
+    timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50 * 1000 * 1000;
+    if (until.tv_nsec >= 1000000000) {
+      until.tv_nsec -= 1000000000;
+      ++until.tv_sec;
+    }
+    if (sem_timedwait(semaphore, &until) == 0) return true;
+    if (errno != ETIMEDOUT && errno != EINTR) return false;
+    if (waitpid(child, wait_status, WNOHANG) == child) return false;
+  }
+}
+
+// Feeds the whole stream. Sets `ended` when the child ended by itself.
+absl::Status FeedRing(SharedState* shared, pid_t child, OpStream* stream,
+                      const std::function<void(uint64_t)>& progress, bool* ended, int* wait_status) {
+  uint64_t fed = 0;
+  for (int next = 0;; next = (next + 1) % kRingBatches) {
+    if (!WaitOrChildEnd(&shared->free_batches, child, wait_status)) {
+      *ended = true;
+      return absl::OkStatus();
+    }
+    if (shared->stopped) return absl::OkStatus();
+    Batch& batch = shared->ring[next];
+    absl::StatusOr<size_t> n = stream->Next(batch.ops, kOpsPerBatch);
+    if (!n.ok()) return n.status();
+    batch.count = static_cast<uint32_t>(*n);
+    sem_post(&shared->filled_batches);
+    if (*n == 0) return absl::OkStatus();
+    fed += *n;
+    if (progress) progress(fed);
+  }
+}
+
+absl::Status ChildStatus(int wait_status, const ChildPlan& plan, const SharedState& shared) {
+  if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) return absl::OkStatus();
+  if (WIFSIGNALED(wait_status)) {
+    return absl::InternalError(absl::StrFormat("the replay child died of signal %d (%s) after event %d",
+                                               WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)),
+                                               shared.result.events));
+  }
+  if (plan.exec_worker && WEXITSTATUS(wait_status) == kNotPreloaded) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: the dynamic linker did not load it, or it has no malloc of its own", plan.preload));
+  }
+  return absl::InternalError(absl::StrFormat("the replay child%s ended with status %d",
+                                             plan.exec_worker ? " with LD_PRELOAD=" + plan.preload : "",
+                                             WEXITSTATUS(wait_status)));
+}
+
+}  // namespace
+
+absl::StatusOr<ChildReport> RunInChild(const ChildPlan& plan, OpStream* stream,
+                                       const std::function<void(uint64_t)>& progress) {
+  const int fd = memfd_create("reheap-replay-ring", MFD_CLOEXEC);
+  if (fd < 0 || ftruncate(fd, sizeof(SharedState)) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot make the replay ring (memfd)");
+  }
+  void* p = mmap(nullptr, sizeof(SharedState), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (p == MAP_FAILED) {
+    close(fd);
+    return absl::ErrnoToStatus(errno, "cannot map the replay ring");
+  }
+  SharedState* shared = new (p) SharedState();
+  sem_init(&shared->free_batches, /*pshared=*/1, kRingBatches);
+  sem_init(&shared->filled_batches, /*pshared=*/1, 0);
+  shared->has_address_room = plan.address_room_bytes.has_value();
+  shared->address_room_bytes = plan.address_room_bytes.value_or(0);
+  shared->has_data_room = plan.data_room_bytes.has_value();
+  shared->data_room_bytes = plan.data_room_bytes.value_or(0);
+  shared->measure_lookup = plan.measure_lookup;
+  shared->slot_count = plan.slot_count;
+  shared->touch_objects = plan.touch_objects;
+
+  fflush(nullptr);  // or the child could print what is buffered a second time
+  const pid_t child = fork();
+  if (child == 0) {
+    if (plan.exec_worker) ExecWorker(plan, fd);
+    RunForkedChild(plan, shared);
+  }
+  absl::StatusOr<ChildReport> report = ChildReport();
+  if (child < 0) {
+    report = absl::ErrnoToStatus(errno, "cannot fork a replay child");
+  } else {
+    bool ended = false;
+    int wait_status = 0;
+    absl::Status status = FeedRing(shared, child, stream, progress, &ended, &wait_status);
+    if (!status.ok()) kill(child, SIGKILL);
+    if (!ended) waitpid(child, &wait_status, 0);
+    if (status.ok()) status = ChildStatus(wait_status, plan, *shared);
+    if (status.ok()) {
+      report->result = shared->result;
+      report->baseline = shared->baseline.usage;
+      report->baseline_maps.assign(shared->baseline.maps, shared->baseline.maps_size);
+      report->baseline_data_bytes = shared->baseline.data_bytes;
+      report->final_mapping_count = shared->final_mapping_count;
+    } else {
+      report = status;
+    }
+  }
+  munmap(p, sizeof(SharedState));
+  close(fd);
+  return report;
+}
+
+namespace {
+
+// Whether malloc is that of the library in LD_PRELOAD: the dynamic linker only warns when it cannot load one.
+bool MallocIsPreloaded() {
+  const char* const preload = getenv("LD_PRELOAD");
+  if (preload == nullptr) return true;
+  Dl_info info;
+  struct stat wanted, found;
+  return dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info) != 0 && stat(preload, &wanted) == 0 &&
+         stat(info.dli_fname, &found) == 0 && wanted.st_ino == found.st_ino && wanted.st_dev == found.st_dev;
+}
+
+}  // namespace
+
+void MaybeRunReplayWorker(int argc, char** argv) {
+  if (argc != 2 || strcmp(argv[1], kWorkerArgument) != 0) return;
+  void* p = mmap(nullptr, sizeof(SharedState), PROT_READ | PROT_WRITE, MAP_SHARED, kWorkerFd, 0);
+  if (p == MAP_FAILED) _exit(125);
+  if (!MallocIsPreloaded()) _exit(kNotPreloaded);
+  SharedState* shared = static_cast<SharedState*>(p);
+  RealOs os;
+  MallocTarget target(&os, shared->slot_count, shared->touch_objects);
+  ReplayFromRing(shared, &os, &target);
+  _exit(0);
+}
+
+}  // namespace reheap

@@ -1,0 +1,41 @@
+// ReplayGrid: the rows that a request asks for, with every name resolved (row 6 of the walk).
+//
+// Names, paths and combinations are checked here, before the first trace byte is replayed, so that a typing
+// error never costs a long run. Values only: no threads.
+#ifndef REHEAP_SIM_REPLAY_REPLAY_GRID_H_
+#define REHEAP_SIM_REPLAY_REPLAY_GRID_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "alloc/reservation_strategy.h"
+#include "proto/report.pb.h"
+#include "sim/os/platform.h"
+#include "sim/replay/replay_request.h"
+
+namespace reheap {
+
+struct ReplayRow {
+  std::string target;                   // "heap", "malloc:..."
+  const ReservationStrategy* strategy = nullptr;  // null for other mallocs; owned by the grid
+  proto::World world = proto::REAL;
+  const Platform* platform = nullptr;   // null in the real world
+  std::optional<uint64_t> address_limit;
+  std::optional<uint64_t> data_limit;
+  std::optional<int> overcommit_mode;
+};
+
+struct ReplayGrid {
+  std::vector<ReservationStrategy> strategies;
+  std::vector<ReplayRow> rows;      // a real row stands right before the virtual rows of the same strategy and limits
+  std::vector<std::string> notes;   // combinations left out and why
+};
+
+// Errors: InvalidArgument naming the word that is wrong.
+absl::StatusOr<ReplayGrid> ResolveGrid(const ReplayRequest& request);
+
+}  // namespace reheap
+
+#endif  // REHEAP_SIM_REPLAY_REPLAY_GRID_H_

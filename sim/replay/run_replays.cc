@@ -1,0 +1,299 @@
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <sstream>
+#include <utility>
+
+#include <sys/mman.h>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "alloc/check.h"
+#include "sim/os/host_probe.h"
+#include "sim/os/maps_text.h"
+#include "sim/os/shadow_memory.h"
+#include "sim/os/virtual_os.h"
+#include "sim/replay/op_stream.h"
+#include "sim/replay/replay_child.h"
+#include "sim/replay/replay_grid.h"
+#include "sim/replay/replay_request.h"
+#include "sim/replay/run_result.h"
+#include "sim/replay/target_factory.h"
+
+namespace reheap {
+namespace {
+
+// The process that a replayed heap starts in.
+struct ProcessImage {
+  std::vector<ImageMapping> mappings;  // empty = the platform's own small image
+  std::string origin;                  // for the report
+  uint64_t vsize_bytes = 0;
+  uint64_t data_bytes = 0;             // what RLIMIT_DATA counts of it: private, writable, not the stack
+};
+
+void Measure(ProcessImage* image) {
+  for (const ImageMapping& mapping : image->mappings) {
+    const uint64_t bytes = mapping.end - mapping.start;
+    const bool is_data = mapping.perms[1] == 'w' && mapping.perms[3] == 'p' && mapping.name != "[stack]";
+    image->vsize_bytes += bytes;
+    if (is_data) image->data_bytes += bytes;
+  }
+}
+
+absl::StatusOr<ProcessImage> ImageFromFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be opened for reading"));
+  std::stringstream text;
+  text << file.rdbuf();
+  absl::StatusOr<std::vector<ImageMapping>> mappings = ParseMaps(text.str(), path);
+  if (!mappings.ok()) return mappings.status();
+  ProcessImage image;
+  image.mappings = *std::move(mappings);
+  image.origin = absl::StrCat("maps ", path);
+  Measure(&image);
+  return image;
+}
+
+ProcessImage ImageFromTrace(const proto::TraceHeader& header) {
+  ProcessImage image;
+  for (const proto::Mapping& from : header.mappings()) {
+    if (from.name() == "[vsyscall]" || from.end() <= from.start() || from.permissions().size() != 4) continue;
+    ImageMapping to;
+    to.start = Addr(from.start());
+    to.end = Addr(from.end());
+    to.perms = from.permissions();
+    to.offset = from.offset();
+    to.inode = from.name().empty() || from.name()[0] == '[' ? 0 : 1;  // file-backed or not is all that counts
+    to.name = from.name();
+    image.mappings.push_back(std::move(to));
+  }
+  image.origin = image.mappings.empty() ? "platform" : "trace";
+  Measure(&image);
+  return image;
+}
+
+uint64_t Room(uint64_t limit, uint64_t in_use) { return limit > in_use ? limit - in_use : 0; }
+
+// One call of RunReplays.
+class Session {
+ public:
+  Session(const ReplayRequest& request, ReplayGrid grid, ProgressSink* progress)
+      : request_(request), grid_(std::move(grid)), progress_(progress) {}
+
+  absl::StatusOr<proto::Report> Run();
+
+ private:
+  absl::Status Prepare();
+  absl::Status RunRow(const ReplayRow& row, proto::Run* run);
+  absl::StatusOr<TargetResult> RunReal(const ReplayRow& row, OpStream* stream, proto::Run* run);
+  absl::StatusOr<TargetResult> RunVirtual(const ReplayRow& row, OpStream* stream, proto::Run* run);
+  absl::StatusOr<VirtualProcess> ProcessFor(const ReplayRow& row, proto::Run* run) const;
+  bool IsPairedWithReal(const ReplayRow& row) const;
+  bool FitsInto(const Platform& platform) const;
+  HeapTargetOptions TargetOptions() const { return {facts_.slot_count, request_.touch == "full"}; }
+  std::function<void(uint64_t)> ProgressOfRow() const;
+
+  const ReplayRequest& request_;
+  ReplayGrid grid_;
+  ProgressSink* progress_;
+  OpStream::Facts facts_;
+  ProcessImage image_;
+  int row_number_ = 0;
+  // The newest real row of the heap and what its child held at the baseline.
+  const ReplayRow* real_row_ = nullptr;
+  ChildReport real_child_;
+};
+
+absl::StatusOr<proto::Report> Session::Run() {
+  if (absl::Status status = Prepare(); !status.ok()) return status;
+  proto::Report report;
+  for (const ReplayRow& row : grid_.rows) {
+    if (absl::Status status = RunRow(row, report.add_runs()); !status.ok()) return status;
+    ++row_number_;
+  }
+  for (const std::string& note : grid_.notes) report.add_notes(note);
+  return report;
+}
+
+absl::Status Session::Prepare() {
+  absl::StatusOr<OpStream::Facts> facts = OpStream::ReadFacts(request_.trace_path, request_.allow_cut_off);
+  if (!facts.ok()) return facts.status();
+  facts_ = *facts;
+  if (!request_.maps_path.empty()) {
+    absl::StatusOr<ProcessImage> image = ImageFromFile(request_.maps_path);
+    if (!image.ok()) return image.status();
+    image_ = *std::move(image);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::unique_ptr<OpStream>> stream = OpStream::Open(request_.trace_path, request_.allow_cut_off);
+  if (!stream.ok()) return stream.status();
+  image_ = ImageFromTrace((*stream)->header());
+  return absl::OkStatus();
+}
+
+absl::Status Session::RunRow(const ReplayRow& row, proto::Run* run) {
+  absl::StatusOr<std::unique_ptr<OpStream>> stream = OpStream::Open(request_.trace_path, request_.allow_cut_off);
+  if (!stream.ok()) return stream.status();
+  run->set_trace(request_.trace_path);
+  run->set_target(row.target);
+  if (row.strategy != nullptr) run->set_strategy(row.strategy->name);
+  run->set_world(row.world);
+  if (row.address_limit) run->mutable_limits()->set_address_bytes(*row.address_limit);
+  if (row.data_limit) run->mutable_limits()->set_data_bytes(*row.data_limit);
+  if (row.overcommit_mode) run->mutable_limits()->set_overcommit_mode(static_cast<uint32_t>(*row.overcommit_mode));
+  run->set_order(request_.order);
+  run->set_touch(request_.touch);
+  absl::StatusOr<TargetResult> result =
+      row.world == proto::REAL ? RunReal(row, stream->get(), run) : RunVirtual(row, stream->get(), run);
+  if (!result.ok()) return result.status();
+  REHEAP_CHECK_EQ(result->rejected_frees, 0);  // OpStream let only frees of live objects through
+  FillRun(*result, run);
+  return absl::OkStatus();
+}
+
+std::function<void(uint64_t)> Session::ProgressOfRow() const {
+  if (progress_ == nullptr) return nullptr;
+  const ReplayRow& row = grid_.rows[static_cast<size_t>(row_number_)];
+  std::string doing = absl::StrCat(row.strategy != nullptr ? row.strategy->name : row.target, ", ",
+                                   row.platform != nullptr ? row.platform->name : "this kernel");
+  const uint64_t before = static_cast<uint64_t>(row_number_) * facts_.event_count;
+  const uint64_t total = grid_.rows.size() * facts_.event_count;
+  return [this, doing = std::move(doing), before, total](uint64_t events) {
+    progress_->Progress(doing, before + events, total);
+  };
+}
+
+// Somebody else's mapping, before the heap starts.
+void SquatInThisProcess(AddrRange range) {
+  void* wanted = reinterpret_cast<void*>(range.start.value());
+  void* got = mmap(wanted, range.bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  REHEAP_CHECK(got == wanted);
+}
+
+absl::StatusOr<TargetResult> Session::RunReal(const ReplayRow& row, OpStream* stream, proto::Run* run) {
+  ChildPlan plan;
+  plan.measure_lookup = request_.measure_lookup && row.strategy != nullptr;
+  if (row.address_limit) plan.address_room_bytes = Room(*row.address_limit, image_.vsize_bytes);
+  if (row.data_limit) plan.data_room_bytes = Room(*row.data_limit, image_.data_bytes);
+  DirectMemory memory;
+  if (row.strategy != nullptr) {
+    plan.make_target = [this, &row, &memory](Os* os) {
+      for (AddrRange range : request_.squatters) SquatInThisProcess(range);
+      return MakeHeapTarget(*os, memory, *row.strategy, TargetOptions());
+    };
+  } else {
+    plan.exec_worker = true;
+    plan.slot_count = facts_.slot_count;
+    plan.touch_objects = request_.touch == "full";
+    const absl::string_view library = absl::StripPrefix(row.target, "malloc:");
+    if (library != "glibc") plan.preload = std::string(library);
+  }
+  absl::StatusOr<ChildReport> child = RunInChild(plan, stream, ProgressOfRow());
+  if (!child.ok()) return child.status();
+  run->set_platform("this kernel");
+  run->set_platform_basis("the running kernel");
+  run->set_image(image_.origin);
+  run->set_image_vsize_bytes(image_.vsize_bytes);
+  run->set_bookkeeping_vsize_bytes(child->baseline.vsize_bytes);
+  run->set_bookkeeping_rss_bytes(child->baseline.rss_anonymous_bytes);
+  run->set_peak_vma_count(child->final_mapping_count);
+  TargetResult result = child->result;
+  // With touching, the CPU time would be mostly page faults of the objects: not the allocator's.
+  if (request_.touch != "none") result.cpu_ns = 0;
+  if (row.strategy != nullptr) {
+    real_row_ = &row;
+    real_child_ = *std::move(child);
+  }
+  return result;
+}
+
+bool Session::IsPairedWithReal(const ReplayRow& row) const {
+  return real_row_ != nullptr && real_row_->strategy == row.strategy && real_row_->address_limit == row.address_limit &&
+         real_row_->data_limit == row.data_limit && !row.overcommit_mode && request_.maps_path.empty() &&
+         row.platform->basis == Basis::kComparableWithRunningKernel;
+}
+
+bool Session::FitsInto(const Platform& platform) const {
+  return std::all_of(image_.mappings.begin(), image_.mappings.end(), [&platform](const ImageMapping& mapping) {
+    return mapping.end.value() <= platform.machine.user_end;
+  });
+}
+
+absl::StatusOr<VirtualProcess> Session::ProcessFor(const ReplayRow& row, proto::Run* run) const {
+  VirtualProcess process;
+  process.platform = row.platform;
+  process.limits.address_bytes = row.address_limit;
+  process.limits.data_bytes = row.data_limit;
+  if (row.overcommit_mode) process.limits.overcommit = static_cast<OvercommitMode>(*row.overcommit_mode);
+  run->set_platform_basis(row.platform->basis == Basis::kComparableWithRunningKernel
+                              ? "rules compared with a running kernel"
+                              : "from source, not measured");
+  if (IsPairedWithReal(row)) {
+    absl::StatusOr<std::vector<ImageMapping>> mappings = ParseMaps(real_child_.baseline_maps, "the replay child");
+    REHEAP_CHECK(mappings.ok());
+    process.image = *std::move(mappings);
+    process.image_bss_for_tables = false;  // that BSS is the replayer's
+    absl::StatusOr<HostSwitches> switches = ProbeHost();
+    if (!switches.ok()) return switches.status();
+    process.switches = *switches;
+    if (row.address_limit) {
+      process.limits.address_bytes =
+          real_child_.baseline.vsize_bytes + Room(*row.address_limit, image_.vsize_bytes);
+    }
+    if (row.data_limit) {
+      process.limits.data_bytes = real_child_.baseline_data_bytes + Room(*row.data_limit, image_.data_bytes);
+    }
+    run->set_platform_basis("switches probed from the running kernel");
+    run->set_image("replay child");
+    return process;
+  }
+  // A maps file was asked for; the trace's own mappings are those of a linux process of one word size.
+  if (!request_.maps_path.empty() || (row.platform->basis == Basis::kComparableWithRunningKernel && FitsInto(*row.platform))) {
+    process.image = image_.mappings;
+  }
+  run->set_image(process.image.empty() ? "platform" : image_.origin);
+  return process;
+}
+
+absl::StatusOr<TargetResult> Session::RunVirtual(const ReplayRow& row, OpStream* stream, proto::Run* run) {
+  run->set_platform(row.platform->name);
+  absl::StatusOr<VirtualProcess> process = ProcessFor(row, run);
+  if (!process.ok()) return process.status();
+  VirtualOs os(*process);
+  ShadowMemory memory(&os);
+  if (!IsPairedWithReal(row)) {  // else they are in the child's mappings already
+    for (AddrRange range : request_.squatters) os.Squat(range);
+  }
+  const OsUsage image = os.Usage();
+  run->set_image_vsize_bytes(run->image() == "replay child" ? image_.vsize_bytes : image.vsize_bytes);
+  run->set_image_rss_bytes(image.rss_anonymous_bytes);
+
+  const std::unique_ptr<ReplayTarget> target =
+      MakeHeapTarget(os, memory, *row.strategy, TargetOptions());
+  const std::function<void(uint64_t)> progress = ProgressOfRow();
+  std::vector<ReplayOp> ops(kOpsPerBatch);
+  bool alive = target->Start();
+  for (uint64_t fed = 0; alive;) {
+    absl::StatusOr<size_t> n = stream->Next(ops.data(), ops.size());
+    if (!n.ok()) return n.status();
+    if (*n == 0) break;
+    alive = target->Apply(ops.data(), *n) == *n;
+    fed += *n;
+    if (progress) progress(fed);
+  }
+  target->Finish();
+  return target->result();
+}
+
+}  // namespace
+
+absl::StatusOr<proto::Report> RunReplays(const ReplayRequest& request, ProgressSink* progress) {
+  absl::StatusOr<ReplayGrid> grid = ResolveGrid(request);
+  if (!grid.ok()) return grid.status();
+  return Session(request, *std::move(grid), progress).Run();
+}
+
+}  // namespace reheap

@@ -1,0 +1,119 @@
+#include "sim/replay/run_result.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace reheap {
+namespace {
+
+proto::Outcome OutcomeOf(TargetOutcome outcome) {
+  switch (outcome) {
+    case TargetOutcome::kSurvived: return proto::SURVIVED;
+    case TargetOutcome::kStartupAbort: return proto::STARTUP_ABORT;
+    case TargetOutcome::kLateAbort: return proto::LATE_ABORT;
+    case TargetOutcome::kCatchableError: return proto::CATCHABLE_ERROR;
+  }
+  return proto::OUTCOME_UNSPECIFIED;
+}
+
+std::string Sentence(const Refusal& refusal) {
+  std::string text = absl::StrFormat("%s: %s of %d bytes", RuleName(refusal.rule), OsOperationName(refusal.operation),
+                                     refusal.asked_bytes);
+  if (refusal.wanted) absl::StrAppendFormat(&text, " at 0x%x", refusal.wanted.value());
+  if (refusal.rule == Rule::kAddressTaken) {
+    absl::StrAppend(&text, ": somebody is there");
+    if (refusal.obtained) absl::StrAppendFormat(&text, ", the OS offers 0x%x instead", refusal.obtained.value());
+    return text;
+  }
+  absl::StrAppend(&text, " refused");
+  if (refusal.allowed_bytes != 0) {
+    absl::StrAppendFormat(&text, ": %d of %d bytes in use", refusal.in_use_bytes, refusal.allowed_bytes);
+  }
+  if (refusal.os_error != 0) absl::StrAppendFormat(&text, " (error %d)", refusal.os_error);
+  return text;
+}
+
+void FillRefusal(const TargetResult& result, proto::Run* run) {
+  if (!result.refused) return;
+  const Refusal& from = result.refusal;
+  proto::Refusal* to = run->mutable_refusal();
+  to->set_rule(RuleName(from.rule));
+  to->set_operation(OsOperationName(from.operation));
+  to->set_asked_bytes(from.asked_bytes);
+  to->set_in_use_bytes(from.in_use_bytes);
+  to->set_allowed_bytes(from.allowed_bytes);
+  to->set_os_error(from.os_error);
+  to->set_wanted_address(from.wanted.value());
+  to->set_obtained_address(from.obtained.value());
+  to->set_message(Sentence(from));
+  if (result.outcome != TargetOutcome::kStartupAbort) to->set_event(result.refusal_event);
+}
+
+void FillTimeline(const MetricSink& metrics, proto::Run* run) {
+  for (int i = 0; i < metrics.point_count(); ++i) {
+    const MetricSink::Point& from = metrics.point(i);
+    proto::TimelinePoint* to = run->add_timeline();
+    to->set_event(from.event);
+    to->set_live_bytes(from.live_bytes);
+    to->set_rss_bytes(from.rss_bytes);
+    to->set_vsize_bytes(from.vsize_bytes);
+    to->set_commit_bytes(from.commit_bytes);
+  }
+}
+
+void FillProvenance(proto::Run* run) {
+  const bool real = run->world() == proto::REAL;
+  const auto add = [run](const char* metric, proto::Provenance provenance) {
+    proto::MetricProvenance* entry = run->add_provenance();
+    entry->set_metric(metric);
+    entry->set_provenance(provenance);
+  };
+  const proto::Provenance by_world = real ? proto::MEASURED : proto::MODELLED;
+  add("outcome", by_world);
+  add("peak_rss_bytes", by_world);
+  add("peak_vsize_bytes", by_world);
+  add("peak_vma_count", by_world);
+  if (!real) add("peak_commit_bytes", proto::MODELLED);
+  // Counts of the allocator's own doing, in whichever world.
+  add("peak_live_bytes", proto::MODELLED);
+  if (run->has_page_map()) {
+    add("page_map", proto::MODELLED);
+    if (run->page_map().lookup_ns() > 0) add("page_map.lookup_ns", proto::MEASURED);
+  }
+  if (run->replay_ns_per_event() > 0) add("replay_ns_per_event", proto::MEASURED);
+}
+
+}  // namespace
+
+void FillRun(const TargetResult& result, proto::Run* run) {
+  run->set_outcome(OutcomeOf(result.outcome));
+  FillRefusal(result, run);
+  run->set_events(result.events);
+  run->set_failed_allocations(result.failed_allocations);
+  run->set_peak_live_bytes(result.peak_live_bytes);
+  const OsUsage& peak = result.metrics.peak();
+  run->set_peak_rss_bytes(peak.rss_anonymous_bytes);
+  run->set_peak_vsize_bytes(peak.vsize_bytes);
+  run->set_peak_commit_bytes(peak.commit_bytes);
+  if (peak.mapping_count != 0) run->set_peak_vma_count(peak.mapping_count);
+  run->set_os_calls(result.os_calls);
+  if (result.loads_per_lookup != 0) {
+    proto::PageMapResult* map = run->mutable_page_map();
+    map->set_kind(PageMapKindName(result.page_map_kind));
+    map->set_reserved_bytes(result.page_map_reserved_bytes);
+    map->set_resident_bytes(result.page_map_resident_bytes);
+    map->set_loads_per_lookup(static_cast<uint32_t>(result.loads_per_lookup));
+    map->set_lookup_ns(result.lookup_ns);
+    map->set_baseline_ns(result.baseline_ns);
+  }
+  if (result.cpu_ns != 0 && result.events != 0) {
+    run->set_replay_ns_per_event(static_cast<double>(result.cpu_ns) / static_cast<double>(result.events));
+  }
+  if (result.refused) run->set_mapped_at_failure_bytes(result.metrics.last().vsize_bytes);
+  FillTimeline(result.metrics, run);
+  FillProvenance(run);
+}
+
+}  // namespace reheap

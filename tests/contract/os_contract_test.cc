@@ -1,0 +1,405 @@
+// The contract of alloc/os.h, one source for every world: RealOs on the running kernel, VirtualOs on each platform.
+//
+// The environment chooses the world (REHEAP_WORLD = "real", also when it is not set, or a platform's name). Expectations differ between
+// worlds only where the contract leaves them open, and then by the platform's data.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "alloc/memory.h"
+#include "alloc/os.h"
+#include "alloc/real_os.h"
+#include "sim/os/platform_catalog.h"
+#include "sim/os/shadow_memory.h"
+#include "sim/os/virtual_os.h"
+
+namespace reheap {
+namespace {
+
+std::string WorldFromEnvironment() {
+  const char* world = std::getenv("REHEAP_WORLD");
+  return world == nullptr ? "real" : world;
+}
+const std::string kWorld = WorldFromEnvironment();
+const bool kReal = kWorld == "real";
+
+// A process of the world under test: its Os, and a way to its memory.
+class World {
+ public:
+  explicit World(std::optional<uint64_t> address_limit_bytes = std::nullopt) {
+    if (kReal) {
+      os_ = std::make_unique<RealOs>();
+      return;
+    }
+    VirtualProcess process;
+    process.platform = Platforms().Find(kWorld);
+    EXPECT_NE(process.platform, nullptr) << kWorld;
+    process.limits.address_bytes = address_limit_bytes;
+    auto os = std::make_unique<VirtualOs>(process);
+    virtual_os_ = os.get();
+    shadow_ = std::make_unique<ShadowMemory>(virtual_os_);
+    os_ = std::move(os);
+  }
+  Os& os() { return *os_; }
+  VirtualOs* virtual_os() { return virtual_os_; }  // null in the real world
+  uint64_t Read(Addr a) {
+    return shadow_ == nullptr ? DirectMemory().Read<uint64_t>(a) : shadow_->Read<uint64_t>(a);
+  }
+  void Write(Addr a, uint64_t value) {
+    if (shadow_ == nullptr) {
+      const_cast<volatile uint64_t&>(DirectMemory().Write<uint64_t>(a)) = value;
+    } else {
+      shadow_->Write<uint64_t>(a) = value;
+    }
+  }
+  bool MovesTakenHints() const {
+    return kReal || virtual_os_->platform().placement.hint != HintRule::kExactOrRefused;
+  }
+  bool EnforcesAddressLimit() const {
+    return kReal || virtual_os_->platform().limits.address != AddressLimitRule::kNotEnforced;
+  }
+  bool DropsOnDiscard() const {
+    return kReal || virtual_os_->platform().mappings.discard == DiscardRule::kDroppedAtOnce;
+  }
+
+ private:
+  std::unique_ptr<Os> os_;
+  VirtualOs* virtual_os_ = nullptr;
+  std::unique_ptr<ShadowMemory> shadow_;  // before os_ goes, so declared after it
+};
+
+// Runs `body` in a process with an address limit of `room_bytes` beyond what it has.
+void UnderAddressLimit(uint64_t room_bytes, const std::function<void(World&)>& body) {
+  if (!kReal) {
+    World unlimited;
+    World world(unlimited.os().Usage().vsize_bytes + room_bytes);
+    body(world);
+    return;
+  }
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    World world;
+    rlimit limit;
+    getrlimit(RLIMIT_AS, &limit);
+    limit.rlim_cur = world.os().Usage().vsize_bytes + room_bytes;
+    setrlimit(RLIMIT_AS, &limit);
+    body(world);
+    std::fflush(nullptr);
+    _exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "the child with the limit failed, see above";
+}
+
+class OsContractTest : public testing::Test {
+ protected:
+  // Free in every world, 32-bit ones too, and a multiple of every granularity.
+  Addr hint() {
+    const bool wide = kReal || world_.virtual_os()->platform().machine.word_bits == 64;
+    return wide ? Addr(0xf800000000) : Addr(0x60000000);
+  }
+  Os& os() { return world_.os(); }
+  uint64_t page() { return os().os_page_bytes(); }
+  AddrRange Reserve(uint64_t bytes) {
+    const auto got = os().Reserve(bytes, Addr());
+    EXPECT_TRUE(got.ok());
+    return got.value();
+  }
+  // The real world is one process for all tests: what a test maps at hint() must not be there for the next.
+  void TearDown() override {
+    if (kReal) {
+      EXPECT_TRUE(os().Release({hint(), kMiB}).ok());
+    }
+  }
+  World world_;
+};
+using OsContractDeathTest = OsContractTest;
+
+// ---- None -> Reserved ----
+
+TEST_F(OsContractTest, ReserveGivesWhatWasAskedOnGranules) {
+  const AddrRange a = Reserve(5 * page()), b = Reserve(5 * page());
+  EXPECT_EQ(a.bytes, 5 * page());
+  EXPECT_EQ(a.start.value() % os().granularity_bytes(), 0u);
+  EXPECT_EQ(b.start.value() % os().granularity_bytes(), 0u);
+  EXPECT_FALSE(a.Overlaps(b));
+}
+
+TEST_F(OsContractTest, ReserveFollowsAFreeHint) {
+  const auto got = os().Reserve(kMiB, hint());
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(got.value(), (AddrRange{hint(), kMiB}));
+}
+
+TEST_F(OsContractTest, ReserveNeverLandsOnSomebodyForAHint) {
+  const auto first = os().Reserve(kMiB, hint());
+  ASSERT_TRUE(first.ok());
+  const auto second = os().Reserve(kMiB, hint());
+  ASSERT_TRUE(second.ok());
+  EXPECT_FALSE(first.value().Overlaps(second.value()));
+}
+
+TEST_F(OsContractTest, ReserveCostsAddressSpaceAndNoMemory) {
+  const OsUsage before = os().Usage();
+  const AddrRange range = Reserve(kMiB);
+  const OsUsage reserved = os().Usage();
+  EXPECT_EQ(reserved.vsize_bytes - before.vsize_bytes, kMiB);
+  EXPECT_EQ(reserved.rss_anonymous_bytes, before.rss_anonymous_bytes);
+  EXPECT_EQ(reserved.commit_bytes, before.commit_bytes);
+  ASSERT_TRUE(os().Release(range).ok());
+  EXPECT_EQ(os().Usage().vsize_bytes, before.vsize_bytes);
+}
+
+TEST_F(OsContractDeathTest, ReservedMemoryFaults) {
+  const AddrRange range = Reserve(kMiB);
+  EXPECT_DEATH(world_.Write(range.start, 1), "");
+  EXPECT_DEATH(world_.Read(range.start), "");
+}
+
+// ---- Reserved -> Ready ----
+
+TEST_F(OsContractTest, CommitMakesZeroedUsableMemoryByEitherMethod) {
+  for (const CommitMethod method : {CommitMethod::kMapFixed, CommitMethod::kProtect}) {
+    const AddrRange range = Reserve(16 * page());
+    ASSERT_TRUE(os().Commit({range.start + 4 * page(), 4 * page()}, Access::kReadWrite, method).ok());
+    for (uint64_t i = 4; i < 8; ++i) {
+      const Addr a = range.start + i * page();
+      EXPECT_EQ(world_.Read(a), 0u);
+      world_.Write(a, i);
+      EXPECT_EQ(world_.Read(a), i);
+    }
+    EXPECT_TRUE(os().Release(range).ok());
+  }
+}
+
+TEST_F(OsContractTest, CommitChangesNoAddressSpace) {
+  const AddrRange range = Reserve(kMiB);
+  const OsUsage before = os().Usage();
+  ASSERT_TRUE(os().Commit(range, Access::kReadWriteExecute, CommitMethod::kMapFixed).ok());
+  const OsUsage after = os().Usage();
+  EXPECT_EQ(after.vsize_bytes, before.vsize_bytes);
+  EXPECT_EQ(after.rss_anonymous_bytes, before.rss_anonymous_bytes);
+}
+
+TEST_F(OsContractDeathTest, CommitReachesNoFurtherThanAsked) {
+  const AddrRange range = Reserve(16 * page());
+  ASSERT_TRUE(os().Commit({range.start, page()}, Access::kReadWrite, CommitMethod::kProtect).ok());
+  world_.Write(range.start, 1);
+  EXPECT_DEATH(world_.Write(range.start + page(), 1), "");
+}
+
+TEST_F(OsContractTest, OnlyWrittenPagesAreResident) {
+  const AddrRange range = os().MapReady(64 * page(), Access::kReadWrite).value();
+  (void)os().Usage();
+  const uint64_t before = os().Usage().rss_anonymous_bytes;
+  for (uint64_t i = 0; i < 64; ++i) (void)world_.Read(range.start + i * page());
+  const uint64_t after_reads = os().Usage().rss_anonymous_bytes;
+  for (uint64_t i = 0; i < 64; i += 4) world_.Write(range.start + i * page(), i);
+  const uint64_t after_writes = os().Usage().rss_anonymous_bytes;
+  for (uint64_t i = 0; i < 64; i += 4) world_.Write(range.start + i * page() + 8, i);
+  const uint64_t after_rewrites = os().Usage().rss_anonymous_bytes;
+  EXPECT_EQ(after_reads - before, 0u);
+  EXPECT_EQ(after_writes - before, 16 * page());
+  EXPECT_EQ(after_rewrites, after_writes);
+}
+
+// ---- None -> Ready ----
+
+TEST_F(OsContractTest, MapReadyIsZeroedAndUsable) {
+  const auto got = os().MapReady(4 * page(), Access::kReadWrite);
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(world_.Read(got.value().start + 3 * page()), 0u);
+  world_.Write(got.value().start, 7);
+  EXPECT_EQ(world_.Read(got.value().start), 7u);
+}
+
+TEST_F(OsContractTest, MapReadyAtIsExact) {
+  ASSERT_TRUE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
+  world_.Write(hint() + kMiB - 8, 7);
+  EXPECT_EQ(world_.Read(hint() + kMiB - 8), 7u);
+}
+
+TEST_F(OsContractTest, MapReadyAtNamesBothAddressesOfAConflictAndLeavesNothing) {
+  ASSERT_TRUE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
+  world_.Write(hint(), 7);
+  const uint64_t before = os().Usage().vsize_bytes;
+  const auto refused = os().MapReadyAt({hint(), kMiB}, Access::kReadWrite);
+  const uint64_t after = os().Usage().vsize_bytes;
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.refusal().rule, Rule::kAddressTaken);
+  EXPECT_EQ(refused.refusal().operation, OsOperation::kMapReadyAt);
+  EXPECT_EQ(refused.refusal().asked_bytes, kMiB);
+  EXPECT_EQ(refused.refusal().wanted, hint());
+  EXPECT_EQ(static_cast<bool>(refused.refusal().obtained), world_.MovesTakenHints());
+  EXPECT_NE(refused.refusal().obtained, hint());
+  EXPECT_EQ(after, before);
+  EXPECT_EQ(world_.Read(hint()), 7u);
+}
+
+// ---- Ready -> Prepared -> Ready ----
+
+TEST_F(OsContractTest, DiscardedPagesAreZeroWhenReused) {
+  const AddrRange range = os().MapReady(8 * page(), Access::kReadWrite).value();
+  for (uint64_t i = 0; i < 8; ++i) world_.Write(range.start + i * page(), 1 + i);
+  const OsUsage before = os().Usage();
+  const AddrRange middle{range.start + 2 * page(), 4 * page()};
+  ASSERT_TRUE(os().Discard(middle).ok());
+  const OsUsage after = os().Usage();
+  EXPECT_EQ(after.vsize_bytes, before.vsize_bytes);
+  EXPECT_EQ(before.rss_anonymous_bytes - after.rss_anonymous_bytes, world_.DropsOnDiscard() ? 4 * page() : 0);
+  ASSERT_TRUE(os().Reuse(middle).ok());
+  for (uint64_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(world_.Read(range.start + i * page()), i >= 2 && i < 6 ? 0 : 1 + i) << i;
+  }
+}
+
+// ---- Ready -> Reserved ----
+
+TEST_F(OsContractDeathTest, DecommittedMemoryFaultsAndComesBackZeroed) {
+  const AddrRange range = Reserve(16 * page());
+  ASSERT_TRUE(os().Commit(range, Access::kReadWrite, CommitMethod::kMapFixed).ok());
+  world_.Write(range.start, 7);
+  const OsUsage ready = os().Usage();
+  ASSERT_TRUE(os().Decommit(range).ok());
+  const OsUsage reserved = os().Usage();
+  EXPECT_EQ(reserved.vsize_bytes, ready.vsize_bytes);
+  EXPECT_EQ(ready.rss_anonymous_bytes - reserved.rss_anonymous_bytes, page());
+  EXPECT_DEATH(world_.Read(range.start), "");
+  ASSERT_TRUE(os().Commit(range, Access::kReadWrite, CommitMethod::kProtect).ok());
+  EXPECT_EQ(world_.Read(range.start), 0u);
+}
+
+// ---- any -> None ----
+
+TEST_F(OsContractDeathTest, ReleasedMemoryIsGone) {
+  const AddrRange range = os().MapReady(16 * page(), Access::kReadWrite, hint()).value();
+  world_.Write(range.start, 7);
+  ASSERT_TRUE(os().Release(range).ok());
+  EXPECT_DEATH(world_.Read(range.start), "");
+  // The place is free again, and zero for who comes next.
+  ASSERT_TRUE(os().MapReadyAt(range, Access::kReadWrite).ok());
+  EXPECT_EQ(world_.Read(range.start), 0u);
+}
+
+TEST_F(OsContractTest, PartOfAReservationIsReleasedUnlessReleaseIsWhole) {
+  const AddrRange range = Reserve(16 * page());
+  const uint64_t before = os().Usage().vsize_bytes;
+  const auto released = os().Release({range.start + 4 * page(), 4 * page()});
+  const uint64_t after = os().Usage().vsize_bytes;
+  EXPECT_EQ(released.ok(), !os().release_is_whole());
+  EXPECT_EQ(before - after, os().release_is_whole() ? 0 : 4 * page());
+  if (!released.ok()) {
+    EXPECT_NE(released.refusal().os_error, 0);
+  }
+}
+
+// ---- refusals under a limit ----
+
+TEST_F(OsContractTest, ReserveBeyondTheAddressLimitIsRefusedAndChangesNothing) {
+  UnderAddressLimit(64 * kMiB, [](World& world) {
+    const uint64_t before = world.os().Usage().vsize_bytes;
+    const auto got = world.os().Reserve(64 * kMiB + world.os().os_page_bytes(), Addr());
+    const uint64_t after = world.os().Usage().vsize_bytes;
+    if (!world.EnforcesAddressLimit()) {
+      EXPECT_TRUE(got.ok());
+      return;
+    }
+    ASSERT_FALSE(got.ok());
+    EXPECT_EQ(got.refusal().rule, kReal ? Rule::kUnknown : Rule::kAddressLimit);
+    EXPECT_EQ(got.refusal().os_error, 12);  // ENOMEM
+    EXPECT_EQ(got.refusal().asked_bytes, 64 * kMiB + world.os().os_page_bytes());
+    EXPECT_EQ(got.refusal().operation, OsOperation::kReserve);
+    if (!kReal) {
+      EXPECT_EQ(got.refusal().in_use_bytes, before);
+      EXPECT_EQ(got.refusal().allowed_bytes, before + 64 * kMiB);
+    }
+    EXPECT_EQ(after, before);
+  });
+}
+
+TEST_F(OsContractTest, ReserveUpToTheAddressLimitIsGranted) {
+  UnderAddressLimit(64 * kMiB, [](World& world) {
+    EXPECT_TRUE(world.os().Reserve(64 * kMiB, Addr()).ok());
+    const auto more = world.os().MapReady(world.os().os_page_bytes(), Access::kReadWrite);
+    EXPECT_EQ(more.ok(), !world.EnforcesAddressLimit());
+  });
+}
+
+TEST_F(OsContractTest, CommitByProtectionNeedsNoAddressSpace) {
+  UnderAddressLimit(64 * kMiB, [](World& world) {
+    const auto range = world.os().Reserve(64 * kMiB, Addr());
+    ASSERT_TRUE(range.ok());
+    EXPECT_TRUE(world.os().Commit(range.value(), Access::kReadWrite, CommitMethod::kProtect).ok());
+  });
+}
+
+// ---- counters and observer ----
+
+TEST_F(OsContractTest, EachRequestIsCountedRefusedOnesToo) {
+  const AddrRange range = Reserve(16 * page());
+  ASSERT_TRUE(os().Commit(range, Access::kReadWrite, CommitMethod::kMapFixed).ok());
+  ASSERT_TRUE(os().Discard(range).ok());
+  ASSERT_TRUE(os().Reuse(range).ok());
+  ASSERT_TRUE(os().Decommit(range).ok());
+  ASSERT_TRUE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
+  ASSERT_FALSE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
+  ASSERT_TRUE(os().Release(range).ok());
+  EXPECT_EQ(os().calls(OsOperation::kReserve), 1u);
+  EXPECT_EQ(os().calls(OsOperation::kCommit), 1u);
+  EXPECT_EQ(os().calls(OsOperation::kMapReady), 0u);
+  EXPECT_EQ(os().calls(OsOperation::kMapReadyAt), 2u);
+  EXPECT_EQ(os().total_calls(), 8u);
+}
+
+class Recorder final : public Os::Observer {
+ public:
+  void BeforeRequest(OsOperation operation, AddrRange range) override {
+    seen.push_back(std::string("before ") + OsOperationName(operation) + " " + std::to_string(range.bytes));
+  }
+  void AfterRequest(OsOperation operation, AddrRange, const Refusal* refusal) override {
+    seen.push_back(std::string("after ") + OsOperationName(operation) +
+                   (refusal == nullptr ? " done" : std::string(" ") + RuleName(refusal->rule)));
+  }
+  std::vector<std::string> seen;
+};
+
+TEST_F(OsContractTest, ObserverIsToldBeforeAndAfter) {
+  Recorder recorder;
+  os().set_observer(&recorder);
+  ASSERT_TRUE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
+  ASSERT_FALSE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
+  os().set_observer(nullptr);
+  ASSERT_TRUE(os().Release({hint(), kMiB}).ok());
+  EXPECT_EQ(recorder.seen, (std::vector<std::string>{"before map at 1048576", "after map at done",
+                                                     "before map at 1048576", "after map at address taken"}));
+}
+
+TEST_F(OsContractTest, ImageBssIsGivenOnceAndReady) {
+  const uint64_t before = os().Usage().vsize_bytes;
+  const auto bss = os().TakeImageBss(2 * page());
+  if (bss) {
+    EXPECT_EQ(bss->bytes, 2 * page());
+    EXPECT_EQ(bss->end(), os().image_end());
+    world_.Write(bss->start, 7);
+    EXPECT_EQ(world_.Read(bss->start), 7u);
+  }
+  EXPECT_EQ(bss.has_value(), !kReal);
+  EXPECT_EQ(os().TakeImageBss(page()), std::nullopt);
+  EXPECT_EQ(os().Usage().vsize_bytes, before);
+}
+
+}  // namespace
+}  // namespace reheap
