@@ -142,6 +142,8 @@ TEST(FlatPageMapDeathTest, APageOutsideTheHeapIsOurMistake) {
   ASSERT_TRUE(map.Init({.os = &os, .strategy = &strategy, .heap_range = {kHeap, kMiB}, .table = {}}).ok());
   EXPECT_DEATH((void)map.Prepare(PageId::Containing(kHeap + kMiB, kShift), PageCount(1)), "CHECK failed");
   EXPECT_DEATH(map.Set(PageId(1), PageCount(1), SpanRef(64)), "CHECK failed");
+  const PageId first = PageId::Containing(kHeap, kShift);
+  EXPECT_DEATH(map.Set(first, PageCount(~uint64_t{0}), SpanRef(64)), "CHECK failed");
 }
 
 }  // namespace

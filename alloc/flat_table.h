@@ -87,9 +87,9 @@ class FlatTable {
  private:
   uint64_t EndIndex(PageId page, PageCount count) const {
     REHEAP_CHECK_GE(page.value(), first_page_);
-    const uint64_t end = page.value() - first_page_ + count.value();
-    REHEAP_CHECK_LE(end, entries_);
-    return end;
+    REHEAP_CHECK_LE(count.value(), entries_);
+    REHEAP_CHECK_LE(page.value() - first_page_, entries_ - count.value());
+    return page.value() - first_page_ + count.value();
   }
 
   // What a lookup reads comes first: one cache line.

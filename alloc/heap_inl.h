@@ -132,7 +132,7 @@ Addr Heap<M, PageMapT>::MallocLarge(uint64_t bytes, uint64_t alignment) {
 template <Memory M, template <class> class PageMapT>
 Addr Heap<M, PageMapT>::MallocRefill(Addr cache, int size_class) {
   const SizeClass& shape = classes_[size_class];
-  RaiseLimit(*memory_, cache, size_class, shape.object_bytes, shape.objects_to_move);
+  RaiseLimit(*memory_, cache, size_class, shape.objects_to_move);
   const CacheClass c = memory_->template Read<CacheClass>(ClassAddr(cache, size_class));
   const uint32_t wanted = std::min(c.limit(), shape.objects_to_move);
   const OsResult<uint32_t> got = central_[size_class].Take(c.begin, wanted);
@@ -160,7 +160,7 @@ void Heap<M, PageMapT>::Flush(Addr cache, int size_class, uint32_t count) {
 template <Memory M, template <class> class PageMapT>
 FreeError Heap<M, PageMapT>::FreeIntoFull(Addr cache, int size_class, Addr object, uint64_t mark) {
   const SizeClass& shape = classes_[size_class];
-  if (!RaiseLimit(*memory_, cache, size_class, shape.object_bytes, shape.objects_to_move)) {
+  if (!RaiseLimit(*memory_, cache, size_class, shape.objects_to_move)) {
     const uint32_t length = memory_->template Read<CacheClass>(ClassAddr(cache, size_class)).length();
     Flush(cache, size_class, std::min(length, shape.objects_to_move));
   }
@@ -336,13 +336,11 @@ HeapStats Heap<M, PageMapT>::RecountSlow() const {
 
 template <Memory M, template <class> class PageMapT>
 void Heap<M, PageMapT>::CheckCache(Addr cache) const {
-  uint64_t limit_bytes = 0;
   for (int n = 1; n < classes_.count(); ++n) {
     const CacheClass c = memory_->template Read<CacheClass>(ClassAddr(cache, n));
     REHEAP_CHECK_LE(c.begin.value(), c.top.value());
     REHEAP_CHECK_LE(c.top.value(), c.end.value());
     REHEAP_CHECK_LE(c.end.value(), c.most_end.value());
-    limit_bytes += uint64_t{c.limit()} * classes_[n].object_bytes;
     for (Addr at = c.begin; at < c.top; at = at + sizeof(CacheSlot)) {
       const CacheSlot slot = memory_->template Read<CacheSlot>(at);
       const Place place = Find(slot.object);
@@ -351,7 +349,6 @@ void Heap<M, PageMapT>::CheckCache(Addr cache) const {
       REHEAP_CHECK_EQ(memory_->template Read<Span>(place.span).size_class, n);
     }
   }
-  REHEAP_CHECK_EQ(limit_bytes, memory_->template Read<CacheHeader>(cache).limit_bytes);
 }
 
 template <Memory M, template <class> class PageMapT>

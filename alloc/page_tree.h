@@ -58,8 +58,8 @@ class PageTree {
 
   // A refusal leaves the nodes made so far, for the next attempt.
   OsResult<Done> Prepare(PageId page, PageCount count) {
+    if (!Reaches(page, count)) return BeyondReach({page.start(page_shift_), count.bytes(page_shift_)});
     const uint64_t end = page.value() + count.value();
-    if (end > PageLimit()) return BeyondReach({page.start(page_shift_), count.bytes(page_shift_)});
     for (uint64_t p = page.value(); p < end; p = NextLeaf(p)) {
       const OsResult<Done> made = MakePath(p);
       if (!made.ok()) return made;
@@ -70,8 +70,8 @@ class PageTree {
   // Preconditions: Prepare succeeded for the pages; the span fits an entry.
   void Set(PageId page, PageCount count, SpanRef span) {
     REHEAP_CHECK_LE(span.value(), std::numeric_limits<Entry>::max());
+    REHEAP_CHECK(Reaches(page, count));
     const uint64_t end = page.value() + count.value();
-    REHEAP_CHECK_LE(end, PageLimit());
     for (uint64_t p = page.value(); p < end; p = NextLeaf(p)) {
       const Addr leaf = LeafOf(p);
       REHEAP_CHECK_NE(leaf.value(), 0);
@@ -116,6 +116,9 @@ class PageTree {
     return level == 0 ? index : index & ((uint64_t{1} << shape_.bits(level)) - 1);
   }
   REHEAP_PAGE_MAP_INLINE uint64_t PageLimit() const { return uint64_t{1} << (ShiftAt(0) + shape_.bits(0)); }
+  bool Reaches(PageId page, PageCount count) const {
+    return count.value() <= PageLimit() && page.value() <= PageLimit() - count.value();
+  }
   uint64_t NextLeaf(uint64_t page) const {
     const uint64_t leaf_pages = uint64_t{1} << shape_.bits(kLeaf);
     return RoundDown(page, leaf_pages) + leaf_pages;

@@ -131,6 +131,8 @@ TYPED_TEST(PageTreeTest, PagesBeyondItsReachAreRefused) {
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.refusal().rule, Rule::kOutOfUserRange);
   EXPECT_EQ(result.refusal().asked_bytes, 2 * 4096u);
+  EXPECT_FALSE(this->map_.Prepare(PageId(~uint64_t{0}), PageCount(1)).ok());
+  EXPECT_FALSE(this->map_.Prepare(PageId(1), PageCount(~uint64_t{0})).ok());
 }
 
 TEST(Radix2PageMapTest, ALeafAboveFourGibibytesIsRefusedAndGivenBack) {

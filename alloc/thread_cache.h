@@ -2,14 +2,15 @@
 //
 // A cache is a record in metadata memory, named by its address:
 //
-//   [ CacheHeader 64 B | CacheClass 32 B x classes | slots of class 1 | slots of class 2 | ... ]   kCacheBytes
+//   [ CacheClass 32 B x classes | slots of class 1 | slots of class 2 | ... ]   kCacheBytes
 //
 // A slot says where a free object is and which bit to set when it is handed out, so that the hot path needs no
 // span: pop a slot, set a bit; on free find the bit through the page map, clear it, push a slot.
 //
-// How many objects a class may hold (`limit`) starts at 1 and grows by one at each visit to the central list until it
-// is a batch, then by a batch: a thread that frees ten objects keeps ten. The sum of limit x object size stays within
-// kMostCachedBytes; so the bytes held need no counting on the hot path.
+// How many objects a class may hold (`limit`) starts at none and grows by one at each visit to the central list until
+// it is a batch, then by a batch, up to the class's capacity: a thread that frees ten objects keeps ten. Capacities
+// alone bound what a cache can hold, at 2.3 MiB with heap pages of 4 KiB and 2.6 MiB with 8 (kMostCachedBytes), so the
+// hot path counts no bytes.
 //
 // Ownership: RecordPool holds the memory. Threads: a cache belongs to one thread at a time. Limits: a class has at
 // most CacheLayout::capacity slots.
@@ -56,20 +57,14 @@ struct CacheClass {
 };
 static_assert(sizeof(CacheClass) == 32);
 
-struct CacheHeader {
-  uint64_t limit_bytes;  // sum of limit x object bytes
-  uint64_t unused[7];
-};
-static_assert(sizeof(CacheHeader) == 64);
-
 // 64 KiB: two caches in a 128 KiB chunk, about 4,000 slots, of which only those in use become resident.
 inline constexpr uint64_t kCacheBytes = 64 * kKiB;
-// Go 2011's MaxMCacheSize (runtime/malloc.h of 1e063b32c: 2 << 20).
-inline constexpr uint64_t kMostCachedBytes = 2 * kMiB;
+// Go of 2011 allowed 2 MiB (runtime/malloc.h of 1e063b32c, MaxMCacheSize).
+inline constexpr uint64_t kMostCachedBytes = 3 * kMiB;
 inline constexpr int kMostClasses = 128;
 
 inline Addr ClassAddr(Addr cache, int size_class) {
-  return cache + sizeof(CacheHeader) + static_cast<uint64_t>(size_class) * sizeof(CacheClass);
+  return cache + static_cast<uint64_t>(size_class) * sizeof(CacheClass);
 }
 inline Addr SlotAddr(const CacheClass& c, uint32_t n) { return c.begin + uint64_t{n} * sizeof(CacheSlot); }
 
@@ -78,23 +73,21 @@ class CacheLayout {
  public:
   explicit CacheLayout(const SizeClasses& classes) : count_(classes.count()) {
     REHEAP_CHECK_LE(count_, kMostClasses);
-    uint64_t slots = 0;
-    for (int c = 1; c < count_; ++c) slots += capacity_[c] = Wanted(classes, c);
-    const uint64_t first = sizeof(CacheHeader) + static_cast<uint64_t>(count_) * sizeof(CacheClass);
-    const uint64_t room = (kCacheBytes - first) / sizeof(CacheSlot);
-    uint64_t offset = first;
+    uint64_t offset = static_cast<uint64_t>(count_) * sizeof(CacheClass);
+    uint64_t most_bytes = 0;
     for (int c = 1; c < count_; ++c) {
-      if (slots > room) capacity_[c] = std::max<uint32_t>(1, static_cast<uint32_t>(capacity_[c] * room / slots));
+      capacity_[c] = Capacity(classes[c]);
       offset_[c] = static_cast<uint32_t>(offset);
       offset += capacity_[c] * sizeof(CacheSlot);
+      most_bytes += uint64_t{capacity_[c]} * classes[c].object_bytes;
     }
     REHEAP_CHECK_LE(offset, kCacheBytes);
+    REHEAP_CHECK_LE(most_bytes, kMostCachedBytes);
   }
 
   // Makes the record an empty cache.
   template <Memory M>
   void InitCache(M& memory, Addr cache) const {
-    memory.template Write<CacheHeader>(cache) = CacheHeader{};
     for (int c = 0; c < count_; ++c) {
       const Addr begin = cache + offset_[c];
       const Addr most_end = begin + uint64_t{capacity_[c]} * sizeof(CacheSlot);
@@ -103,9 +96,9 @@ class CacheLayout {
   }
 
  private:
-  // 64 KiB worth of objects, at least 8 and at most 96: 96 x 16 B of slots are 1.5 KiB.
-  static uint32_t Wanted(const SizeClasses& classes, int c) {
-    return std::clamp<uint32_t>(static_cast<uint32_t>(64 * kKiB / classes[c].object_bytes), 8, 96);
+  // 32 KiB worth of objects, but a batch at least, and at most 96: 96 x 16 B of slots are 1.5 KiB.
+  static uint32_t Capacity(const SizeClass& shape) {
+    return std::clamp<uint32_t>(static_cast<uint32_t>(32 * kKiB / shape.object_bytes), shape.objects_to_move, 96);
   }
 
   int count_;
@@ -113,20 +106,14 @@ class CacheLayout {
   uint32_t offset_[kMostClasses] = {};
 };
 
-// Raises the limit of a class after it turned out too low. False: it is at its capacity or the cache at its bound.
+// Raises the limit of a class after it turned out too low. False: it is at its capacity.
 template <Memory M>
-bool RaiseLimit(M& memory, Addr cache, int size_class, uint32_t object_bytes, uint32_t batch) {
+bool RaiseLimit(M& memory, Addr cache, int size_class, uint32_t batch) {
   CacheClass& c = memory.template Write<CacheClass>(ClassAddr(cache, size_class));
-  CacheHeader& header = memory.template Write<CacheHeader>(cache);
   const uint32_t old_limit = c.limit();
   const uint32_t limit = std::min(old_limit + (old_limit < batch ? 1 : batch), c.capacity());
-  const uint64_t more_bytes = uint64_t{limit - old_limit} * object_bytes;
-  if (more_bytes == 0) return false;
-  // The first object of a class always fits: without it every call would go to the central list.
-  if (old_limit != 0 && header.limit_bytes + more_bytes > kMostCachedBytes) return false;
   c.end = SlotAddr(c, limit);
-  header.limit_bytes += more_bytes;
-  return true;
+  return limit > old_limit;
 }
 
 }  // namespace reheap

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "alloc/check.h"
 #include "proto/platform.pb.h"
+#include "sim/os/maps_text.h"
 #include "sim/os/platform_files.h"
 
 namespace reheap {
@@ -180,6 +181,8 @@ absl::StatusOr<Platform> ParsePlatform(std::string_view text, std::string_view f
   for (const std::string& line : message.image().line()) platform.image += line + "\n";
   const std::string contradiction = Contradiction(platform);
   if (!contradiction.empty()) return absl::InvalidArgumentError(At(file, 0) + contradiction);
+  const auto image = ParseMaps(platform.image, std::string(file) + " image");
+  if (!image.ok()) return image.status();
   return platform;
 }
 
