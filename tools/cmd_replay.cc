@@ -57,7 +57,8 @@ VerbOptions ReplayOptions() {
   options.Value("order", "O", "total", "order of the threads' events: total (as recorded)");
   options.Value("touch", "T", "full",
                 "which object memory is written: full (every OS page of an object) or none");
-  options.Flag("cut-off", "replay a trace that was cut off as far as its blocks are whole, instead of refusing it");
+  options.Flag("cut-off",
+               "replay a trace that was cut off as far as its blocks are whole, instead of refusing it");
   options.Value("squat", "ADDR+SIZE,...", "",
                 "address ranges that somebody else holds before the heap starts, e.g. 0xf840100000+64KiB");
   options.Flag("measure-lookup", "also time page-to-span lookups in the heap that each run leaves behind");
@@ -142,7 +143,8 @@ absl::Status ReadSquatters(const VerbOptions& options, ReplayRequest* request) {
   const absl::StatusOr<std::vector<std::string>> words = options.List("squat");
   if (!words.ok()) return words.status();
   for (const std::string& word : *words) {
-    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(word, absl::MaxSplits('+', 1));
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(word, absl::MaxSplits('+', 1));
     uint64_t address = 0;
     const absl::StatusOr<uint64_t> bytes = ParseBytes(parts.second);
     if (!absl::SimpleHexAtoi(parts.first, &address) || !bytes.ok()) {
@@ -181,6 +183,14 @@ absl::Status CheckStrategyFiles(const ReplayRequest& request) {
     if (absl::Status status = LoadStrategy(strategy).status(); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+// A combination that cannot be replayed is a matter of the command line; what a file has wrong opens with its
+// name.
+bool IsAboutWords(const absl::Status& status, const ReplayRequest& request) {
+  if (status.code() != absl::StatusCode::kInvalidArgument) return false;
+  const bool about_maps = !request.maps_path.empty() && absl::StartsWith(status.message(), request.maps_path);
+  return !about_maps && !absl::StartsWith(status.message(), request.trace_path);
 }
 
 absl::StatusOr<std::string> Render(const proto::Report& report, const std::string& format, TableStyle style) {
@@ -225,11 +235,10 @@ int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments,
     ProgressBar progress(terminal.err, terminal.err_is_terminal, options.IsSet("quiet"));
     report = replay(*request, &progress);
   }
-  // A combination that this version cannot do is a matter of the words; all else of the files.
-  if (report.status().code() == absl::StatusCode::kUnimplemented) {
-    return FailUsage(kVerb, report.status(), terminal);
+  if (!report.ok()) {
+    return IsAboutWords(report.status(), *request) ? FailUsage(kVerb, report.status(), terminal)
+                                                   : FailUnreadable(kVerb, report.status(), terminal);
   }
-  if (!report.ok()) return FailUnreadable(kVerb, report.status(), terminal);
   report->set_tool(kToolVersion);
   report->set_rerun(terminal.command_line);
   const absl::StatusOr<std::string> text = Render(*report, *format, {.color = terminal.out_is_terminal});

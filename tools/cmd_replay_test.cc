@@ -186,9 +186,13 @@ TEST_F(ReplayCommandTest, AFileThatCannotBeReadIsExitThree) {
   EXPECT_EQ(Reheap({"web.trace", "--strategy", "./nowhere.textproto"}).exit_code, kUnreadableInput);
 }
 
-TEST_F(ReplayCommandTest, WhatThisVersionCannotDoIsExitTwo) {
-  answer = absl::UnimplementedError("malloc targets are not in this version");
+TEST_F(ReplayCommandTest, ACombinationThatCannotBeReplayedIsExitTwo) {
+  answer = absl::InvalidArgumentError("nothing to replay: a 32-bit strategy on 64-bit platforms");
   EXPECT_EQ(Reheap({"web.trace"}).exit_code, kUsage);
+  answer = absl::InvalidArgumentError("web.trace: not a trace");
+  EXPECT_EQ(Reheap({"web.trace"}).exit_code, kUnreadableInput);
+  answer = absl::InvalidArgumentError("image.maps:3: expected a mapping");
+  EXPECT_EQ(Reheap({"web.trace", "--maps", "image.maps"}).exit_code, kUnreadableInput);
 }
 
 // --- the bar

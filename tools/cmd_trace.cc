@@ -6,6 +6,7 @@
 #include "sim/report/human_units.h"
 #include "tools/options.h"
 #include "tools/trace_info_text.h"
+#include "traces/collector.h"
 #include "traces/importers/android_importer.h"
 #include "traces/trace_checker.h"
 #include "traces/trace_info.h"
@@ -85,6 +86,22 @@ int TraceCheckCommand(const std::vector<std::string>& arguments, Terminal& termi
   terminal.out << options.operand(0) << ": " << counted << ", " << FormatCount(report->total())
                << (report->total() == 1 ? " violation\n" : " violations\n");
   return kExpectationNotMet;
+}
+
+int TraceCollectCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
+  constexpr char kVerb[] = "trace collect";
+  VerbOptions options(
+      kVerb, "trace collect DIR OUT",
+      "Joins the spool that a recorder without a collector left in DIR into the trace OUT, and OUT.PID for "
+      "each further process. Processes that still run are told to stop recording.",
+      "reheap trace collect /dev/shm/spool web.trace");
+  if (absl::Status status = options.Parse(arguments, {"DIR", "OUT"}); !status.ok()) {
+    return FailUsage(kVerb, status, terminal);
+  }
+  if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
+  const absl::Status status = CollectSpool(options.operand(0), options.operand(1));
+  if (!status.ok()) return FailUnreadable(kVerb, status, terminal);
+  return kAsExpected;
 }
 
 int TraceImportCommand(const std::vector<std::string>& arguments, Terminal& terminal) {

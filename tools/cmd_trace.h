@@ -13,6 +13,7 @@ namespace reheap {
 
 int TraceInfoCommand(const std::vector<std::string>& arguments, Terminal& terminal);
 int TraceCheckCommand(const std::vector<std::string>& arguments, Terminal& terminal);
+int TraceCollectCommand(const std::vector<std::string>& arguments, Terminal& terminal);
 int TraceImportCommand(const std::vector<std::string>& arguments, Terminal& terminal);
 
 }  // namespace reheap

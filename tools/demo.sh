@@ -5,7 +5,10 @@
 # It leaves the trace and the results in ./reheap-demo of the directory where it was called.
 set -euo pipefail
 
-here=$(cd "$(dirname "$0")" && pwd)
+# The program and the command lie beside this script in Bazel's runfiles.
+here=$(dirname "$0")
+if [ -d "$0.runfiles/reheap/tools" ]; then here="$0.runfiles/reheap/tools"; fi
+here=$(cd "$here" && pwd)
 reheap="$here/reheap"
 program="$here/demo_program.pl"
 # `bazel run` changes the directory; it says where the user was.

@@ -182,8 +182,7 @@ absl::StatusOr<std::vector<std::optional<uint64_t>>> VerbOptions::LimitList(cons
 std::string VerbOptions::Help() const {
   std::ostringstream text;
   text << "usage: reheap " << usage_ << "\n\n"
-       << Wrapped(purpose_, kHelpColumns)
-       << AllOptions() << "\nexample:\n  " << example_ << "\n";
+       << Wrapped(purpose_, kHelpColumns) << AllOptions() << "\nexample:\n  " << example_ << "\n";
   return text.str();
 }
 

@@ -1,5 +1,6 @@
 #include "sim/replay/replay_request.h"
 #include "tools/cmd_platform.h"
+#include "tools/cmd_record.h"
 #include "tools/cmd_replay.h"
 #include "tools/cmd_strategy.h"
 #include "tools/cmd_trace.h"
@@ -16,12 +17,14 @@ int ReplayCommand(const std::vector<std::string>& arguments, Terminal& terminal)
 
 absl::Span<const Verb> Verbs() {
   static constexpr Verb kVerbs[] = {
+      {"record", "runs a program and records its mallocs", RecordCommand},
       {"trace info", "what is in a trace", TraceInfoCommand},
       {"trace check", "every rule that a trace breaks, and where", TraceCheckCommand},
+      {"trace collect", "joins what a recorder without a collector left", TraceCollectCommand},
       {"trace import", "another tool's record becomes a trace", TraceImportCommand},
+      {"replay", "replays a trace on strategies, worlds, platforms and limits", ReplayCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
-      {"replay", "replays a trace on strategies, platforms and limits", ReplayCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},
       {"strategy show", "one strategy in words, with the source of its numbers", StrategyShowCommand},
   };

@@ -269,7 +269,7 @@ std::string LookupTable(const proto::Report& report) {
   std::vector<std::vector<std::string>> lines;
   std::vector<std::vector<int>> rows;
   for (int i = 0; i < report.runs_size(); ++i) {
-    if (report.runs(i).page_map().kind().empty()) continue;
+    if (report.runs(i).page_map().reserved_bytes() == 0) continue;
     std::vector<std::string> cells = LookupCells(report.runs(i));
     const auto same = std::find(lines.begin(), lines.end(), cells);
     const size_t line = static_cast<size_t>(same - lines.begin());
@@ -314,12 +314,12 @@ const char* OutcomeMeaning(proto::Outcome outcome) {
 
 std::string Legend(const proto::Report& report) {
   std::set<proto::Outcome> outcomes;
-  std::map<std::string, std::string> bases;
+  std::map<std::string, std::set<std::string>> bases;  // by platform
   bool mixed = false;
   const proto::Run* bookkeeping = nullptr;
   for (const proto::Run& run : report.runs()) {
     outcomes.insert(run.outcome());
-    if (!run.platform_basis().empty()) bases[run.platform()] = run.platform_basis();
+    if (!run.platform_basis().empty()) bases[run.platform()].insert(run.platform_basis());
     mixed = mixed || GroupProvenance(run) == "mixed";
     if (run.bookkeeping_vsize_bytes() != 0) bookkeeping = &run;
   }
@@ -333,12 +333,15 @@ std::string Legend(const proto::Report& report) {
       "measured: a clock or a kernel counter said so; modelled: the virtual OS or a count of the "
       "algorithm did; -: not known\n");
   if (mixed) absl::StrAppend(&text, "mixed: figures with ~ are modelled, the others measured\n");
-  for (const auto& [platform, basis] : bases) absl::StrAppendFormat(&text, "%s: %s\n", platform, basis);
+  for (const auto& [platform, basis] : bases) {
+    absl::StrAppendFormat(&text, "%s: %s\n", platform, absl::StrJoin(basis, "; "));
+  }
   if (bookkeeping != nullptr) {
     absl::StrAppendFormat(&text, "the replayer's own memory, already subtracted: VSIZE %s, RSS %s\n",
                           FormatBytes(bookkeeping->bookkeeping_vsize_bytes()),
                           FormatBytes(bookkeeping->bookkeeping_rss_bytes()));
   }
+  for (const std::string& note : report.notes()) absl::StrAppend(&text, "note: ", note, "\n");
   if (!report.rerun().empty()) absl::StrAppend(&text, "again: ", report.rerun(), "\n");
   absl::StrAppend(&text, "each column explained: sim/report/README.md\n");
   return text;

@@ -227,6 +227,12 @@ virtual  darwin-amd64-11  as 4.0 GiB  SURVIVED               -
               HasSubstr("\033[31mSTARTUP_ABORT\033[0m          \033[32mSURVIVED\033[0m\n"));
 }
 
+TEST(RenderTableTest, WhatWasLeftOutIsNoted) {
+  proto::Report report = Fiasco();
+  report.add_notes("go-x-386 is a 32-bit strategy: left out");
+  EXPECT_THAT(RenderTable(report, {}), HasSubstr("\nnote: go-x-386 is a 32-bit strategy: left out\nagain: "));
+}
+
 TEST(RenderTableTest, AReportWithoutRunsSaysSo) {
   EXPECT_EQ(RenderTable(ReportOf("tool: 'reheap 0.1.0'"), {}), "reheap 0.1.0: no runs\n");
 }
