@@ -188,12 +188,12 @@ TEST_F(RecordTest, SmallPoolOnlySlowsDown) {
 
 // More threads than segments: what does not fit is dropped and counted, the program ends as ever.
 TEST_F(RecordTest, ExhaustedPoolCountsDrops) {
-  setenv("REHEAP_SPOOL_DIR", directory_.c_str(), 1);
+
   const fs::path library = fs::absolute("traces/recorder/libreheap_recorder.so");
   const std::string command = absl::StrCat("REHEAP_SPOOL_DIR=", directory_.string(), " REHEAP_POOL_BYTES=131072 LD_PRELOAD=",
                                            library.string(), " ", Program("threads"), " 4 50000 >/dev/null");
   const int status = std::system(command.c_str());
-  unsetenv("REHEAP_SPOOL_DIR");
+
   EXPECT_EQ(WEXITSTATUS(status), 7);
   const std::string trace = (directory_ / "trace").string();
   ASSERT_TRUE(CollectSpool(directory_.string(), trace).ok());
@@ -218,6 +218,33 @@ TEST_F(RecordTest, SpoolWithoutCollectorIsCollectedLater) {
   EXPECT_TRUE(report->ok());
   EXPECT_EQ(report->dropped_events, 0);
   EXPECT_GT(report->events, 150000);
+}
+
+// A spool on a file system of 2 MiB: the pool stops growing, nobody gets a SIGBUS, what fitted is a sound trace.
+TEST_F(RecordTest, FullDiskCountsDrops) {
+  const std::string disk = (directory_ / "disk").string();
+  const std::string saved = (directory_ / "saved").string();
+  fs::create_directories(disk);
+  fs::create_directories(saved);
+  if (std::system(absl::StrCat("unshare -rm mount -t tmpfs -o size=2m none ", disk, " 2>/dev/null").c_str()) != 0) {
+    GTEST_SKIP() << "mounting a small file system is not allowed here";
+  }
+  const fs::path library = fs::absolute("traces/recorder/libreheap_recorder.so");
+  const std::string inner = absl::StrCat(
+      "mount -t tmpfs -o size=2m none ", disk, " && { REHEAP_SPOOL_DIR=", disk, " REHEAP_POOL_BYTES=33554432 LD_PRELOAD=",
+      library.string(), " ", Program("threads"), " 4 100000 >/dev/null; echo $? > ", saved, "/status; cp --sparse=always ",
+      disk, "/*.spool ", saved, "; }");
+  ASSERT_EQ(std::system(absl::StrCat("unshare -rm sh -c '", inner, "'").c_str()), 0);
+  int status = 0;
+  std::ifstream(saved + "/status") >> status;
+  EXPECT_EQ(status, 7);
+  const std::string trace = (directory_ / "trace").string();
+  ASSERT_TRUE(CollectSpool(saved, trace).ok());
+  absl::StatusOr<TraceCheckReport> report = CheckTrace(trace);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->ok());
+  EXPECT_GT(report->events, 10000);
+  EXPECT_GT(report->dropped_events, 100000);
 }
 
 // A spool directory that cannot be written to: the program neither notices nor is recorded.

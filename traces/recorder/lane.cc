@@ -12,7 +12,7 @@
 
 namespace reheap::recorder {
 
-__thread ThreadState t_state __attribute__((tls_model("initial-exec")));
+__thread ThreadState t_state __attribute__((tls_model("initial-exec"), visibility("hidden")));
 std::atomic<bool> g_many_threads{false};
 std::atomic<uint16_t> g_owners[1 << kOwnerBits];
 

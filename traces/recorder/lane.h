@@ -65,7 +65,7 @@ inline constexpr uint16_t kClaiming = 0x8000;  // | the claimer's name
 
 // Hidden by name: -fvisibility does not reach extern declarations, and each would cost a load from the GOT.
 #pragma GCC visibility push(hidden)
-extern __thread ThreadState t_state __attribute__((tls_model("initial-exec")));
+extern __thread ThreadState t_state __attribute__((tls_model("initial-exec"), visibility("hidden")));
 extern spool::ControlPage* g_control;
 extern ForkGuard* g_guard;
 extern std::atomic<bool> g_many_threads;
