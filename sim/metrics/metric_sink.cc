@@ -18,7 +18,7 @@ OsUsage MetricSink::last() const {
   usage.vsize_bytes = Above(last_.vsize_bytes, baseline_.vsize_bytes);
   usage.rss_anonymous_bytes = Above(last_.rss_anonymous_bytes, baseline_.rss_anonymous_bytes);
   usage.commit_bytes = Above(last_.commit_bytes, baseline_.commit_bytes);
-  usage.mapping_count = last_.mapping_count;
+  usage.mapping_count = Above(last_.mapping_count, baseline_.mapping_count);
   return usage;
 }
 

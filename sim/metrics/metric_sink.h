@@ -40,7 +40,7 @@ class MetricSink {
     Raise(&peak_.vsize_bytes, Above(usage.vsize_bytes, baseline_.vsize_bytes));
     Raise(&peak_.rss_anonymous_bytes, Above(usage.rss_anonymous_bytes, baseline_.rss_anonymous_bytes));
     Raise(&peak_.commit_bytes, Above(usage.commit_bytes, baseline_.commit_bytes));
-    Raise(&peak_.mapping_count, usage.mapping_count);
+    Raise(&peak_.mapping_count, Above(usage.mapping_count, baseline_.mapping_count));
   }
 
   // Whether the timeline wants a point at this event.
@@ -52,7 +52,7 @@ class MetricSink {
   // Preconditions: the usage was sampled just now.
   void AddPoint(uint64_t event, uint64_t live_bytes);
 
-  // Peaks above the baseline; mapping_count is the whole process's.
+  // Peaks above the baseline.
   const OsUsage& peak() const { return peak_; }
   // The newest sample, above the baseline.
   OsUsage last() const;

@@ -49,20 +49,30 @@ void MakeResident(uint64_t start, uint64_t end) {
   }
 }
 
-// Each writable private mapping of maps text (lines "start-end rw.p ...").
-void MakeWritablePagesResident(const char* maps, size_t size) {
-  const char* line = maps;
-  const char* const text_end = maps + size;
-  while (line < text_end) {
-    const char* newline = static_cast<const char*>(memchr(line, '\n', static_cast<size_t>(text_end - line)));
+// Room for some 2,500 lines of /proc/self/maps; in BSS, so that reading them allocates nothing.
+char maps_text[256 * kKiB];
+
+// Calls visit(start, end, permissions) for each mapping of this process; [vsyscall] is not one.
+template <class Visit>
+void ForEachOwnMapping(Visit visit) {
+  const size_t size = ReadWholeFile("/proc/self/maps", maps_text, sizeof(maps_text) - 1);
+  REHEAP_CHECK_LT(size, sizeof(maps_text) - 1);
+  maps_text[size] = '\0';
+  for (const char* line = maps_text; *line != '\0';) {
+    const char* const newline = strchr(line, '\n');
+    if (newline == nullptr) break;
     unsigned long start = 0, end = 0;
     char permissions[5] = "";
-    if (sscanf(line, "%lx-%lx %4s", &start, &end, permissions) == 3 && permissions[1] == 'w' && permissions[3] == 'p') {
-      MakeResident(start, end);
-    }
-    if (newline == nullptr) break;
+    const bool is_mapping = sscanf(line, "%lx-%lx %4s", &start, &end, permissions) == 3;
+    if (is_mapping && start >> 63 == 0) visit(start, end, permissions);
     line = newline + 1;
   }
+}
+
+void MakeWritablePagesResident() {
+  ForEachOwnMapping([](uint64_t start, uint64_t end, const char* permissions) {
+    if (permissions[1] == 'w' && permissions[3] == 'p') MakeResident(start, end);
+  });
 }
 
 uint64_t DataBytes() {
@@ -75,19 +85,19 @@ uint64_t DataBytes() {
 
 }  // namespace
 
-void TakeMapsText(ChildBaseline* baseline) {
-  baseline->maps_size = ReadWholeFile("/proc/self/maps", baseline->maps, ChildBaseline::kMapsCapacity);
+uint64_t CountOwnMappings() {
+  uint64_t count = 0;
+  ForEachOwnMapping([&count](uint64_t, uint64_t, const char*) { ++count; });
+  return count;
 }
 
 void TakeChildBaseline(Os* os, ChildBaseline* baseline) {
   prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   GrowStack();
-  // Twice: reading the list may itself touch new pages, and the list is kept as it is at the end.
-  for (int round = 0; round < 2; ++round) {
-    TakeMapsText(baseline);
-    MakeWritablePagesResident(baseline->maps, baseline->maps_size);
-  }
+  // Twice: reading the list may itself write pages for the first time.
+  for (int round = 0; round < 2; ++round) MakeWritablePagesResident();
   baseline->data_bytes = DataBytes();
+  baseline->mapping_count = CountOwnMappings();
   baseline->usage = os->Usage();
 }
 

@@ -18,15 +18,13 @@
 namespace reheap {
 
 struct ChildBaseline {
-  OsUsage usage;                     // of the whole child
-  uint64_t data_bytes = 0;           // what RLIMIT_DATA counts: VmData of /proc/self/status
-  static constexpr size_t kMapsCapacity = 256 * 1024;
-  size_t maps_size = 0;
-  char maps[kMapsCapacity] = {};     // /proc/self/maps at the baseline
+  OsUsage usage;               // of the whole child
+  uint64_t data_bytes = 0;     // what RLIMIT_DATA counts: VmData of /proc/self/status
+  uint64_t mapping_count = 0;  // VMAs
 };
 
-// Reads /proc/self/maps into `baseline`. Allocates nothing.
-void TakeMapsText(ChildBaseline* baseline);
+// VMAs of this process now. Allocates nothing.
+uint64_t CountOwnMappings();
 
 // Settles this process and fills `baseline`. `os` is the child's RealOs. Allocates nothing.
 void TakeChildBaseline(Os* os, ChildBaseline* baseline);

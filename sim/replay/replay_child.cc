@@ -17,10 +17,11 @@
 #include <new>
 #include <utility>
 
-#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "alloc/check.h"
 #include "alloc/real_os.h"
+#include "sim/os/host_probe.h"
 #include "sim/replay/malloc_target.h"
 
 namespace reheap {
@@ -40,6 +41,8 @@ struct Batch {
 struct SharedState {
   sem_t free_batches;
   sem_t filled_batches;
+  sem_t baseline_taken;  // by the child; it then waits for
+  sem_t go;              // while the parent reads its mappings
   Batch ring[kRingBatches];
   // The plan's plain part, for the child.
   bool has_address_room = false, has_data_room = false, measure_lookup = false, touch_objects = false;
@@ -51,6 +54,11 @@ struct SharedState {
   TargetResult result;
   uint64_t final_mapping_count = 0;
 };
+
+void Wait(sem_t* semaphore) {
+  while (sem_wait(semaphore) != 0) {
+  }
+}
 
 uint64_t CpuNow() {
   timespec ts;
@@ -65,26 +73,18 @@ void LimitTo(int resource, uint64_t bytes) {
   REHEAP_CHECK(setrlimit(resource, &limit) == 0);
 }
 
-uint64_t CountOwnMappings(ChildBaseline* scratch) {
-  TakeMapsText(scratch);
-  uint64_t lines = 0;
-  for (size_t i = 0; i < scratch->maps_size; ++i) lines += scratch->maps[i] == '\n';
-  // The last line of most kernels is not a mapping of the process.
-  const absl::string_view text(scratch->maps, scratch->maps_size);
-  return lines - (absl::StrContains(text, "[vsyscall]") ? 1 : 0);
-}
-
 // The child's whole life after its target exists.
 void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
   TakeChildBaseline(os, &shared->baseline);
+  sem_post(&shared->baseline_taken);
+  Wait(&shared->go);
   if (shared->has_address_room) LimitTo(RLIMIT_AS, shared->baseline.usage.vsize_bytes + shared->address_room_bytes);
   if (shared->has_data_room) LimitTo(RLIMIT_DATA, shared->baseline.data_bytes + shared->data_room_bytes);
 
   bool alive = target->Start();
   uint64_t cpu_ns = 0;
   for (int next = 0; alive; next = (next + 1) % kRingBatches) {
-    while (sem_wait(&shared->filled_batches) != 0) {
-    }
+    Wait(&shared->filled_batches);
     const Batch& batch = shared->ring[next];
     if (batch.count == 0) break;
     const uint64_t before_ns = CpuNow();
@@ -96,9 +96,7 @@ void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
   sem_post(&shared->free_batches);
   target->Finish();
   target->result().cpu_ns = cpu_ns;
-  // The baseline's text was copied by nobody yet: count the mappings before the limit goes, in a second buffer.
-  static ChildBaseline scratch;
-  shared->final_mapping_count = CountOwnMappings(&scratch);
+  shared->final_mapping_count = CountOwnMappings();
   if (shared->measure_lookup && alive) {
     LimitTo(RLIMIT_AS, RLIM_INFINITY);
     target->MeasureLookups();
@@ -140,6 +138,20 @@ bool WaitOrChildEnd(sem_t* semaphore, pid_t child, int* wait_status) {
     if (errno != ETIMEDOUT && errno != EINTR) return false;
     if (waitpid(child, wait_status, WNOHANG) == child) return false;
   }
+}
+
+// Reads the child's mappings at its baseline and lets it go on. Sets `ended` when the child ended by itself.
+absl::Status ReadBaselineImage(SharedState* shared, pid_t child, bool* ended, int* wait_status,
+                               std::vector<ImageMapping>* image) {
+  if (!WaitOrChildEnd(&shared->baseline_taken, child, wait_status)) {
+    *ended = true;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<ImageMapping>> mappings = ReadImage(absl::StrCat(child));
+  if (!mappings.ok()) return mappings.status();
+  *image = *std::move(mappings);
+  sem_post(&shared->go);
+  return absl::OkStatus();
 }
 
 // Feeds the whole stream. Sets `ended` when the child ended by itself.
@@ -195,6 +207,8 @@ absl::StatusOr<ChildReport> RunInChild(const ChildPlan& plan, OpStream* stream,
   SharedState* shared = new (p) SharedState();
   sem_init(&shared->free_batches, /*pshared=*/1, kRingBatches);
   sem_init(&shared->filled_batches, /*pshared=*/1, 0);
+  sem_init(&shared->baseline_taken, /*pshared=*/1, 0);
+  sem_init(&shared->go, /*pshared=*/1, 0);
   shared->has_address_room = plan.address_room_bytes.has_value();
   shared->address_room_bytes = plan.address_room_bytes.value_or(0);
   shared->has_data_room = plan.data_room_bytes.has_value();
@@ -215,16 +229,16 @@ absl::StatusOr<ChildReport> RunInChild(const ChildPlan& plan, OpStream* stream,
   } else {
     bool ended = false;
     int wait_status = 0;
-    absl::Status status = FeedRing(shared, child, stream, progress, &ended, &wait_status);
+    absl::Status status = ReadBaselineImage(shared, child, &ended, &wait_status, &report->baseline_image);
+    if (status.ok() && !ended) status = FeedRing(shared, child, stream, progress, &ended, &wait_status);
     if (!status.ok()) kill(child, SIGKILL);
     if (!ended) waitpid(child, &wait_status, 0);
     if (status.ok()) status = ChildStatus(wait_status, plan, *shared);
     if (status.ok()) {
       report->result = shared->result;
       report->baseline = shared->baseline.usage;
-      report->baseline_maps.assign(shared->baseline.maps, shared->baseline.maps_size);
       report->baseline_data_bytes = shared->baseline.data_bytes;
-      report->final_mapping_count = shared->final_mapping_count;
+      report->added_mappings = shared->final_mapping_count - shared->baseline.mapping_count;
     } else {
       report = status;
     }

@@ -16,8 +16,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "sim/os/maps_text.h"
 #include "sim/replay/child_baseline.h"
 #include "sim/replay/op_stream.h"
 #include "sim/replay/replay_target.h"
@@ -43,9 +45,9 @@ struct ChildPlan {
 struct ChildReport {
   TargetResult result;
   OsUsage baseline;
-  std::string baseline_maps;          // /proc/PID/maps text at the baseline
-  uint64_t baseline_data_bytes = 0;
-  uint64_t final_mapping_count = 0;   // VMAs of the whole child at the end
+  std::vector<ImageMapping> baseline_image;  // the child's mappings then
+  uint64_t baseline_data_bytes = 0;          // what RLIMIT_DATA counts of it
+  uint64_t added_mappings = 0;               // VMAs at the end, less those at the baseline
 };
 
 // Errors: the stream's, or Internal when the child dies of a signal (it names signal and event).

@@ -199,7 +199,7 @@ absl::StatusOr<TargetResult> Session::RunReal(const ReplayRow& row, OpStream* st
   run->set_image_vsize_bytes(image_.vsize_bytes);
   run->set_bookkeeping_vsize_bytes(child->baseline.vsize_bytes);
   run->set_bookkeeping_rss_bytes(child->baseline.rss_anonymous_bytes);
-  run->set_peak_vma_count(child->final_mapping_count);
+  run->set_peak_vma_count(child->added_mappings);
   TargetResult result = child->result;
   // With touching, the CPU time would be mostly page faults of the objects: not the allocator's.
   if (request_.touch != "none") result.cpu_ns = 0;
@@ -232,9 +232,7 @@ absl::StatusOr<VirtualProcess> Session::ProcessFor(const ReplayRow& row, proto::
                               ? "rules compared with a running kernel"
                               : "from source, not measured");
   if (IsPairedWithReal(row)) {
-    absl::StatusOr<std::vector<ImageMapping>> mappings = ParseMaps(real_child_.baseline_maps, "the replay child");
-    REHEAP_CHECK(mappings.ok());
-    process.image = *std::move(mappings);
+    process.image = real_child_.baseline_image;
     process.image_bss_for_tables = false;  // that BSS is the replayer's
     absl::StatusOr<HostSwitches> switches = ProbeHost();
     if (!switches.ok()) return switches.status();
