@@ -156,6 +156,7 @@ void EventBuilder::TakeFree(TraceEvent event, uint64_t address) {
     }
     event.object = it->second;
     slot_of_.erase(it);
+    if (event.size != slots_[event.object].size && options_.lossy && options_.lossy()) event.size = 0;
     FreeSlot(event.object);
   } else {
     event.size = 0;  // a sized delete of null has nothing of that size

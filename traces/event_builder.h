@@ -5,6 +5,7 @@
 // builder keeps the trace whole with two rules, and counts each use:
 //   a free or realloc of an address that holds nothing      is left out (a realloc becomes an allocation)
 //   an allocation at an address that holds an object        frees that object first
+//   a sized delete, after losses, of another size           is of an object that was missed: its size is left out
 //
 // Ownership: the sink is the caller's and outlives the builder. Threads: one. Limits: about 50 bytes per live object.
 #ifndef REHEAP_TRACES_EVENT_BUILDER_H_
@@ -48,6 +49,8 @@ struct EventBuilderOptions {
   // What the image inherited by fork: allocations of its first thread, before everything else.
   HeapSnapshot inherited;
   std::function<void(uint32_t fork_number, HeapSnapshot)> on_fork;
+  // Whether events are missing so far; null: never.
+  std::function<bool()> lossy;
 };
 
 class EventBuilder {

@@ -45,6 +45,7 @@ ImageCollector::ImageCollector(std::unique_ptr<SpoolReader> spool, Options optio
   builder.time_ns = [this](const OrderedRecord& record) { return TimeOf(record); };
   builder.thread_name = [this](int32_t tid) { return ThreadName(tid); };
   builder.inherited = std::move(options.inherited);
+  builder.lossy = [this] { return spool_->dropped_events() != 0; };
   builder.on_fork = std::move(options.on_fork);
   builder_ = std::make_unique<EventBuilder>(std::move(builder), sink_.get());
   // Kept open: a later process with the same pid is then never sampled by mistake.
