@@ -328,7 +328,7 @@ std::string Legend(const proto::Report& report) {
     absl::StrAppendFormat(&text, "%s: %s\n", proto::Outcome_Name(outcome), OutcomeMeaning(outcome));
   }
   absl::StrAppend(
-      &text, "RSS, VSIZE, commit: the most that the heap added to its process; VMAs: of the whole process",
+      &text, "RSS, VSIZE, commit, VMAs: the most that the heap added to its process",
       report.runs_size() > 1 ? "; ratio: VSIZE against row 1\n" : "\n",
       "measured: a clock or a kernel counter said so; modelled: the virtual OS or a count of the "
       "algorithm did; -: not known\n");

@@ -134,7 +134,7 @@ from a page to its span
 
 SURVIVED: every event was replayed, nothing was refused for good
 STARTUP_ABORT: refused before the program's first call: it never starts
-RSS, VSIZE, commit: the most that the heap added to its process; VMAs: of the whole process; ratio: VSIZE against row 1
+RSS, VSIZE, commit, VMAs: the most that the heap added to its process; ratio: VSIZE against row 1
 measured: a clock or a kernel counter said so; modelled: the virtual OS or a count of the algorithm did; -: not known
 linux-amd64: this kernel, 6.18
 the replayer's own memory, already subtracted: VSIZE 16.0 MiB, RSS 1.0 MiB
