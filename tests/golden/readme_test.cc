@@ -28,7 +28,7 @@ TEST(ReadmeTest, TheTableOfWhoSurvivesIsTodaysOutput) {
   ASSERT_TRUE(builder.WriteTo(trace).ok());
   ReplayRequest request;
   request.trace_path = trace;
-  request.real = request.virtual_ = true;
+  request.real = request.virtual_world = true;
   request.strategies = {"go-2010-radix", "go-2011-01-reserve16g", "go-2011-02-reserve17g", "go-2011-02-pretend",
                         "go-1.11-sparse"};
   request.platforms = {"linux-amd64", "darwin-amd64-11", "freebsd-amd64", "windows-amd64"};
