@@ -101,15 +101,15 @@ absl::Status ReadWorlds(const VerbOptions& options, ReplayRequest* request) {
   absl::StatusOr<std::vector<std::string>> worlds = options.WordList("world", {"real", "virtual"});
   if (!worlds.ok()) return worlds.status();
   if (worlds->empty()) worlds->push_back(heap ? "virtual" : "real");
-  for (const std::string& world : *worlds) (world == "real" ? request->real : request->virtual_) = true;
+  for (const std::string& world : *worlds) (world == "real" ? request->real : request->virtual_world) = true;
   const bool malloc_only = !heap;
-  if (malloc_only && request->virtual_) {
+  if (malloc_only && request->virtual_world) {
     return Contradiction("target", "world", "a malloc of this machine runs in the real world only");
   }
   if (malloc_only && options.Given("strategy")) {
     return Contradiction("strategy", "target", "a strategy is carried out by the target heap only");
   }
-  if (!request->virtual_) {
+  if (!request->virtual_world) {
     const char* const why = "the real world has this kernel only";
     for (const char* name : {"platform", "overcommit", "maps"}) {
       if (options.Given(name)) return Contradiction(name, malloc_only ? "target" : "world", why);

@@ -67,7 +67,7 @@ TEST_F(ReplayCommandTest, TheShortestCommandHasDefaults) {
   EXPECT_THAT(ran.request.targets, ElementsAre("heap"));
   EXPECT_THAT(ran.request.platforms, ElementsAre("linux-amd64"));
   EXPECT_FALSE(ran.request.real);
-  EXPECT_TRUE(ran.request.virtual_);
+  EXPECT_TRUE(ran.request.virtual_world);
   EXPECT_THAT(ran.request.address_limits, ElementsAre(std::nullopt));
   EXPECT_THAT(ran.request.data_limits, ElementsAre(std::nullopt));
   EXPECT_THAT(ran.request.overcommit_modes, IsEmpty());
@@ -102,7 +102,7 @@ TEST_F(ReplayCommandTest, EveryOptionReachesTheRequest) {
   ASSERT_EQ(ran.exit_code, kAsExpected) << ran.err;
   EXPECT_THAT(ran.request.strategies, ElementsAre("go-2010-radix", "go-2011-02-pretend"));
   EXPECT_TRUE(ran.request.real);
-  EXPECT_TRUE(ran.request.virtual_);
+  EXPECT_TRUE(ran.request.virtual_world);
   EXPECT_THAT(ran.request.platforms, ElementsAre("linux-amd64", "darwin-amd64"));
   EXPECT_THAT(ran.request.address_limits, ElementsAre(std::nullopt, std::optional<uint64_t>(4294967296)));
   EXPECT_THAT(ran.request.data_limits, ElementsAre(std::optional<uint64_t>(536870912)));
@@ -117,7 +117,7 @@ TEST_F(ReplayCommandTest, MallocTargetsAloneAreReal) {
   const Ran ran = Reheap({"web.trace", "--target", "malloc:glibc"});
   ASSERT_EQ(ran.exit_code, kAsExpected) << ran.err;
   EXPECT_TRUE(ran.request.real);
-  EXPECT_FALSE(ran.request.virtual_);
+  EXPECT_FALSE(ran.request.virtual_world);
 }
 
 TEST_F(ReplayCommandTest, WhatCannotBeMeantIsAUsageErrorThatNamesIt) {

@@ -10,6 +10,7 @@
 #include "traces/importers/android_importer.h"
 #include "traces/trace_checker.h"
 #include "traces/trace_info.h"
+#include "traces/trace_reader.h"
 
 namespace reheap {
 
@@ -58,6 +59,7 @@ int TraceInfoCommand(const std::vector<std::string>& arguments, Terminal& termin
   const absl::StatusOr<TraceInfo> info = ReadTraceInfo(options.operand(0));
   if (!info.ok()) return FailUnreadable(kVerb, info.status(), terminal);
   terminal.out << RenderTraceInfo(*info, options.operand(0));
+  if (info->cut_off) return FailUnreadable(kVerb, CutOffError(options.operand(0), info->file_bytes), terminal);
   return kAsExpected;
 }
 
@@ -85,6 +87,7 @@ int TraceCheckCommand(const std::vector<std::string>& arguments, Terminal& termi
   PrintViolations(*report, terminal.out);
   terminal.out << options.operand(0) << ": " << counted << ", " << FormatCount(report->total())
                << (report->total() == 1 ? " violation\n" : " violations\n");
+  if (report->cut_off) return FailUnreadable(kVerb, CutOffError(options.operand(0), report->file_bytes), terminal);
   return kExpectationNotMet;
 }
 

@@ -246,7 +246,12 @@ absl::StatusOr<TraceCheckReport> CheckTrace(std::unique_ptr<TraceReader> reader,
   while (true) {
     absl::StatusOr<size_t> count = cursor.NextBatch(batch.data(), batch.size());
     if (!count.ok()) return count.status();
-    if (*count == 0) return checker.Finish(cursor.trailer());
+    if (*count == 0) {
+      TraceCheckReport report = checker.Finish(cursor.trailer());
+      report.file_bytes = cursor.reader().file_bytes();
+      report.cut_off = cursor.trailer() == nullptr;
+      return report;
+    }
     checker.Check(cursor.block(), batch.data(), *count);
   }
 }

@@ -67,6 +67,8 @@ struct TraceCheckReport {
   uint64_t events = 0;
   uint64_t blocks = 0;
   uint64_t dropped_events = 0;
+  uint64_t file_bytes = 0;  // 0 when no file was checked
+  bool cut_off = false;     // the file ends without trailer
   std::array<uint64_t, kTraceRuleCount> counts{};
   std::vector<TraceViolation> violations;  // the first ones
 

@@ -294,4 +294,9 @@ absl::Status TraceReader::SeekToBlock(size_t number) {
   return absl::OkStatus();
 }
 
+absl::Status CutOffError(const std::string& path, uint64_t file_bytes) {
+  return absl::DataLossError(
+      absl::StrFormat("%s: offset %d: expected a trailer, found the end of the file: it was cut off", path, file_bytes));
+}
+
 }  // namespace reheap

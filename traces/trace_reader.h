@@ -54,6 +54,9 @@ class TraceBlock {
   uint64_t offset_ = 0;
 };
 
+// What commands say of a file that ends without trailer: kDataLoss with path, offset and what was expected.
+absl::Status CutOffError(const std::string& path, uint64_t file_bytes);
+
 struct TraceReaderOptions {
   // Pass over damaged blocks and count them instead of returning an error.
   bool tolerant = false;

@@ -28,9 +28,7 @@ absl::StatusOr<std::unique_ptr<OpStream>> OpStream::Open(const std::string& path
   absl::StatusOr<std::unique_ptr<TraceCursor>> cursor = TraceCursor::Open(path);
   if (!cursor.ok()) return cursor.status();
   if ((*cursor)->trailer() == nullptr && !allow_cut_off) {
-    return absl::DataLossError(absl::StrFormat(
-        "%s: offset %d: expected a trailer, the file ends: it was cut off (--cut-off replays what is whole)", path,
-        (*cursor)->reader().file_bytes()));
+    return CutOffError(path, (*cursor)->reader().file_bytes());
   }
   return std::unique_ptr<OpStream>(new OpStream(path, *std::move(cursor)));
 }

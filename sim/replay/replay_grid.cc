@@ -19,7 +19,7 @@ std::vector<std::optional<T>> OrUnlimited(std::vector<std::optional<T>> values) 
 }
 
 absl::Status CheckWords(const ReplayRequest& request) {
-  if (!request.real && !request.virtual_) return absl::InvalidArgumentError("no world: real, virtual or both");
+  if (!request.real && !request.virtual_world) return absl::InvalidArgumentError("no world: real, virtual or both");
   if (request.order != "total") {
     return absl::InvalidArgumentError(absl::StrCat("order '", request.order, "' is not known; this version has: total"));
   }
@@ -27,7 +27,7 @@ absl::Status CheckWords(const ReplayRequest& request) {
     return absl::InvalidArgumentError(
         absl::StrCat("touch '", request.touch, "' is not known; this version has: none, full"));
   }
-  if (request.virtual_ && request.platforms.empty()) {
+  if (request.virtual_world && request.platforms.empty()) {
     return absl::InvalidArgumentError("the virtual world needs a platform (`reheap platform list`)");
   }
   for (AddrRange range : request.squatters) {
@@ -81,7 +81,7 @@ void AddHeapRows(const ReplayRequest& request, const std::vector<const Platform*
             absl::StrCat(strategy.name, " is a ", strategy.word_bits, "-bit strategy, this process a 64-bit one: left out"));
       }
     }
-    if (request.virtual_) AddVirtualRows(request, platforms, row, grid);
+    if (request.virtual_world) AddVirtualRows(request, platforms, row, grid);
   }
 }
 
@@ -96,7 +96,7 @@ absl::StatusOr<ReplayGrid> ResolveGrid(const ReplayRequest& request) {
     grid.strategies.push_back(std::move(loaded->strategy));
   }
   std::vector<const Platform*> platforms;
-  if (request.virtual_) {
+  if (request.virtual_world) {
     for (const std::string& name : request.platforms) {
       const Platform* platform = Platforms().Find(name);
       if (platform == nullptr) {

@@ -24,7 +24,7 @@ struct ReplayRequest {
   std::string trace_path;
   std::vector<std::string> strategies;  // catalogue names or paths of textproto files; at least one for "heap"
   bool real = false;
-  bool virtual_ = false;
+  bool virtual_world = false;
   std::vector<std::string> platforms;   // of the virtual world; catalogue names
   // Bytes; nullopt = unlimited. Empty lists mean {nullopt}.
   std::vector<std::optional<uint64_t>> address_limits;

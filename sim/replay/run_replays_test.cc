@@ -29,7 +29,7 @@ ReplayRequest VirtualRequest() {
   ReplayRequest request;
   request.trace_path = SmallTrace();
   request.strategies = {"go-2011-02-pretend"};
-  request.virtual_ = true;
+  request.virtual_world = true;
   request.platforms = {"linux-amd64"};
   return request;
 }
@@ -57,7 +57,7 @@ TEST(RunReplaysTest, WrongWordsAreNamed) {
   request.order = "timed";
   EXPECT_THAT(ErrorOf(request), HasSubstr("timed"));
   request = VirtualRequest();
-  request.virtual_ = false;
+  request.virtual_world = false;
   EXPECT_THAT(ErrorOf(request), HasSubstr("no world"));
   request = VirtualRequest();
   request.squatters = {{Addr(0x12345), 1}};
@@ -106,7 +106,7 @@ TEST(RunReplaysTest, GridIsEveryCombinationInOrder) {
 
 TEST(RunReplaysTest, EveryFigureOfARealRowSaysMeasuredAndTheLookupsWereTimed) {
   ReplayRequest request = VirtualRequest();
-  request.virtual_ = false;
+  request.virtual_world = false;
   request.real = true;
   const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
   ASSERT_TRUE(report.ok()) << report.status();
@@ -151,7 +151,7 @@ TEST(RunReplaysTest, AStrategyMayGoOnAfterARefusal) {
 
 TEST(RunReplaysTest, TheMallocOfTheCLibraryIsATargetOfItsOwn) {
   ReplayRequest request = VirtualRequest();
-  request.virtual_ = false;
+  request.virtual_world = false;
   request.real = true;
   request.targets = {"malloc:glibc"};
   request.touch = "full";

@@ -65,7 +65,7 @@ class ReplayWorldsTest : public testing::TestWithParam<const char*> {
     ReplayRequest request;
     request.trace_path = MixedTrace(40000);
     request.strategies = {GetParam()};
-    request.real = request.virtual_ = true;
+    request.real = request.virtual_world = true;
     request.platforms = {"linux-amd64"};
     request.address_limits = {limit_bytes};
     request.touch = touch;
@@ -123,7 +123,7 @@ TEST_P(ReplayWorldsTest, VirtualRowsAreTheSameBytesEachTime) {
   ReplayRequest request;
   request.trace_path = MixedTrace(20000);
   request.strategies = {GetParam()};
-  request.virtual_ = true;
+  request.virtual_world = true;
   request.platforms = {"linux-amd64", "freebsd-amd64", "windows-amd64", "darwin-amd64"};
   request.address_limits = {std::nullopt, 64 * kMiB};
   const auto first = RunReplays(request, nullptr);

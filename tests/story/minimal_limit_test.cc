@@ -40,7 +40,7 @@ class MinimalLimitTest : public testing::TestWithParam<Case> {
     ReplayRequest request;
     request.trace_path = Trace();
     request.strategies = {GetParam().strategy};
-    request.virtual_ = true;
+    request.virtual_world = true;
     request.platforms = {"linux-amd64"};
     request.address_limits = {limit_bytes};
     request.maps_path = std::string("tests/golden/images/") + GetParam().strategy + ".maps";

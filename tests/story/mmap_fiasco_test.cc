@@ -38,7 +38,7 @@ ReplayRequest Ask(const std::string& trace, const std::string& strategy, const s
   ReplayRequest request;
   request.trace_path = trace;
   request.strategies = {strategy};
-  request.virtual_ = true;
+  request.virtual_world = true;
   request.platforms = {platform};
   return request;
 }
