@@ -48,7 +48,7 @@ ReplayRequest Everything(const std::string& trace_path) {
   request.trace_path = trace_path;
   request.strategies = StrategyNames();
   request.platforms = Platforms().Names();
-  request.virtual_ = true;
+  request.virtual_world = true;
   return request;
 }
 
@@ -287,7 +287,7 @@ TEST(ReplaySweep, ASquatterIsARowOrAnError) {
       request.strategies = {"go-2010-radix", "go-2011-01-reserve16g", "go-2011-02-reserve17g", "go-2011-02-pretend",
                             "go-1.11-sparse"};
       request.real = real;
-      request.virtual_ = !real;
+      request.virtual_world = !real;
       request.platforms = {"linux-amd64"};
       request.squatters = {c.range};
       const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
