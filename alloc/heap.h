@@ -83,7 +83,7 @@ template <Memory M, template <class> class PageMapT>
 class Heap {
  public:
   using Map = PageMapT<M>;
-  static constexpr uint32_t kMostCaches = 8192;
+  static constexpr uint32_t kMostCaches = 1 << 16;  // one per lane of a replay
 
   // `os` and `memory` are not owned. A strategy that contradicts itself or names another kind of page map is
   // refused by Start. Preconditions: heap pages of 4 or 8 KiB.
@@ -192,7 +192,8 @@ class Heap {
   CacheLayout cache_layout_;
   PageHeap<M, Map> page_heap_;
   CentralFreeList<M, Map> central_[kMostClasses];
-  uint32_t cache_ids_ = 0;  // ids handed out so far
+  uint32_t cache_ids_ = 0;       // ids handed out so far
+  uint32_t lowest_free_id_ = 0;  // no id below it is free
   Refusal last_refusal_;
 };
 

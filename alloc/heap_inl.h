@@ -68,12 +68,13 @@ OsResult<Done> Heap<M, PageMapT>::Start() {
 
 template <Memory M, template <class> class PageMapT>
 OsResult<CacheId> Heap<M, PageMapT>::NewCache() {
-  CacheId id = 0;
+  CacheId id = lowest_free_id_;
   while (id < cache_ids_ && caches_[id]) ++id;
+  lowest_free_id_ = id;
   if (id == kMostCaches) {
     Refusal refusal;
     refusal.rule = Rule::kInvalidArgument;
-    refusal.in_use_bytes = refusal.allowed_bytes = kMostCaches * kCacheBytes;
+    refusal.in_use_bytes = refusal.allowed_bytes = uint64_t{kMostCaches} * kCacheBytes;
     refusal.asked_bytes = kCacheBytes;
     return refusal;
   }
@@ -94,6 +95,7 @@ void Heap<M, PageMapT>::DropCache(CacheId id) {
     Flush(cache, c, memory_->template Read<CacheClass>(ClassAddr(cache, c)).length());
   }
   caches_[id] = Addr();
+  lowest_free_id_ = std::min(lowest_free_id_, id);
   cache_records_.Free(cache);
 }
 

@@ -263,7 +263,7 @@ Refusal MapCalls::GrowBreak(AddrRange more) {
     const Mapping& above = s_.space.mapping(next);
     const uint64_t guard =
         above.traits.kind == MappingKind::kStack ? platform.placement.stack_guard_bytes : 0;
-    if (more.end() + platform.machine.os_page_bytes > above.start - guard) {
+    if (more.end() + platform.machine.os_page_bytes + guard > above.start) {
       return Refused(Rule::kAddressTaken, platform.machine.errors.out_of_memory, more);
     }
   }

@@ -30,6 +30,12 @@ bool ParseNumber(std::string_view text, int base, uint64_t* value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+constexpr char kPermsExpected[] = "permissions such as rw-p after the addresses";
+// Of every linux that prints such lines for the platforms modelled here (x86).
+constexpr uint64_t kMapsPageBytes = 4096;
+// Where the kernel's half begins: no process has mappings there, but for [vsyscall].
+constexpr uint64_t kKernelStart = uint64_t{1} << 63;
+
 bool ArePerms(std::string_view perms) {
   return perms.size() == 4 && (perms[0] == 'r' || perms[0] == '-') && (perms[1] == 'w' || perms[1] == '-') &&
          (perms[2] == 'x' || perms[2] == '-') && (perms[3] == 'p' || perms[3] == 's');
@@ -44,11 +50,10 @@ std::string ParseLine(std::string_view line, ImageMapping* mapping) {
       !ParseNumber(range.substr(dash + 1), 16, &end)) {
     return "start-end in hexadecimal";
   }
-  if (start >= end) return "start below end";
   mapping->start = Addr(start);
   mapping->end = Addr(end);
   mapping->perms = std::string(NextWord(line));
-  if (!ArePerms(mapping->perms)) return "permissions such as rw-p after the addresses";
+  if (!ArePerms(mapping->perms)) return kPermsExpected;
   if (!ParseNumber(NextWord(line), 16, &mapping->offset)) return "a hexadecimal offset after the permissions";
   mapping->device = std::string(NextWord(line));
   if (mapping->device.find(':') == std::string::npos) return "a device such as fe:00 after the offset";
@@ -89,17 +94,28 @@ absl::StatusOr<std::vector<ImageMapping>> ParseMaps(std::string_view text, std::
     if (!mappings.empty() && ParseDetail(line, &mappings.back())) continue;
     ImageMapping mapping;
     std::string expected = ParseLine(line, &mapping);
-    if (expected.empty() && mapping.start < end) expected = "addresses in rising order without overlap";
+    const bool is_vsyscall = mapping.name == "[vsyscall]";
+    if (expected.empty() && !is_vsyscall) expected = MappingFault(mapping, end);
     if (!expected.empty()) {
       return absl::InvalidArgumentError(std::string(source) + ":" + std::to_string(number) + ": expected " +
                                         expected + ", found \"" + std::string(line) + "\"");
     }
-    end = mapping.end;
+    if (!is_vsyscall) end = mapping.end;
     mappings.push_back(std::move(mapping));
   }
-  // At the top of the kernel's half and last; its details, if any, were its own.
-  if (!mappings.empty() && mappings.back().name == "[vsyscall]") mappings.pop_back();
+  // In the kernel's half; its details, if any, were its own.
+  std::erase_if(mappings, [](const ImageMapping& mapping) { return mapping.name == "[vsyscall]"; });
   return mappings;
+}
+
+std::string MappingFault(const ImageMapping& mapping, Addr previous_end) {
+  if (mapping.start >= mapping.end) return "start below end";
+  if (mapping.start.value() % kMapsPageBytes != 0 || mapping.end.value() % kMapsPageBytes != 0) {
+    return "whole pages of 4096 bytes";
+  }
+  if (mapping.end.value() > kKernelStart) return "addresses below 2^63";
+  if (mapping.start < previous_end) return "addresses in rising order without overlap";
+  return ArePerms(mapping.perms) ? "" : kPermsExpected;
 }
 
 std::string FormatMapsLine(const ImageMapping& mapping) {

@@ -39,6 +39,11 @@ struct ImageMapping {
 // left out: it is not part of the process (nor of VmSize).
 absl::StatusOr<std::vector<ImageMapping>> ParseMaps(std::string_view text, std::string_view source);
 
+// What a mapping should be when it cannot follow one that ends at `previous_end`: whole OS pages, in rising
+// order, below the kernel's half, permissions of four letters. Empty when it can. For images that come from
+// elsewhere than a maps file.
+std::string MappingFault(const ImageMapping& mapping, Addr previous_end);
+
 // One line without its end, padded as the kernel does.
 std::string FormatMapsLine(const ImageMapping& mapping);
 

@@ -99,7 +99,8 @@ std::optional<Addr> Placement::SearchDown(const AddressSpace& space, uint64_t by
     const auto found = space.HighestFit(lowest, top, bytes);
     if (!found || IsFree(space, {*found, bytes})) return found;
     // In a stack's guard gap: again below it (unmapped_area_topdown, mm/vma.c, linux 6.12).
-    top = space.mapping(space.FirstEndingAbove(*found)).start - rules_.stack_guard_bytes;
+    const Addr stack = space.mapping(space.FirstEndingAbove(*found)).start;
+    top = stack - std::min(rules_.stack_guard_bytes, stack.value());
   }
 }
 

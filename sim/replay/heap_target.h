@@ -106,7 +106,7 @@ class HeapTarget final : public ReplayTarget {
       switch (op.kind) {
         case ReplayOpKind::kNothing: break;
         case ReplayOpKind::kAllocate: alive = Allocate(op); break;
-        case ReplayOpKind::kFree: Free(op); break;
+        case ReplayOpKind::kFree: alive = Free(op); break;
         case ReplayOpKind::kResize: alive = Resize(op); break;
         case ReplayOpKind::kEndLane: EndLane(op.lane); break;
       }
@@ -127,13 +127,16 @@ class HeapTarget final : public ReplayTarget {
     return true;
   }
 
-  void Free(const ReplayOp& op) {
+  bool Free(const ReplayOp& op) {
     ObjectTable::Entry& entry = slots_[op.slot];
-    if (!entry.address) return;  // its allocation was answered NULL
-    const uint32_t cache = CacheOf(op.lane);
-    if (cache == kNoCache || heap_.Free(cache, entry.address) != FreeError::kNone) ++result_.rejected_frees;
+    if (!entry.address) return true;  // its allocation was answered NULL
+    const Addr address = entry.address;
     live_bytes_ -= entry.bytes;
     entry = {};
+    const uint32_t cache = CacheOf(op.lane);
+    if (cache == kNoCache) return Refused(op);  // a thread's first call may be free(): the object is lost
+    if (heap_.Free(cache, address) != FreeError::kNone) ++result_.rejected_frees;
+    return true;
   }
 
   bool Resize(const ReplayOp& op) {

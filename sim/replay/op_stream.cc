@@ -13,8 +13,16 @@ namespace {
 constexpr uint32_t kMaxSlots = 1u << 30;
 constexpr uint32_t kMaxThreads = 1u << 24;
 constexpr uint32_t kMaxLanes = 1u << 16;
+// Slots that a trace may leave out; more, and its trailer asks for tables that its events do not explain.
+constexpr uint64_t kMaxUnusedSlots = 1u << 16;
 
 }  // namespace
+
+OpStream::OpStream(std::string path, std::unique_ptr<TraceCursor> cursor)
+    : path_(std::move(path)), cursor_(std::move(cursor)), slot_limit_(kMaxSlots) {
+  const proto::TraceTrailer* trailer = cursor_->trailer();
+  if (trailer != nullptr) slot_limit_ = static_cast<uint32_t>(std::min<uint64_t>(trailer->slot_count(), kMaxSlots));
+}
 
 absl::StatusOr<std::unique_ptr<OpStream>> OpStream::Open(const std::string& path, bool allow_cut_off) {
   absl::StatusOr<std::unique_ptr<TraceCursor>> cursor = TraceCursor::Open(path);
@@ -30,12 +38,13 @@ absl::StatusOr<OpStream::Facts> OpStream::ReadFacts(const std::string& path, boo
   if (!stream.ok()) return stream.status();
   Facts facts;
   if (const proto::TraceTrailer* trailer = (*stream)->cursor_->trailer(); trailer != nullptr) {
-    facts.slot_count = trailer->slot_count();
-    for (uint64_t n : trailer->events_by_kind()) facts.event_count += n;
-    if (facts.slot_count > kMaxSlots) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("%s: trailer says %d object slots; at most %d are possible", path, facts.slot_count, kMaxSlots));
+    const uint64_t most = std::min<uint64_t>(trailer->events(), kMaxSlots - kMaxUnusedSlots) + kMaxUnusedSlots;
+    if (trailer->slot_count() > most) {
+      return absl::InvalidArgumentError(absl::StrFormat("%s: trailer says %d object slots; with %d events at most %d are possible",
+                                                        path, trailer->slot_count(), trailer->events(), most));
     }
+    facts.slot_count = static_cast<uint32_t>(trailer->slot_count());
+    facts.event_count = trailer->events();
     return facts;
   }
   std::vector<ReplayOp> ops(kOpsPerBatch);
@@ -45,7 +54,7 @@ absl::StatusOr<OpStream::Facts> OpStream::ReadFacts(const std::string& path, boo
     if (*n == 0) break;
     facts.event_count += *n;
   }
-  facts.slot_count = static_cast<uint32_t>((*stream)->live_.size());
+  facts.slot_count = (*stream)->slot_count_;
   return facts;
 }
 
@@ -54,86 +63,100 @@ absl::StatusOr<size_t> OpStream::Next(ReplayOp* ops, size_t capacity) {
   absl::StatusOr<size_t> n = cursor_->NextBatch(events_.data(), capacity);
   if (!n.ok()) return n.status();
   for (size_t i = 0; i < *n; ++i) {
-    ops[i] = ReplayOp();
-    if (absl::Status status = Translate(events_[i], &ops[i]); !status.ok()) return status;
+    if (!Translate(events_[i], &ops[i])) [[unlikely]] return Explain(events_[i]);
     ++event_number_;
   }
   return *n;
 }
 
-absl::Status OpStream::Translate(const TraceEvent& event, ReplayOp* op) {
-  switch (event.kind) {
-    case EventKind::kAllocate:
-    case EventKind::kResize:
-    case EventKind::kFree:
-      break;
-    case EventKind::kThreadEnd:
-      if (event.thread < lane_of_thread_.size() && lane_of_thread_[event.thread] >= 0) {
-        op->kind = ReplayOpKind::kEndLane;
-        op->lane = static_cast<uint16_t>(lane_of_thread_[event.thread]);
-        free_lanes_.push_back(op->lane);
-        lane_of_thread_[event.thread] = -1;
-      }
-      return absl::OkStatus();
-    default:
-      return absl::OkStatus();  // kNothing: the address-space calls of the program itself
+bool OpStream::Translate(const TraceEvent& event, ReplayOp* op) {
+  *op = ReplayOp();
+  if (event.kind <= EventKind::kResize) [[likely]] {
+    static_assert(static_cast<int>(EventKind::kAllocate) == 0 && static_cast<int>(EventKind::kFree) == 1 &&
+                  static_cast<int>(EventKind::kResize) == 2);
+    return TranslateObject(event, op);
   }
-  if (event.failed || event.object == kNoObject) return absl::OkStatus();
-  if (event.object >= kMaxSlots) return Broken(event, "object slot out of range");
-  absl::StatusOr<uint16_t> lane = LaneOf(event.thread);
-  if (!lane.ok()) return lane.status();
-  op->lane = *lane;
-  op->slot = event.object;
-  op->size = event.size;
-  if (event.kind == EventKind::kAllocate) {
-    if (IsLive(event.object)) return Broken(event, "allocation into a slot whose object is alive");
-    if (event.alignment != 0 && !std::has_single_bit(event.alignment)) {
-      return Broken(event, "alignment that is not a power of two");
-    }
-    SetLive(event.object, true);
-    op->kind = ReplayOpKind::kAllocate;
-    op->alignment_log2 = event.alignment == 0 ? 0 : static_cast<uint8_t>(std::countr_zero(event.alignment));
-    return absl::OkStatus();
-  }
-  if (!IsLive(event.object)) return Broken(event, "free or resize of a slot without an object");
-  op->kind = event.kind == EventKind::kFree ? ReplayOpKind::kFree : ReplayOpKind::kResize;
-  if (event.kind == EventKind::kFree) SetLive(event.object, false);
-  return absl::OkStatus();
+  if (event.kind == EventKind::kThreadEnd) EndThread(event.thread, op);
+  return true;  // kNothing: the address-space calls of the program itself
 }
 
-absl::StatusOr<uint16_t> OpStream::LaneOf(uint32_t thread) {
+bool OpStream::TranslateObject(const TraceEvent& event, ReplayOp* op) {
+  constexpr ReplayOpKind kOps[] = {ReplayOpKind::kAllocate, ReplayOpKind::kFree, ReplayOpKind::kResize};
+  if (event.failed || event.object == kNoObject) return true;
+  if (event.thread != last_thread_ && !FindLane(event.thread)) [[unlikely]] return false;
+  const uint32_t slot = event.object;
+  if (slot >= slot_count_) [[unlikely]] {
+    if (slot >= slot_limit_) return false;
+    slot_count_ = slot + 1;
+    live_.resize(slot / 64 + 1);
+  }
+  // An allocation needs a dead slot, the others a live one; an allocation and a free turn it over.
+  const uint64_t allocates = event.kind == EventKind::kAllocate ? 1 : 0;
+  const uint64_t turns = event.kind == EventKind::kResize ? 0 : 1;
+  uint64_t& word = live_[slot / 64];
+  if ((word >> slot % 64 & 1) == allocates) [[unlikely]] return false;
+  if (event.alignment != 0) [[unlikely]] {
+    if (allocates != 0 && !std::has_single_bit(event.alignment)) return false;
+    if (allocates != 0) op->alignment_log2 = static_cast<uint8_t>(std::countr_zero(event.alignment));
+  }
+  word ^= turns << slot % 64;
+  op->size = event.size;
+  op->slot = slot;
+  op->lane = last_lane_;
+  op->kind = kOps[static_cast<size_t>(event.kind)];
+  return true;
+}
+
+void OpStream::EndThread(uint32_t thread, ReplayOp* op) {
+  if (thread >= lane_of_thread_.size() || lane_of_thread_[thread] < 0) return;
+  op->kind = ReplayOpKind::kEndLane;
+  op->lane = static_cast<uint16_t>(lane_of_thread_[thread]);
+  free_lanes_.push_back(op->lane);
+  lane_of_thread_[thread] = -1;
+  if (thread == last_thread_) last_thread_ = kNoThread;
+}
+
+// Makes `thread` the last one. False: there is no lane for it.
+bool OpStream::FindLane(uint32_t thread) {
   if (thread >= lane_of_thread_.size()) {
-    if (thread >= kMaxThreads) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("%s: event %d: thread %d; at most %d are possible", path_, event_number_, thread, kMaxThreads));
-    }
+    if (thread >= kMaxThreads) return false;
     lane_of_thread_.resize(thread + 1, -1);
   }
-  if (lane_of_thread_[thread] < 0) {
+  int32_t& lane = lane_of_thread_[thread];
+  if (lane < 0) {
     if (!free_lanes_.empty()) {
-      lane_of_thread_[thread] = free_lanes_.back();
+      lane = free_lanes_.back();
       free_lanes_.pop_back();
     } else if (lanes_ever_ < kMaxLanes) {
-      lane_of_thread_[thread] = static_cast<int32_t>(lanes_ever_++);
+      lane = static_cast<int32_t>(lanes_ever_++);
     } else {
-      return absl::ResourceExhaustedError(
-          absl::StrFormat("%s: event %d: more than %d threads alive at once", path_, event_number_, kMaxLanes));
+      return false;
     }
   }
-  return static_cast<uint16_t>(lane_of_thread_[thread]);
+  last_thread_ = thread;
+  last_lane_ = static_cast<uint16_t>(lane);
+  return true;
+}
+
+absl::Status OpStream::Explain(const TraceEvent& event) const {
+  if (event.thread >= kMaxThreads) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: event %d: thread %d; at most %d are possible", path_,
+                                                      event_number_, event.thread, kMaxThreads));
+  }
+  if (event.thread != last_thread_) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("%s: event %d: more than %d threads alive at once", path_, event_number_, kMaxLanes));
+  }
+  if (event.object >= slot_limit_) return Broken(event, "object slot that the trailer's slot_count leaves no room for");
+  if (event.kind != EventKind::kAllocate) return Broken(event, "free or resize of a slot without an object");
+  if (IsLive(event.object)) return Broken(event, "allocation into a slot whose object is alive");
+  return Broken(event, "alignment that is not a power of two");
 }
 
 absl::Status OpStream::Broken(const TraceEvent& event, const char* rule) const {
   return absl::InvalidArgumentError(
       absl::StrFormat("%s: event %d (%s, object %d, thread %d): %s; `reheap trace check` lists every such event", path_,
                       event_number_, EventKindName(event.kind), event.object, event.thread, rule));
-}
-
-bool OpStream::IsLive(uint32_t slot) const { return slot < live_.size() && live_[slot]; }
-
-void OpStream::SetLive(uint32_t slot, bool live) {
-  if (slot >= live_.size()) live_.resize(std::max<size_t>(slot + size_t{1}, live_.size()), false);
-  live_[slot] = live;
 }
 
 }  // namespace reheap

@@ -40,19 +40,29 @@ class OpStream {
   absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity);
 
  private:
-  OpStream(std::string path, std::unique_ptr<TraceCursor> cursor)
-      : path_(std::move(path)), cursor_(std::move(cursor)) {}
+  static constexpr uint64_t kNoThread = ~uint64_t{0};  // no uint32_t equals it
 
-  absl::Status Translate(const TraceEvent& event, ReplayOp* op);
-  absl::StatusOr<uint16_t> LaneOf(uint32_t thread);
+  OpStream(std::string path, std::unique_ptr<TraceCursor> cursor);
+
+  // Whether `event` keeps the rules; its op in `op`.
+  bool Translate(const TraceEvent& event, ReplayOp* op);
+  bool TranslateObject(const TraceEvent& event, ReplayOp* op);
+  void EndThread(uint32_t thread, ReplayOp* op);
+  bool FindLane(uint32_t thread);
+  // Which rule `event` breaks, after Translate said no.
+  absl::Status Explain(const TraceEvent& event) const;
   absl::Status Broken(const TraceEvent& event, const char* rule) const;
-  bool IsLive(uint32_t slot) const;
-  void SetLive(uint32_t slot, bool live);
+  bool IsLive(uint32_t slot) const { return slot / 64 < live_.size() && (live_[slot / 64] >> slot % 64 & 1) != 0; }
 
   std::string path_;
   std::unique_ptr<TraceCursor> cursor_;
   std::vector<TraceEvent> events_;
-  std::vector<bool> live_;
+  std::vector<uint64_t> live_;  // bit per slot
+  uint32_t slot_limit_;         // the trailer's: tables are that large
+  uint32_t slot_count_ = 0;     // highest slot seen + 1
+  // The thread of the last op and its lane: most events are of the thread before.
+  uint64_t last_thread_ = kNoThread;
+  uint16_t last_lane_ = 0;
   std::vector<int32_t> lane_of_thread_;  // -1 = none
   std::vector<uint16_t> free_lanes_;
   uint32_t lanes_ever_ = 0;

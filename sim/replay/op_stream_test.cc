@@ -66,6 +66,34 @@ TEST(OpStreamTest, LanesOfEndedThreadsAreUsedAgain) {
   EXPECT_EQ((*ops)[3].lane, (*ops)[0].lane);
 }
 
+TEST(OpStreamTest, MoreThreadsAliveThanLanesIsAnErrorAndThreadsThatEndedDoNotCount) {
+  TraceBuilder builder;
+  constexpr uint32_t kLanes = 1 << 16;
+  for (uint32_t i = 0; i < kLanes; ++i) builder.Thread(i).Malloc(i, 8);
+  builder.Thread(7).ThreadEnd().Thread(kLanes).Malloc(kLanes, 8);
+  const auto all = AllOps(Write(builder));
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->back().lane, 7);
+  const auto one_more = AllOps(Write(builder.Thread(kLanes + 1).Malloc(kLanes + 1, 8)));
+  EXPECT_EQ(one_more.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(one_more.status().message()), HasSubstr("65536 threads"));
+}
+
+TEST(OpStreamTest, AThreadThatEndedAndCallsAgainGetsALaneAgain) {
+  const auto ops = AllOps(Write(TraceBuilder()
+                                    .Thread(0).Malloc(0, 8)
+                                    .Thread(1).Malloc(1, 8).ThreadEnd()
+                                    .Thread(2).Malloc(2, 8)
+                                    .Thread(1).Free(1).ThreadEnd().ThreadEnd()));
+  ASSERT_TRUE(ops.ok()) << ops.status();
+  ASSERT_EQ(ops->size(), 7u);
+  EXPECT_EQ((*ops)[3].lane, (*ops)[1].lane);
+  EXPECT_NE((*ops)[4].lane, (*ops)[3].lane) << "that lane is the third thread's now";
+  EXPECT_NE((*ops)[4].lane, (*ops)[0].lane);
+  EXPECT_EQ((*ops)[5].kind, ReplayOpKind::kEndLane);
+  EXPECT_EQ((*ops)[6].kind, ReplayOpKind::kNothing);
+}
+
 TEST(OpStreamTest, ABrokenTraceIsAnErrorThatNamesTheEvent) {
   struct Case {
     TraceBuilder trace;

@@ -30,7 +30,10 @@ namespace {
 constexpr int kRingBatches = 8;
 constexpr char kWorkerArgument[] = "--reheap-replay-worker";
 constexpr int kWorkerFd = 200;
-constexpr int kNotPreloaded = 124;  // exit status of a worker whose malloc is not the preloaded one
+// Exit statuses of a child.
+constexpr int kNotPreloaded = 124;    // its malloc is not the preloaded one
+constexpr int kNoPlaceToSquat = 123;  // a squatter's place is taken, or no address of a process
+constexpr int kAboveHardLimit = 122;
 
 struct Batch {
   uint32_t count = 0;  // 0 = the trace has ended
@@ -69,8 +72,24 @@ uint64_t CpuNow() {
 void LimitTo(int resource, uint64_t bytes) {
   rlimit limit;
   getrlimit(resource, &limit);
+  if (bytes > limit.rlim_max) _exit(kAboveHardLimit);
   limit.rlim_cur = bytes;
   REHEAP_CHECK(setrlimit(resource, &limit) == 0);
+}
+
+// As far as this process may.
+void LiftLimit(int resource) {
+  rlimit limit;
+  getrlimit(resource, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  REHEAP_CHECK(setrlimit(resource, &limit) == 0);
+}
+
+// Somebody else's mapping, before the heap starts.
+void SquatInThisProcess(AddrRange range) {
+  void* const wanted = reinterpret_cast<void*>(range.start.value());
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+  if (mmap(wanted, range.bytes, PROT_NONE, flags, -1, 0) != wanted) _exit(kNoPlaceToSquat);
 }
 
 // The child's whole life after its target exists.
@@ -78,8 +97,8 @@ void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
   TakeChildBaseline(os, &shared->baseline);
   sem_post(&shared->baseline_taken);
   Wait(&shared->go);
-  if (shared->has_address_room) LimitTo(RLIMIT_AS, shared->baseline.usage.vsize_bytes + shared->address_room_bytes);
-  if (shared->has_data_room) LimitTo(RLIMIT_DATA, shared->baseline.data_bytes + shared->data_room_bytes);
+  if (shared->has_address_room) LimitTo(RLIMIT_AS, PlusRoom(shared->baseline.usage.vsize_bytes, shared->address_room_bytes));
+  if (shared->has_data_room) LimitTo(RLIMIT_DATA, PlusRoom(shared->baseline.data_bytes, shared->data_room_bytes));
 
   bool alive = target->Start();
   uint64_t cpu_ns = 0;
@@ -98,7 +117,8 @@ void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
   target->result().cpu_ns = cpu_ns;
   shared->final_mapping_count = CountOwnMappings();
   if (shared->measure_lookup && alive) {
-    LimitTo(RLIMIT_AS, RLIM_INFINITY);
+    LiftLimit(RLIMIT_AS);
+    LiftLimit(RLIMIT_DATA);
     target->MeasureLookups();
   }
   shared->result = target->result();
@@ -107,6 +127,7 @@ void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
 [[noreturn]] void RunForkedChild(const ChildPlan& plan, SharedState* shared) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   RealOs os;
+  for (AddrRange range : plan.squatters) SquatInThisProcess(range);
   std::unique_ptr<ReplayTarget> target = plan.make_target(&os);
   ReplayFromRing(shared, &os, target.get());
   _exit(0);
@@ -185,6 +206,13 @@ absl::Status ChildStatus(int wait_status, const ChildPlan& plan, const SharedSta
   if (plan.exec_worker && WEXITSTATUS(wait_status) == kNotPreloaded) {
     return absl::InvalidArgumentError(
         absl::StrFormat("%s: the dynamic linker did not load it, or it has no malloc of its own", plan.preload));
+  }
+  if (WEXITSTATUS(wait_status) == kNoPlaceToSquat) {
+    return absl::InvalidArgumentError("a squatter's range is not free in a process of this kernel, or is no user address");
+  }
+  if (WEXITSTATUS(wait_status) == kAboveHardLimit) {
+    return absl::FailedPreconditionError(
+        "the limit asked for is above this process's own hard limit (ulimit -H), which no process may raise");
   }
   return absl::InternalError(absl::StrFormat("the replay child%s ended with status %d",
                                              plan.exec_worker ? " with LD_PRELOAD=" + plan.preload : "",

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "alloc/addr.h"
 #include "sim/os/maps_text.h"
 #include "sim/replay/child_baseline.h"
 #include "sim/replay/op_stream.h"
@@ -36,6 +37,9 @@ struct ChildPlan {
   uint32_t slot_count = 0;      // exec_worker only
   bool touch_objects = false;   // exec_worker only
 
+  // Mapped in the child before the target is made; make_target only.
+  std::vector<AddrRange> squatters;
+
   // Most that the target may add to the baseline: RLIMIT_AS and RLIMIT_DATA are set to baseline + this.
   std::optional<uint64_t> address_room_bytes;
   std::optional<uint64_t> data_room_bytes;
@@ -50,7 +54,13 @@ struct ChildReport {
   uint64_t added_mappings = 0;               // VMAs at the end, less those at the baseline
 };
 
-// Errors: the stream's, or Internal when the child dies of a signal (it names signal and event).
+// The limit that leaves `room` above what is in use; a limit near 2^64 is none.
+constexpr uint64_t PlusRoom(uint64_t in_use_bytes, uint64_t room_bytes) {
+  return room_bytes > ~uint64_t{0} - in_use_bytes ? ~uint64_t{0} : in_use_bytes + room_bytes;
+}
+
+// Errors: the stream's; InvalidArgument for a squatter whose place is taken and FailedPrecondition for a limit
+// above this process's own hard limit (no process may raise that); Internal when the child dies of a signal (it names signal and event).
 // `progress` (may be empty) is told the number of events fed.
 absl::StatusOr<ChildReport> RunInChild(const ChildPlan& plan, OpStream* stream,
                                        const std::function<void(uint64_t)>& progress);

@@ -31,9 +31,15 @@ absl::Status CheckWords(const ReplayRequest& request) {
     return absl::InvalidArgumentError("the virtual world needs a platform (`reheap platform list`)");
   }
   for (AddrRange range : request.squatters) {
-    if (range.bytes == 0 || range.start.value() % 4096 != 0 || range.bytes % 4096 != 0) {
+    const bool wraps = range.end() < range.start;
+    if (range.bytes == 0 || range.start.value() % 4096 != 0 || range.bytes % 4096 != 0 || wraps) {
       return absl::InvalidArgumentError(
           absl::StrCat("squatter 0x", absl::Hex(range.start.value()), "+", range.bytes, " is not whole OS pages (4096 bytes)"));
+    }
+  }
+  for (int mode : request.overcommit_modes) {
+    if (mode < 0 || mode > 2) {
+      return absl::InvalidArgumentError(absl::StrCat("overcommit mode ", mode, " is not known: 0, 1 or 2"));
     }
   }
   return absl::OkStatus();

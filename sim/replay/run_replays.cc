@@ -1,11 +1,7 @@
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <memory>
-#include <sstream>
 #include <utility>
-
-#include <sys/mman.h>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
@@ -13,10 +9,10 @@
 #include "absl/strings/strip.h"
 #include "alloc/check.h"
 #include "sim/os/host_probe.h"
-#include "sim/os/maps_text.h"
 #include "sim/os/shadow_memory.h"
 #include "sim/os/virtual_os.h"
 #include "sim/replay/op_stream.h"
+#include "sim/replay/process_image.h"
 #include "sim/replay/replay_child.h"
 #include "sim/replay/replay_grid.h"
 #include "sim/replay/replay_request.h"
@@ -25,55 +21,6 @@
 
 namespace reheap {
 namespace {
-
-// The process that a replayed heap starts in.
-struct ProcessImage {
-  std::vector<ImageMapping> mappings;  // empty = the platform's own small image
-  std::string origin;                  // for the report
-  uint64_t vsize_bytes = 0;
-  uint64_t data_bytes = 0;             // what RLIMIT_DATA counts of it: private, writable, not the stack
-};
-
-void Measure(ProcessImage* image) {
-  for (const ImageMapping& mapping : image->mappings) {
-    const uint64_t bytes = mapping.end - mapping.start;
-    const bool is_data = mapping.perms[1] == 'w' && mapping.perms[3] == 'p' && mapping.name != "[stack]";
-    image->vsize_bytes += bytes;
-    if (is_data) image->data_bytes += bytes;
-  }
-}
-
-absl::StatusOr<ProcessImage> ImageFromFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be opened for reading"));
-  std::stringstream text;
-  text << file.rdbuf();
-  absl::StatusOr<std::vector<ImageMapping>> mappings = ParseMaps(text.str(), path);
-  if (!mappings.ok()) return mappings.status();
-  ProcessImage image;
-  image.mappings = *std::move(mappings);
-  image.origin = absl::StrCat("maps ", path);
-  Measure(&image);
-  return image;
-}
-
-ProcessImage ImageFromTrace(const proto::TraceHeader& header) {
-  ProcessImage image;
-  for (const proto::Mapping& from : header.mappings()) {
-    if (from.name() == "[vsyscall]" || from.end() <= from.start() || from.permissions().size() != 4) continue;
-    ImageMapping to;
-    to.start = Addr(from.start());
-    to.end = Addr(from.end());
-    to.perms = from.permissions();
-    to.offset = from.offset();
-    to.inode = from.name().empty() || from.name()[0] == '[' ? 0 : 1;  // file-backed or not is all that counts
-    to.name = from.name();
-    image.mappings.push_back(std::move(to));
-  }
-  image.origin = image.mappings.empty() ? "platform" : "trace";
-  Measure(&image);
-  return image;
-}
 
 uint64_t Room(uint64_t limit, uint64_t in_use) { return limit > in_use ? limit - in_use : 0; }
 
@@ -92,7 +39,7 @@ class Session {
   absl::StatusOr<TargetResult> RunVirtual(const ReplayRow& row, OpStream* stream, proto::Run* run);
   absl::StatusOr<VirtualProcess> ProcessFor(const ReplayRow& row, proto::Run* run) const;
   bool IsPairedWithReal(const ReplayRow& row) const;
-  bool FitsInto(const Platform& platform) const;
+  absl::Status Squat(const std::string& platform, VirtualOs* os) const;
   HeapTargetOptions TargetOptions() const { return {facts_.slot_count, request_.touch == "full"}; }
   std::function<void(uint64_t)> ProgressOfRow() const;
 
@@ -123,14 +70,16 @@ absl::Status Session::Prepare() {
   if (!facts.ok()) return facts.status();
   facts_ = *facts;
   if (!request_.maps_path.empty()) {
-    absl::StatusOr<ProcessImage> image = ImageFromFile(request_.maps_path);
+    absl::StatusOr<ProcessImage> image = ImageFromMapsFile(request_.maps_path);
     if (!image.ok()) return image.status();
     image_ = *std::move(image);
     return absl::OkStatus();
   }
   absl::StatusOr<std::unique_ptr<OpStream>> stream = OpStream::Open(request_.trace_path, request_.allow_cut_off);
   if (!stream.ok()) return stream.status();
-  image_ = ImageFromTrace((*stream)->header());
+  absl::StatusOr<ProcessImage> image = ImageFromTrace((*stream)->header(), request_.trace_path);
+  if (!image.ok()) return image.status();
+  image_ = *std::move(image);
   return absl::OkStatus();
 }
 
@@ -166,13 +115,6 @@ std::function<void(uint64_t)> Session::ProgressOfRow() const {
   };
 }
 
-// Somebody else's mapping, before the heap starts.
-void SquatInThisProcess(AddrRange range) {
-  void* wanted = reinterpret_cast<void*>(range.start.value());
-  void* got = mmap(wanted, range.bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  REHEAP_CHECK(got == wanted);
-}
-
 absl::StatusOr<TargetResult> Session::RunReal(const ReplayRow& row, OpStream* stream, proto::Run* run) {
   ChildPlan plan;
   plan.measure_lookup = request_.measure_lookup && row.strategy != nullptr;
@@ -180,8 +122,8 @@ absl::StatusOr<TargetResult> Session::RunReal(const ReplayRow& row, OpStream* st
   if (row.data_limit) plan.data_room_bytes = Room(*row.data_limit, image_.data_bytes);
   DirectMemory memory;
   if (row.strategy != nullptr) {
+    plan.squatters = request_.squatters;
     plan.make_target = [this, &row, &memory](Os* os) {
-      for (AddrRange range : request_.squatters) SquatInThisProcess(range);
       return MakeHeapTarget(*os, memory, *row.strategy, TargetOptions());
     };
   } else {
@@ -216,12 +158,6 @@ bool Session::IsPairedWithReal(const ReplayRow& row) const {
          row.platform->basis == Basis::kComparableWithRunningKernel;
 }
 
-bool Session::FitsInto(const Platform& platform) const {
-  return std::all_of(image_.mappings.begin(), image_.mappings.end(), [&platform](const ImageMapping& mapping) {
-    return mapping.end.value() <= platform.machine.user_end;
-  });
-}
-
 absl::StatusOr<VirtualProcess> Session::ProcessFor(const ReplayRow& row, proto::Run* run) const {
   VirtualProcess process;
   process.platform = row.platform;
@@ -239,21 +175,38 @@ absl::StatusOr<VirtualProcess> Session::ProcessFor(const ReplayRow& row, proto::
     process.switches = *switches;
     if (row.address_limit) {
       process.limits.address_bytes =
-          real_child_.baseline.vsize_bytes + Room(*row.address_limit, image_.vsize_bytes);
+          PlusRoom(real_child_.baseline.vsize_bytes, Room(*row.address_limit, image_.vsize_bytes));
     }
     if (row.data_limit) {
-      process.limits.data_bytes = real_child_.baseline_data_bytes + Room(*row.data_limit, image_.data_bytes);
+      process.limits.data_bytes =
+          PlusRoom(real_child_.baseline_data_bytes, Room(*row.data_limit, image_.data_bytes));
     }
     run->set_platform_basis("switches probed from the running kernel");
     run->set_image("replay child");
     return process;
   }
-  // A maps file was asked for; the trace's own mappings are those of a linux process of one word size.
-  if (!request_.maps_path.empty() || (row.platform->basis == Basis::kComparableWithRunningKernel && FitsInto(*row.platform))) {
-    process.image = image_.mappings;
+  const ImageMapping* outside = FirstOutside(image_, *row.platform);
+  if (!request_.maps_path.empty() && outside != nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(image_.origin, ": a process of ", row.platform->name,
+                                                   " has addresses below 0x", absl::Hex(row.platform->machine.user_end),
+                                                   " only, found \"", FormatMapsLine(*outside), "\""));
   }
+  // A maps file was asked for; the trace's own mappings are those of a linux process of one word size.
+  const bool is_comparable = row.platform->basis == Basis::kComparableWithRunningKernel;
+  if (!request_.maps_path.empty() || (is_comparable && outside == nullptr)) process.image = image_.mappings;
   run->set_image(process.image.empty() ? "platform" : image_.origin);
   return process;
+}
+
+absl::Status Session::Squat(const std::string& platform, VirtualOs* os) const {
+  for (AddrRange range : request_.squatters) {
+    if (range.end().value() > os->platform().machine.user_end || os->space().Overlaps(range)) {
+      return absl::InvalidArgumentError(absl::StrCat("squatter 0x", absl::Hex(range.start.value()), "+", range.bytes,
+                                                     ": not a free range of user addresses in the process of ", platform));
+    }
+    os->Squat(range);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<TargetResult> Session::RunVirtual(const ReplayRow& row, OpStream* stream, proto::Run* run) {
@@ -263,7 +216,7 @@ absl::StatusOr<TargetResult> Session::RunVirtual(const ReplayRow& row, OpStream*
   VirtualOs os(*process);
   ShadowMemory memory(&os);
   if (!IsPairedWithReal(row)) {  // else they are in the child's mappings already
-    for (AddrRange range : request_.squatters) os.Squat(range);
+    if (absl::Status status = Squat(row.platform->name, &os); !status.ok()) return status;
   }
   const OsUsage image = os.Usage();
   run->set_image_vsize_bytes(run->image() == "replay child" ? image_.vsize_bytes : image.vsize_bytes);

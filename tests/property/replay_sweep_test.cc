@@ -1,0 +1,313 @@
+// Every combination of strategy, platform, limits and overcommit, and everything that somebody else wrote (a
+// trace, a maps file, a squatter), gives a row or a Status: nothing dies.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "proto/report.pb.h"
+#include "proto/trace.pb.h"
+#include "sim/os/platform_catalog.h"
+#include "sim/replay/replay_request.h"
+#include "sim/strategies/strategy_catalog.h"
+#include "traces/block_frame.h"
+#include "traces/crc32c.h"
+#include "traces/trace_builder.h"
+
+namespace reheap {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Save(const TraceBuilder& builder) {
+  const std::string path = testing::TempDir() + "/sweep.trace";
+  EXPECT_TRUE(builder.WriteTo(path).ok());
+  return path;
+}
+
+// Three threads; small, aligned, large and resized objects, 6 MiB at most.
+TraceBuilder SmallProgram() {
+  TraceBuilder builder;
+  for (uint32_t i = 0; i < 300; ++i) {
+    builder.Thread(i % 3);
+    if (i % 50 == 7) {
+      builder.Memalign(i, uint64_t{1} << (4 + i / 25), 5000);
+    } else {
+      builder.Malloc(i, i % 60 == 9 ? 1000000 : 16 + 40 * i);
+    }
+  }
+  for (uint32_t i = 0; i < 300; i += 2) builder.Thread((i + 1) % 3).Free(i);
+  for (uint32_t i = 1; i < 300; i += 4) builder.Realloc(i, 70000);
+  return builder.Thread(1).ThreadEnd().Thread(3).Malloc(300, 64);
+}
+
+ReplayRequest Everything(const std::string& trace_path) {
+  ReplayRequest request;
+  request.trace_path = trace_path;
+  request.strategies = StrategyNames();
+  request.platforms = Platforms().Names();
+  request.virtual_world = true;
+  return request;
+}
+
+void ExpectSoundRow(const proto::Run& run, uint64_t trace_events) {
+  SCOPED_TRACE(run.ShortDebugString().substr(0, 900));
+  const bool survived = run.outcome() == proto::SURVIVED;
+  EXPECT_EQ(survived, !run.has_refusal());
+  switch (run.outcome()) {
+    case proto::SURVIVED:
+      EXPECT_EQ(run.events(), trace_events);
+      break;
+    case proto::LATE_ABORT:
+      EXPECT_EQ(run.refusal().event(), run.events());
+      EXPECT_NE(run.refusal().rule(), "");
+      break;
+    case proto::STARTUP_ABORT:
+      EXPECT_EQ(run.events(), 0u);
+      EXPECT_NE(run.refusal().rule(), "");
+      break;
+    default:
+      ADD_FAILURE() << "no strategy of the catalogue ends so";
+  }
+  const uint64_t held_bytes = run.image_vsize_bytes() + run.peak_vsize_bytes();
+  if (run.refusal().rule() == "RLIMIT_AS") {
+    EXPECT_GT(run.refusal().in_use_bytes() + run.refusal().asked_bytes(), run.limits().address_bytes());
+  }
+  const Platform* platform = Platforms().Find(run.platform());
+  const bool enforced = platform == nullptr || platform->limits.address != AddressLimitRule::kNotEnforced;
+  const bool fitted_at_start = run.image_vsize_bytes() <= run.limits().address_bytes();
+  if (enforced && run.limits().has_address_bytes() && fitted_at_start) {
+    EXPECT_LE(held_bytes, run.limits().address_bytes());
+  }
+}
+
+TEST(ReplaySweep, EveryCombinationIsARow) {
+  const TraceBuilder program = SmallProgram();
+  ReplayRequest request = Everything(Save(program));
+  const std::vector<std::optional<uint64_t>> limits = {std::nullopt, 64 * kMiB, kMiB, 0};
+  request.address_limits = request.data_limits = limits;
+  request.overcommit_modes = {0, 1, 2};
+  for (const char* touch : {"none", "full"}) {
+    request.touch = touch;
+    const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+    ASSERT_TRUE(report.ok()) << report.status();
+    // A strategy meets the platforms of its own word size only.
+    int pairs = 0;
+    for (const std::string& strategy : request.strategies) {
+      for (const std::string& platform : request.platforms) {
+        const bool is_32_bit = platform == "linux-386";
+        pairs += (strategy == "go-2011-02-reserve768m-386") == is_32_bit;
+      }
+    }
+    EXPECT_EQ(report->runs_size(), pairs * 4 * 4 * 3);
+    for (const proto::Run& run : report->runs()) ExpectSoundRow(run, program.events().size());
+  }
+}
+
+TEST(ReplaySweep, AbsurdSizesAndAlignmentsAreRows) {
+  struct Demand {
+    uint64_t bytes;
+    uint64_t alignment;
+  };
+  constexpr uint64_t kOne = 1;
+  const Demand demands[] = {
+      {kOne << 31, 0},         {(kOne << 31) + 1, 4096}, {kOne << 46, 0},  {kOne << 47, 0},
+      {kOne << 63, 0},         {~uint64_t{0}, 0},        {~uint64_t{0} - 4095, 1 << 16},
+      {0, kOne << 63},         {1, kOne << 40},          {1 << 20, kOne << 40},
+      {~uint64_t{0}, kOne << 63},
+  };
+  for (const Demand& demand : demands) {
+    SCOPED_TRACE(testing::Message() << demand.bytes << " bytes at multiples of " << demand.alignment);
+    TraceBuilder builder;
+    builder.Malloc(0, 100).Memalign(1, demand.alignment, demand.bytes).Realloc(0, demand.bytes).Free(1);
+    ReplayRequest request = Everything(Save(builder));
+    request.address_limits = {std::nullopt, 64 * kMiB, ~uint64_t{0}};
+    const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+    ASSERT_TRUE(report.ok()) << report.status();
+    for (const proto::Run& run : report->runs()) ExpectSoundRow(run, 4);
+  }
+}
+
+TEST(ReplaySweep, AThreadWhoseFirstCallIsFreeMayBeRefusedItsCache) {
+  TraceBuilder builder;
+  constexpr uint32_t kThreads = 9000;
+  for (uint32_t i = 0; i < kThreads; ++i) builder.Malloc(i, 8);
+  for (uint32_t i = 0; i < kThreads; ++i) builder.Thread(1 + i).Free(i);
+  ReplayRequest request = Everything(Save(builder));
+  request.address_limits = {std::nullopt, 64 * kMiB};
+  const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+  ASSERT_TRUE(report.ok()) << report.status();
+  int refused = 0;
+  for (const proto::Run& run : report->runs()) {
+    ExpectSoundRow(run, 2 * kThreads);
+    if (!run.limits().has_address_bytes()) {
+      EXPECT_EQ(run.outcome(), proto::SURVIVED);
+    } else if (run.outcome() == proto::LATE_ABORT) {
+      ++refused;
+      EXPECT_GT(run.refusal().event(), kThreads);
+    }
+  }
+  EXPECT_GT(refused, 0);
+}
+
+// ---- images ----
+
+absl::Status ReplayIn(const std::string& maps, const std::string& platform, const std::string& strategy) {
+  ReplayRequest request = Everything(Save(SmallProgram()));
+  request.maps_path = testing::TempDir() + "/sweep.maps";
+  std::ofstream(request.maps_path) << maps;
+  request.platforms = {platform};
+  request.strategies = {strategy};
+  request.address_limits = {std::nullopt, 0};
+  const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+  if (!report.ok()) return report.status();
+  for (const proto::Run& run : report->runs()) ExpectSoundRow(run, SmallProgram().events().size());
+  return absl::OkStatus();
+}
+
+constexpr char kProgram[] = "08048000-08049000 r-xp 00000000 fe:00 1 a\n08049000-0804a000 rw-p 00001000 fe:00 1 a\n";
+
+TEST(ReplaySweep, ImagesAtTheEdgesAreRows) {
+  const std::string edges[] = {
+      "fffdd000-ffffe000 rw-p 00000000 00:00 0 [stack]\n",  // up to the 32-bit user limit
+      "08060000-08070000 rw-p 00000000 00:00 0 [stack]\n",  // less than its guard gap above the program
+      "08050000-c0000000 ---p 00000000 00:00 0\n",          // nothing is free above
+  };
+  for (const std::string& edge : edges) {
+    const std::string maps = kProgram + edge;
+    for (const std::string& platform : Platforms().Names()) {
+      const bool is_32_bit = platform == "linux-386";
+      for (const std::string& strategy : StrategyNames()) {
+        if ((strategy == "go-2011-02-reserve768m-386") != is_32_bit) continue;
+        EXPECT_EQ(ReplayIn(maps, platform, strategy), absl::OkStatus()) << platform << strategy << maps;
+      }
+    }
+  }
+  const std::string top = "7ffffffde000-7ffffffff000 rw-p 00000000 00:00 0 [stack]\n";
+  EXPECT_EQ(ReplayIn(kProgram + top, "linux-amd64", "go-2011-02-pretend"), absl::OkStatus());
+  // A stack that begins below the size of its own guard gap.
+  const std::string low = "00010000-00020000 rw-p 00000000 00:00 0 [stack]\n00020000-7fffffff0000 ---p 00000000 00:00 0\n";
+  EXPECT_EQ(ReplayIn(low, "linux-amd64", "go-2010-radix"), absl::OkStatus());
+}
+
+TEST(ReplaySweep, ImagesThatNoProcessHasAreErrors) {
+  const struct {
+    std::string lines;
+    const char* platform;
+    const char* expected;
+  } cases[] = {
+      {"08049800-0804a000 rw-p 00000000 00:00 0\n", "linux-amd64", "whole pages"},
+      {"0804a000-0804b000 rw-p 00000000 00:00 0\n08040000-08041000 rw-p 00000000 00:00 0\n", "linux-amd64", "rising order"},
+      {"0804a000-0804c000 rw-p 00000000 00:00 0\n0804b000-0804d000 rw-p 00000000 00:00 0\n", "linux-amd64", "overlap"},
+      {"8000000000000000-8000000000001000 rw-p 00000000 00:00 0\n", "linux-amd64", "below 2^63"},
+      {"7fff00000000-7fff00001000 rw-p 00000000 00:00 0\n", "linux-386", "has addresses below 0xffffe000"},
+      {"\n", "linux-amd64", "expected mappings"},
+  };
+  for (const auto& c : cases) {
+    const bool is_32_bit = std::string(c.platform) == "linux-386";
+    const absl::Status status =
+        ReplayIn(c.lines, c.platform, is_32_bit ? "go-2011-02-reserve768m-386" : "go-2011-02-pretend");
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.lines;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.expected));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("sweep.maps"));
+  }
+}
+
+TEST(ReplaySweep, AHeaderWithImpossibleMappingsIsAnError) {
+  TraceBuilder builder = SmallProgram();
+  for (uint64_t start : {0x400000, 0x400000}) {
+    proto::Mapping* mapping = builder.header().add_mappings();
+    mapping->set_start(start);
+    mapping->set_end(start + 0x2000);
+    mapping->set_permissions("rw-p");
+  }
+  const absl::StatusOr<proto::Report> report = RunReplays(Everything(Save(builder)), nullptr);
+  EXPECT_EQ(report.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(report.status().message()), HasSubstr("sweep.trace: header, mapping 1: expected"));
+}
+
+// The file with another slot_count in its trailer, and whole in every other way.
+std::string WithSlotCount(const std::string& path, uint64_t slot_count) {
+  std::string bytes;
+  {
+    std::ifstream in(path, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  const std::string end = bytes.substr(bytes.size() - kFooterBytes);
+  const uint64_t offset = FileFooter::Decode(end)->trailer_offset;
+  FrameHeader frame = *FrameHeader::Decode(std::string_view(bytes).substr(offset, kFrameBytes));
+  std::string payload;
+  EXPECT_TRUE(BlockDecompressor()
+                  .Decompress(std::string_view(bytes).substr(offset + kFrameBytes, frame.stored_bytes), frame.raw_bytes,
+                              &payload)
+                  .ok());
+  proto::TraceTrailer trailer;
+  EXPECT_TRUE(trailer.ParseFromString(payload));
+  trailer.set_slot_count(slot_count);
+  payload = trailer.SerializeAsString();
+  const std::string stored = *BlockCompressor(1).Compress({payload});
+  frame.stored_bytes = static_cast<uint32_t>(stored.size());
+  frame.raw_bytes = static_cast<uint32_t>(payload.size());
+  frame.payload_crc = Crc32c(stored);
+  const std::string changed = testing::TempDir() + "/slots.trace";
+  std::ofstream(changed, std::ios::binary) << bytes.substr(0, offset) << frame.Encode() << stored << end;
+  return changed;
+}
+
+TEST(ReplaySweep, ATrailerThatLiesAboutSlotsIsAnError) {
+  const std::string path = Save(SmallProgram());  // 301 slots
+  for (uint64_t slots : {uint64_t{0}, uint64_t{300}, uint64_t{1} << 30, (uint64_t{1} << 32) + 1, ~uint64_t{0}}) {
+    const absl::StatusOr<proto::Report> report = RunReplays(Everything(WithSlotCount(path, slots)), nullptr);
+    EXPECT_EQ(report.status().code(), absl::StatusCode::kInvalidArgument) << slots;
+    EXPECT_THAT(std::string(report.status().message()), HasSubstr("slots.trace: ")) << slots;
+  }
+  EXPECT_TRUE(RunReplays(Everything(WithSlotCount(path, 301)), nullptr).ok());
+}
+
+// ---- squatters ----
+
+TEST(ReplaySweep, ASquatterIsARowOrAnError) {
+  const std::string trace = Save(SmallProgram());
+  const struct {
+    AddrRange range;
+    bool is_error;
+  } cases[] = {
+      {{Addr(0x00400000), 4096}, true},            // over the image
+      {{Addr(0x7fffffff0000), kMiB}, true},        // beyond the user's addresses
+      {{Addr(~uint64_t{0} - 4095), 4096}, true},   // up to 2^64
+      {{Addr(0xf800000000), kMiB}, false},         // where the heap would begin
+      {{Addr(0xf840000000), kMiB}, false},         // in the middle of its flat map
+  };
+  for (const auto& c : cases) {
+    for (bool real : {false, true}) {
+      SCOPED_TRACE(testing::Message() << c.range.start.value() << (real ? " real" : " virtual"));
+      ReplayRequest request = Everything(trace);
+      request.strategies = {"go-2010-radix", "go-2011-01-reserve16g", "go-2011-02-reserve17g", "go-2011-02-pretend",
+                            "go-1.11-sparse"};
+      request.real = real;
+      request.virtual_world = !real;
+      request.platforms = {"linux-amd64"};
+      request.squatters = {c.range};
+      const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+      // The image of the real world is this test, which need not be at 0x400000.
+      if (real && c.range.start == Addr(0x00400000)) continue;
+      EXPECT_EQ(report.ok(), !c.is_error) << report.status();
+      if (report.ok()) {
+        for (const proto::Run& run : report->runs()) ExpectSoundRow(run, SmallProgram().events().size());
+      } else {
+        EXPECT_THAT(std::string(report.status().message()), HasSubstr("squatter"));
+      }
+    }
+  }
+}
+
+TEST(ReplaySweep, WordsOutsideTheirRangeAreErrors) {
+  ReplayRequest request = Everything(Save(SmallProgram()));
+  request.overcommit_modes = {3};
+  EXPECT_THAT(std::string(RunReplays(request, nullptr).status().message()), HasSubstr("overcommit mode 3"));
+}
+
+}  // namespace
+}  // namespace reheap
