@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
@@ -39,11 +41,16 @@ int64_t MonotonicMs() {
 }
 
 std::atomic<pid_t> g_forward_to{0};
+std::atomic<bool> g_told_to_end{false};
 
 void ForwardSignal(int signal_number) {
   const int saved_errno = errno;
   const pid_t pid = g_forward_to.load(std::memory_order_relaxed);
-  if (pid > 0) kill(pid, signal_number);
+  if (pid > 0) {
+    kill(pid, signal_number);
+  } else {
+    g_told_to_end.store(true, std::memory_order_relaxed);
+  }
   errno = saved_errno;
 }
 
@@ -53,6 +60,7 @@ class SignalForwarder {
  public:
   explicit SignalForwarder(pid_t pid) {
     g_forward_to.store(pid);
+    g_told_to_end.store(false);
     struct sigaction action = {};
     action.sa_handler = ForwardSignal;
     action.sa_flags = SA_RESTART;
@@ -62,6 +70,9 @@ class SignalForwarder {
     g_forward_to.store(0);
     for (size_t i = 0; i < std::size(kForwardedSignals); ++i) sigaction(kForwardedSignals[i], &before_[i], nullptr);
   }
+  // The program's pid is about to become somebody else's.
+  void StopForwarding() { g_forward_to.store(0); }
+  bool told_to_end() const { return g_told_to_end.load(std::memory_order_relaxed); }
   SignalForwarder(const SignalForwarder&) = delete;
   SignalForwarder& operator=(const SignalForwarder&) = delete;
 
@@ -101,21 +112,50 @@ absl::Status WriteLibrary(const std::string& path) {
   return absl::OkStatus();
 }
 
-// The program's environment: ours, with the recorder's variables. A LD_PRELOAD of the user's stays, and
-// stays in front: the recorder then sees what that library asks of malloc, as the program would.
+// The lock by which recorders know that somebody drains their spools (recorder_config.h); free when this dies.
+class CollectorLock {
+ public:
+  explicit CollectorLock(const std::string& directory)
+      : fd_(open(absl::StrCat(directory, "/", recorder::kLockName).c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600)) {
+    if (fd_ >= 0) flock(fd_, LOCK_EX);
+  }
+  ~CollectorLock() { Release(); }
+  CollectorLock(const CollectorLock&) = delete;
+  CollectorLock& operator=(const CollectorLock&) = delete;
+
+  bool held() const { return fd_ >= 0; }
+  // No image makes a spool from now on, and none waits for a segment.
+  void Release() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_;
+};
+
+absl::Status CheckOutput(const std::string& output) {
+  std::filesystem::path parent = std::filesystem::path(output).parent_path();
+  if (parent.empty()) parent = ".";
+  if (access(parent.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(output, ": the directory cannot be written to: ", std::strerror(errno)));
+}
+
+// The program's environment: ours, with the recorder's variables and libraries.
 std::vector<std::string> Environment(const RecordOptions& options, const std::string& directory) {
   std::vector<std::string> result;
-  std::string preload = directory + "/" + kLibraryName;
+  std::vector<std::string> preload = options.preload_first;
+  preload.push_back(directory + "/" + kLibraryName);
   for (char** entry = environ; *entry != nullptr; ++entry) {
     absl::string_view text = *entry;
     if (absl::StartsWith(text, "REHEAP_")) continue;
     if (absl::ConsumePrefix(&text, "LD_PRELOAD=")) {
-      if (!text.empty()) preload = absl::StrCat(text, ":", preload);
+      if (!text.empty()) preload.push_back(std::string(text));
       continue;
     }
     result.push_back(*entry);
   }
-  result.push_back("LD_PRELOAD=" + preload);
+  result.push_back("LD_PRELOAD=" + absl::StrJoin(preload, ":"));
   result.push_back(absl::StrCat(recorder::kSpoolDirVariable, "=", directory));
   result.push_back(absl::StrCat(recorder::kCollectorVariable, "=1"));
   if (options.pool_bytes != 0) {
@@ -161,23 +201,41 @@ absl::StatusOr<pid_t> Start(const RecordOptions& options, const std::string& dir
 }
 
 // Steps the collector until the program has ended, then until its descendants have, or the time is up.
-absl::StatusOr<int> CollectUntilEnd(pid_t pid, const RecordOptions& options, Collector& collector) {
+absl::StatusOr<int> CollectUntilEnd(pid_t pid, const RecordOptions& options, Collector& collector,
+                                    CollectorLock& lock) {
+  SignalForwarder forwarder(pid);
   int wait_status = 0;
   bool root_ended = false;
   int64_t deadline_ms = 0;
   absl::Status trouble;
   while (true) {
-    if (!root_ended && waitpid(pid, &wait_status, WNOHANG) == pid) {
+    // Looked at, not reaped: the pid is ours until nobody forwards to it any more.
+    siginfo_t info = {};
+    if (!root_ended && waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == pid) {
+      forwarder.StopForwarding();
+      waitpid(pid, &wait_status, 0);
       root_ended = true;
       deadline_ms = MonotonicMs() + options.linger_ms;
     }
-    // Trouble with our files must not end the program: it runs on, unrecorded.
-    if (trouble.ok()) trouble = collector.Step();
-    if (root_ended && (!trouble.ok() || collector.active_images() == 0 || MonotonicMs() > deadline_ms)) break;
+    if (trouble.ok()) {
+      trouble = collector.Step();
+      if (!trouble.ok()) {
+        lock.Release();
+        collector.Abandon();
+      }
+    }
+    const bool no_more = collector.active_images() == 0 || MonotonicMs() > deadline_ms || forwarder.told_to_end();
+    if (root_ended && (!trouble.ok() || no_more)) break;
     nanosleep(&kTick, nullptr);
   }
+  // A daemon that forks for ever makes no new spools then.
+  lock.Release();
   if (trouble.ok()) trouble = collector.Finish();
-  if (!trouble.ok()) return trouble;
+  if (!trouble.ok()) {
+    collector.Abandon();
+    return trouble;
+  }
   return wait_status;
 }
 
@@ -186,6 +244,7 @@ absl::StatusOr<int> CollectUntilEnd(pid_t pid, const RecordOptions& options, Col
 absl::StatusOr<RecordResult> RecordProgram(const RecordOptions& options) {
   if (options.command.empty()) return absl::InvalidArgumentError("no program to record");
   if (options.output.empty()) return absl::InvalidArgumentError("no name for the trace");
+  if (absl::Status writable = CheckOutput(options.output); !writable.ok()) return writable;
   absl::StatusOr<std::string> directory = MakeSpoolDirectory(options.spool_parent);
   if (!directory.ok()) return directory.status();
   const absl::Cleanup remove_directory = [&] {
@@ -194,15 +253,16 @@ absl::StatusOr<RecordResult> RecordProgram(const RecordOptions& options) {
   };
   absl::Status written = WriteLibrary(*directory + "/" + kLibraryName);
   if (!written.ok()) return written;
+  CollectorLock lock(*directory);
+  if (!lock.held()) return absl::ErrnoToStatus(errno, absl::StrCat(*directory, "/", recorder::kLockName));
 
   absl::StatusOr<pid_t> pid = Start(options, *directory);
   if (!pid.ok()) return pid.status();
-  const SignalForwarder forwarder(*pid);
   Collector collector({.directory = *directory,
                        .output = options.output,
                        .root_pid = *pid,
                        .zstd_level = options.zstd_level});
-  absl::StatusOr<int> wait_status = CollectUntilEnd(*pid, options, collector);
+  absl::StatusOr<int> wait_status = CollectUntilEnd(*pid, options, collector, lock);
   if (!wait_status.ok()) return wait_status.status();
 
   RecordResult result;

@@ -41,10 +41,7 @@ class RecordTest : public testing::Test {
     directory_ = fs::path(testing::TempDir()) / absl::StrCat("record-", getpid(), "-", ++serial_);
     fs::create_directories(directory_ / "counts");
   }
-  void TearDown() override {
-    unsetenv("LD_PRELOAD");
-    fs::remove_all(directory_);
-  }
+  void TearDown() override { fs::remove_all(directory_); }
 
   RecordOptions Options(std::vector<std::string> command) {
     RecordOptions options;
@@ -61,12 +58,10 @@ class RecordTest : public testing::Test {
   }
 
   // As Record, with libcount_calls.so in front.
-  RecordResult RecordCounted(const RecordOptions& options) {
-    setenv("LD_PRELOAD", Program("libcount_calls.so").c_str(), 1);
+  RecordResult RecordCounted(RecordOptions options) {
+    options.preload_first = {Program("libcount_calls.so")};
     setenv("COUNT_DIR", (directory_ / "counts").c_str(), 1);
-    RecordResult result = Record(options);
-    unsetenv("LD_PRELOAD");
-    return result;
+    return Record(options);
   }
 
   void ExpectSoundAndComplete(const RecordResult& result) {
