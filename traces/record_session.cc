@@ -65,10 +65,15 @@ class SignalForwarder {
     action.sa_handler = ForwardSignal;
     action.sa_flags = SA_RESTART;
     for (size_t i = 0; i < std::size(kForwardedSignals); ++i) sigaction(kForwardedSignals[i], &action, &before_[i]);
+    // A trace that grows past RLIMIT_FSIZE is then a failed write, reported when the program has ended.
+    struct sigaction ignore = {};
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGXFSZ, &ignore, &before_xfsz_);
   }
   ~SignalForwarder() {
     g_forward_to.store(0);
     for (size_t i = 0; i < std::size(kForwardedSignals); ++i) sigaction(kForwardedSignals[i], &before_[i], nullptr);
+    sigaction(SIGXFSZ, &before_xfsz_, nullptr);
   }
   // The program's pid is about to become somebody else's.
   void StopForwarding() { g_forward_to.store(0); }
@@ -78,6 +83,7 @@ class SignalForwarder {
 
  private:
   struct sigaction before_[std::size(kForwardedSignals)];
+  struct sigaction before_xfsz_;
 };
 
 // A library on a file system mounted noexec cannot be mapped for execution.

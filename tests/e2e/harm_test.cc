@@ -160,6 +160,32 @@ TEST_F(OwnMallocTest, HandlersThatAllocateCorruptNothing) {
   EXPECT_EQ(traced.first + traced.second + result.processes[0].dropped_events, counted.first + counted.second);
 }
 
+// The trace may not grow past 64 KiB here: the program ends as ever, and the trouble is told afterwards.
+TEST_F(HarmTest, AFullDiskUnderTheTraceDoesNotReachTheProgram) {
+  RecordOptions options = Options({"/bin/sh", "-c", absl::StrCat(Program("threads"), " 2 300000 > ", File("said"),
+                                                                 "; echo $? > ", File("status"))});
+  const pid_t recorder = fork();
+  if (recorder == 0) {
+    // The library and the spool are larger than the limit: it comes when the program is running.
+    options.command[2] = absl::StrCat("touch ", File("mark.ready"), "; while ! test -e ", File("mark.go"),
+                                      "; do sleep 0.01; done; ", options.command[2]);
+    std::thread([this] {
+      if (!WaitFor(File("mark.ready"))) return;
+      const rlimit small = {64 << 10, RLIM_INFINITY};
+      setrlimit(RLIMIT_FSIZE, &small);
+      std::ofstream(File("mark.go")) << "go\n";
+    }).detach();
+    const absl::Status status = RecordProgram(options).status();
+    _exit(status.ok() ? 1 : 0);
+  }
+  int recorder_status = -1;
+  waitpid(recorder, &recorder_status, 0);
+  EXPECT_EQ(recorder_status, 0);
+  int status = -1;
+  std::ifstream(File("status")) >> status;
+  EXPECT_EQ(status, 7);
+}
+
 TEST_F(HarmTest, AnOutputThatCannotBeWrittenIsSaidBeforeTheProgramStarts) {
   RecordOptions options = Options({"/bin/sh", "-c", absl::StrCat("echo ran > ", File("ran"))});
   options.output = File("nowhere/trace");
