@@ -32,6 +32,7 @@ namespace {
 
 constexpr int kForwardedSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 constexpr timespec kTick = {0, 1'000'000};
+constexpr int64_t kLookMs = 10;  // between looks through /proc
 constexpr char kLibraryName[] = "libreheap_recorder.so";
 
 int64_t MonotonicMs() {
@@ -41,26 +42,28 @@ int64_t MonotonicMs() {
 }
 
 std::atomic<pid_t> g_forward_to{0};
-std::atomic<bool> g_told_to_end{false};
+// Bit per signal that came when there was nobody to forward it to.
+std::atomic<uint64_t> g_kept_signals{0};
 
 void ForwardSignal(int signal_number) {
   const int saved_errno = errno;
-  const pid_t pid = g_forward_to.load(std::memory_order_relaxed);
+  const pid_t pid = g_forward_to.load(std::memory_order_seq_cst);
   if (pid > 0) {
     kill(pid, signal_number);
   } else {
-    g_told_to_end.store(true, std::memory_order_relaxed);
+    g_kept_signals.fetch_or(uint64_t{1} << signal_number, std::memory_order_seq_cst);
   }
   errno = saved_errno;
 }
 
 // Passes signals on while it lives. A terminal's Ctrl-C reaches the program by itself as well, since it shares
 // the process group; a second SIGINT is what a shell's own children get too when they are killed by name.
+// Made before the fork, so that a signal never finds this process without it: kept ones are passed on later.
 class SignalForwarder {
  public:
-  explicit SignalForwarder(pid_t pid) {
-    g_forward_to.store(pid);
-    g_told_to_end.store(false);
+  SignalForwarder() {
+    g_forward_to.store(0);
+    g_kept_signals.store(0);
     struct sigaction action = {};
     action.sa_handler = ForwardSignal;
     action.sa_flags = SA_RESTART;
@@ -70,18 +73,36 @@ class SignalForwarder {
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGXFSZ, &ignore, &before_xfsz_);
   }
-  ~SignalForwarder() {
-    g_forward_to.store(0);
-    for (size_t i = 0; i < std::size(kForwardedSignals); ++i) sigaction(kForwardedSignals[i], &before_[i], nullptr);
-    sigaction(SIGXFSZ, &before_xfsz_, nullptr);
-  }
-  // The program's pid is about to become somebody else's.
-  void StopForwarding() { g_forward_to.store(0); }
-  bool told_to_end() const { return g_told_to_end.load(std::memory_order_relaxed); }
+  ~SignalForwarder() { Restore(); }
   SignalForwarder(const SignalForwarder&) = delete;
   SignalForwarder& operator=(const SignalForwarder&) = delete;
 
+  void StartForwarding(pid_t pid) {
+    g_forward_to.store(pid);
+    SendKept(pid);
+  }
+  // The program's pid is about to become somebody else's.
+  void StopForwarding() { g_forward_to.store(0); }
+  // Since StopForwarding().
+  bool told_to_end() const { return g_kept_signals.load() != 0; }
+  // In the forked child, before its exec.
+  void BecomeProgram() {
+    Restore();
+    SendKept(getpid());
+  }
+
  private:
+  void Restore() {
+    for (size_t i = 0; i < std::size(kForwardedSignals); ++i) sigaction(kForwardedSignals[i], &before_[i], nullptr);
+    sigaction(SIGXFSZ, &before_xfsz_, nullptr);
+  }
+  static void SendKept(pid_t pid) {
+    const uint64_t kept = g_kept_signals.exchange(0);
+    for (const int number : kForwardedSignals) {
+      if ((kept >> number & 1) != 0) kill(pid, number);
+    }
+  }
+
   struct sigaction before_[std::size(kForwardedSignals)];
   struct sigaction before_xfsz_;
 };
@@ -179,7 +200,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
 }
 
 // fork and exec; an exec that fails is reported through a pipe that a successful one closes.
-absl::StatusOr<pid_t> Start(const RecordOptions& options, const std::string& directory) {
+absl::StatusOr<pid_t> Start(const RecordOptions& options, const std::string& directory, SignalForwarder& forwarder) {
   const std::vector<std::string> environment = Environment(options, directory);
   const std::vector<char*> arguments = Pointers(options.command);
   const std::vector<char*> variables = Pointers(environment);
@@ -187,6 +208,7 @@ absl::StatusOr<pid_t> Start(const RecordOptions& options, const std::string& dir
   if (pipe2(report, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe2");
   const pid_t pid = fork();
   if (pid == 0) {
+    forwarder.BecomeProgram();
     execvpe(arguments[0], arguments.data(), variables.data());
     const int error = errno;
     const ssize_t written = write(report[1], &error, sizeof(error));
@@ -206,13 +228,30 @@ absl::StatusOr<pid_t> Start(const RecordOptions& options, const std::string& dir
   return absl::ErrnoToStatus(error, options.command[0]);
 }
 
+// Whether a process lives that has our spool directory in its environment: a daemon, perhaps forked just now, that
+// has made no spool yet.
+bool AnyDescendant(const std::string& directory) {
+  const std::string variable = absl::StrCat(recorder::kSpoolDirVariable, "=", directory);
+  std::error_code error;
+  for (std::filesystem::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(it->path() / "environ", std::ios::binary);
+    for (std::string entry; std::getline(file, entry, '\0');) {
+      if (entry == variable) return true;
+    }
+  }
+  return false;
+}
+
 // Steps the collector until the program has ended, then until its descendants have, or the time is up.
 absl::StatusOr<int> CollectUntilEnd(pid_t pid, const RecordOptions& options, Collector& collector,
-                                    CollectorLock& lock) {
-  SignalForwarder forwarder(pid);
+                                    CollectorLock& lock, SignalForwarder& forwarder, const std::string& directory) {
+  forwarder.StartForwarding(pid);
   int wait_status = 0;
   bool root_ended = false;
   int64_t deadline_ms = 0;
+  int64_t next_look_ms = 0;
   absl::Status trouble;
   while (true) {
     // Looked at, not reaped: the pid is ours until nobody forwards to it any more.
@@ -231,8 +270,11 @@ absl::StatusOr<int> CollectUntilEnd(pid_t pid, const RecordOptions& options, Col
         collector.Abandon();
       }
     }
-    const bool no_more = collector.active_images() == 0 || MonotonicMs() > deadline_ms || forwarder.told_to_end();
-    if (root_ended && (!trouble.ok() || no_more)) break;
+    if (root_ended && (!trouble.ok() || MonotonicMs() > deadline_ms || forwarder.told_to_end())) break;
+    if (root_ended && collector.active_images() == 0 && MonotonicMs() >= next_look_ms) {
+      if (!AnyDescendant(directory)) break;
+      next_look_ms = MonotonicMs() + kLookMs;
+    }
     nanosleep(&kTick, nullptr);
   }
   // A daemon that forks for ever makes no new spools then.
@@ -262,13 +304,14 @@ absl::StatusOr<RecordResult> RecordProgram(const RecordOptions& options) {
   CollectorLock lock(*directory);
   if (!lock.held()) return absl::ErrnoToStatus(errno, absl::StrCat(*directory, "/", recorder::kLockName));
 
-  absl::StatusOr<pid_t> pid = Start(options, *directory);
+  SignalForwarder forwarder;
+  absl::StatusOr<pid_t> pid = Start(options, *directory, forwarder);
   if (!pid.ok()) return pid.status();
   Collector collector({.directory = *directory,
                        .output = options.output,
                        .root_pid = *pid,
                        .zstd_level = options.zstd_level});
-  absl::StatusOr<int> wait_status = CollectUntilEnd(*pid, options, collector, lock);
+  absl::StatusOr<int> wait_status = CollectUntilEnd(*pid, options, collector, lock, forwarder, *directory);
   if (!wait_status.ok()) return wait_status.status();
 
   RecordResult result;

@@ -88,15 +88,29 @@ TEST_F(HarmTest, AKilledCollectorIsNoticedOnceForAll) {
   EXPECT_EQ(stopped, 1);
 }
 
+// The daemon waits for the test; what ends the recorder's wait for it is a signal, as a user's Ctrl-C would.
 TEST_F(HarmTest, ADaemonIsLeftRunning) {
   RecordOptions options = Harm("daemon");
-  options.linger_ms = 300;
+  options.linger_ms = 60'000;
+  std::thread sender([this] {
+    if (WaitFor(File("mark.ready"))) kill(getpid(), SIGTERM);
+  });
   const RecordResult result = Record(options);
+  sender.join();
   EXPECT_EQ(result.wait_status, 0);
   std::ofstream(File("mark.go")) << "go\n";
   EXPECT_TRUE(WaitFor(File("mark.end")));
   ExpectSoundAndComplete(result);
   EXPECT_GE(result.processes.size(), 2);
+}
+
+// Whoever outlives --linger is left alone as well.
+TEST_F(HarmTest, TheWaitForDaemonsIsBounded) {
+  RecordOptions options = Harm("daemon");
+  options.linger_ms = 1;
+  EXPECT_EQ(Record(options).wait_status, 0);
+  std::ofstream(File("mark.go")) << "go\n";
+  EXPECT_TRUE(WaitFor(File("mark.end")));
 }
 
 TEST_F(HarmTest, LanesOfEndedThreadsAreUsedAgain) {

@@ -61,9 +61,12 @@ int Orphan(const std::string& file) {
 
 int Daemon(const std::string& file) {
   Churn(1000);
+  const pid_t root = getpid();
   if (fork() != 0) _exit(0);
   setsid();
   if (fork() != 0) _exit(0);
+  // Until the recorder has taken the root's exit status.
+  for (int i = 0; i < 6000 && kill(root, 0) == 0; ++i) usleep(10'000);
   Churn(1000);
   Touch(file + ".ready");
   WaitFor(file + ".go");
