@@ -138,7 +138,10 @@ absl::Status Collector::FinishImage(const ImageId& id, bool in_order) {
   const std::unique_ptr<ImageCollector> image = std::move(active_.at(id));
   active_.erase(id);
   absl::Status status = image->Finish(in_order);
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    image->spool().StopRecording();
+    return status;
+  }
   if (options_.live) PutPlaceholder(image->spool().path());
   finished_ids_.insert(id);
   FinishedImage finished;
@@ -152,6 +155,15 @@ absl::Status Collector::FinishImage(const ImageId& id, bool in_order) {
                       .dropped_events = image->dropped_events()};
   finished_.push_back(std::move(finished));
   return absl::OkStatus();
+}
+
+void Collector::Abandon() {
+  for (const auto& [id, image] : active_) image->spool().StopRecording();
+  // Spools that were found but not opened: their recorders wait for a collector, too.
+  for (const auto& [id, path] : waiting_) {
+    absl::StatusOr<std::unique_ptr<SpoolReader>> spool = SpoolReader::Open(path, /*recycle=*/false);
+    if (spool.ok()) (*spool)->StopRecording();
+  }
 }
 
 absl::Status Collector::Finish() {

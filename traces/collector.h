@@ -61,6 +61,8 @@ class Collector {
 
   // Tells living images to stop recording and finishes every trace.
   absl::Status Finish();
+  // Tells every image to stop, and writes nothing more: for when a Step() or Finish() failed.
+  void Abandon();
   // Finished traces, the root's first; complete after Finish().
   const std::vector<RecordedProcess>& processes() const { return processes_; }
 

@@ -4,7 +4,7 @@
 // Makes a private spool directory (mode 0700), puts the recorder library into it, starts the program with LD_PRELOAD,
 // steps the collector about every millisecond, and removes the directory at the end. The program keeps its stdin,
 // stdout, stderr, process group and exit status. SIGINT, SIGTERM, SIGHUP and SIGQUIT that reach this process are
-// forwarded to the program while it runs, then the dispositions are as before.
+// forwarded to the program while it runs; afterwards one ends the wait for its descendants.
 //
 // Ownership: nothing outlives the call but the trace files. Threads: call from one at a time (signal dispositions
 // belong to the process). Limits: processes that outlive the root one are recorded for `linger_ms` more.
@@ -28,6 +28,9 @@ struct RecordOptions {
   int zstd_level = 1;
   uint32_t linger_ms = 2000;         // for daemons that the program leaves behind
   bool force_counter_clock = false;  // see recorder_config.h
+  // The recorder stands in front of the user's LD_PRELOAD, so that an allocator in there is recorded like libc's.
+  // These stand in front of the recorder.
+  std::vector<std::string> preload_first;
 };
 
 struct RecordResult {
@@ -37,7 +40,8 @@ struct RecordResult {
   std::string not_recorded_reason;
 };
 
-// NotFound, PermissionDenied: the program could not be started.
+// NotFound, PermissionDenied: the program could not be started. Trouble with our own files (a full disk) never ends
+// the program: it runs on unrecorded, and the trouble is reported when it has ended.
 absl::StatusOr<RecordResult> RecordProgram(const RecordOptions& options);
 
 }  // namespace reheap

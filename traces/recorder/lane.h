@@ -96,6 +96,11 @@ inline uint64_t ReadClock() {
 
 REHEAP_HOT void Store(Segment* segment, uint64_t head, uint64_t value) {
   const uint32_t used = segment->used.load(std::memory_order_relaxed);
+#if defined(__x86_64__)
+  // The collector has read this line, so writing to it must first take it back from another core: asked for six
+  // lines ahead (LIFO loop: 3.8 -> 2.9 ns added). The instruction does nothing on 64-bit processors that lack it.
+  asm volatile("prefetchw %0" : : "m"(segment->records[used + 24]));
+#endif
   segment->records[used] = {head, value};
   segment->used.store(used + 1, std::memory_order_release);
 }

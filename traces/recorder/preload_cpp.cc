@@ -24,6 +24,17 @@ struct NewForm {
   bool throws;
 };
 
+// The next operator of the name. dlsym costs a microsecond and the loader's lock, so what it found in the global
+// scope is kept in `known`; an object's private one is looked up each time, since the caller may be another object.
+void* NextOperator(const char* name, const void* caller, std::atomic<void*>& known) {
+  void* next = known.load(std::memory_order_acquire);
+  if (REHEAP_LIKELY(next != nullptr)) return next;
+  next = FindNextGlobal(name);
+  if (next == nullptr) return FindNext(name, caller);
+  known.store(next, std::memory_order_release);
+  return next;
+}
+
 bool Ready() {
   if (REHEAP_UNLIKELY(!g_resolved.load(std::memory_order_acquire))) ResolveRealFunctions();
   return g_resolved.load(std::memory_order_acquire);
@@ -73,7 +84,8 @@ __attribute__((noinline)) void* NewWithoutMemory(const NewForm& form, size_t byt
 }
 
 template <typename Forward>
-inline void* New(const NewForm& form, size_t bytes, size_t alignment, const void* caller, Forward forward) {
+inline void* New(const NewForm& form, size_t bytes, size_t alignment, const void* caller, std::atomic<void*>& known,
+                 Forward forward) {
   if (REHEAP_UNLIKELY(!Ready())) abort();  // dlsym is C
   const CppOperators whose = WhoseOperators();
   if (REHEAP_LIKELY(whose == CppOperators::kStock)) {
@@ -82,21 +94,21 @@ inline void* New(const NewForm& form, size_t bytes, size_t alignment, const void
     RecordAllocation(form.call, pointer, bytes, alignment);
     return pointer;
   }
-  void* pointer = forward(FindNext(form.name, caller));
+  void* pointer = forward(NextOperator(form.name, caller, known));
   if (whose == CppOperators::kAllocators) RecordAllocation(form.call, pointer, bytes, alignment);
   return pointer;
 }
 
 template <typename Forward>
 inline void Delete(CallKind call, const char* name, void* pointer, size_t bytes, size_t alignment, const void* caller,
-                   Forward forward) {
+                   std::atomic<void*>& known, Forward forward) {
   if (REHEAP_UNLIKELY(!Ready())) abort();
   const CppOperators whose = WhoseOperators();
   if (whose != CppOperators::kReplaced) RecordFree(call, pointer, bytes, alignment);
   if (REHEAP_LIKELY(whose == CppOperators::kStock)) {
     g_real.free(pointer);
   } else {
-    forward(FindNext(name, caller));
+    forward(NextOperator(name, caller, known));
   }
 }
 
@@ -112,12 +124,14 @@ using reheap::recorder::New;
 // call kind, mangled name, throws?, declarator, alignment, types and arguments of the call to the next one
 #define REHEAP_NEW(kind, mangled, throwing, declarator, alignment, types, arguments)                         \
   __attribute__((visibility("default"))) void* declarator {                                                  \
-    return New({CallKind::kind, mangled, throwing}, bytes, alignment, REHEAP_CALLER,                         \
+    static std::atomic<void*> known{nullptr};                                                                \
+    return New({CallKind::kind, mangled, throwing}, bytes, alignment, REHEAP_CALLER, known,                  \
                [&](void* next) { return reinterpret_cast<void* (*)types>(next)arguments; });                 \
   }
 #define REHEAP_DELETE(kind, mangled, declarator, size, alignment, types, arguments)                          \
   __attribute__((visibility("default"))) void declarator noexcept {                                          \
-    Delete(CallKind::kind, mangled, pointer, size, alignment, REHEAP_CALLER,                                 \
+    static std::atomic<void*> known{nullptr};                                                                \
+    Delete(CallKind::kind, mangled, pointer, size, alignment, REHEAP_CALLER, known,                          \
            [&](void* next) { reinterpret_cast<void (*)types>(next)arguments; });                             \
   }
 

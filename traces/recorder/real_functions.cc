@@ -109,8 +109,10 @@ CppOperators WhoseOperators() {
   return static_cast<CppOperators>(whose);
 }
 
+void* FindNextGlobal(const char* name) { return dlsym(RTLD_NEXT, name); }
+
 void* FindNext(const char* name, const void* caller) {
-  if (void* found = dlsym(RTLD_NEXT, name)) return found;
+  if (void* found = FindNextGlobal(name)) return found;
   Dl_info info;
   if (dladdr(caller, &info) == 0 || info.dli_fname == nullptr) return nullptr;
   void* object = dlopen(info.dli_fname, RTLD_NOLOAD | RTLD_LAZY);

@@ -62,6 +62,7 @@ CppOperators WhoseOperators();
 // The next definition of a mangled name behind the recorder; if there is none in the global scope, the one that the
 // object around `caller` sees (a plugin with its own libstdc++). Null: nobody has it.
 void* FindNext(const char* name, const void* caller);
+void* FindNextGlobal(const char* name);  // the first half of it
 
 }  // namespace reheap::recorder
 

@@ -124,7 +124,7 @@ int Forks() {
 int ThreadedForks() {
   std::atomic<bool> stop{false};
   std::thread busy([&] { while (!stop) Churn(1000, 1); });
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 200; ++i) {
     const pid_t pid = fork();
     if (pid == 0) {
       free(malloc(100));
