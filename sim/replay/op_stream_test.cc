@@ -94,6 +94,15 @@ TEST(OpStreamTest, AThreadThatEndedAndCallsAgainGetsALaneAgain) {
   EXPECT_EQ((*ops)[6].kind, ReplayOpKind::kNothing);
 }
 
+TEST(OpStreamTest, ALaneIsFreeAtOnceEvenForTheThreadThatHadIt) {
+  const auto ops = AllOps(Write(TraceBuilder()
+                                    .Thread(0).Malloc(0, 8).ThreadEnd().Malloc(1, 8)
+                                    .Thread(1).Malloc(2, 8)));
+  ASSERT_TRUE(ops.ok()) << ops.status();
+  EXPECT_EQ((*ops)[2].lane, (*ops)[0].lane);
+  EXPECT_NE((*ops)[3].lane, (*ops)[2].lane) << "two threads alive, two lanes";
+}
+
 TEST(OpStreamTest, ABrokenTraceIsAnErrorThatNamesTheEvent) {
   struct Case {
     TraceBuilder trace;
