@@ -1,6 +1,9 @@
 #include "tools/cmd_record.h"
 
+#include <errno.h>
+#include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -70,6 +73,15 @@ absl::StatusOr<RecordOptions> ReadRequest(const VerbOptions& options, std::vecto
   return request;
 }
 
+// Whether a file can be made where the trace is to be: known before the program runs.
+absl::Status CheckOutput(const std::string& output) {
+  const size_t slash = output.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : output.substr(0, slash + 1);
+  if (access(folder.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--output: ", output, ": no file can be made there: ", strerror(errno)));
+}
+
 int FailToStart(const absl::Status& status, Terminal& terminal) {
   terminal.err << "reheap record: " << status.message() << "\n";
   if (status.code() == absl::StatusCode::kNotFound) return kNotFound;
@@ -103,6 +115,7 @@ int RecordCommand(const std::vector<std::string>& arguments, Terminal& terminal)
   }
   const absl::StatusOr<RecordOptions> request = ReadRequest(options, {separator + 1, arguments.end()});
   if (!request.ok()) return FailUsage(kVerb, request.status(), terminal);
+  if (absl::Status status = CheckOutput(request->output); !status.ok()) return FailUsage(kVerb, status, terminal);
   const absl::StatusOr<RecordResult> result = RecordProgram(*request);
   if (!result.ok()) return FailToStart(result.status(), terminal);
   PrintProcesses(*result, options.IsSet("quiet"), terminal.err);

@@ -131,10 +131,16 @@ void EventBuilder::TakeCall(const OrderedRecord& record, CallKind call, Thread& 
     return;
   }
   event.size = record.record->value;
-  event.alignment = AlignmentOf(record);
-  if (IsRealloc(call) && thread.resizing) {
+  if (!IsRealloc(call)) {
+    event.alignment = AlignmentOf(record);
+    TakeAllocation(event, address);
+    return;
+  }
+  const bool resizes = (FlagsOf(*record.record) & spool::kResizes) != 0;
+  if (!resizes) AbandonResize(thread);
+  if (resizes && thread.resizing) {
     TakeResizeEnd(event, address, thread);
-  } else {
+  } else if (!resizes || !event.failed) {
     TakeAllocation(event, address);
   }
 }
@@ -164,7 +170,21 @@ void EventBuilder::TakeFree(TraceEvent event, uint64_t address) {
   Push(event);
 }
 
+// A realloc whose second record was dropped: where its object went is not known, so its life ends here.
+void EventBuilder::AbandonResize(Thread& thread) {
+  if (!thread.resizing) return;
+  thread.resizing = false;
+  if (!thread.object.has_value()) return;
+  --resizing_;
+  ++repaired_addresses_;
+  TraceEvent event = NewEvent(EventKind::kFree, thread);
+  event.object = *thread.object;
+  FreeSlot(event.object);
+  Push(event);
+}
+
 void EventBuilder::TakeResizeBegin(const OrderedRecord& record, Thread& thread) {
+  AbandonResize(thread);
   thread.resizing = true;
   thread.object.reset();
   thread.old_address = AddressOf(*record.record);

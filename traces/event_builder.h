@@ -4,6 +4,7 @@
 // event, and threads get their (tid, generation). Where events were dropped the rest may contradict itself; the
 // builder keeps the trace whole with two rules, and counts each use:
 //   a free or realloc of an address that holds nothing      is left out (a realloc becomes an allocation)
+//   a realloc whose end was dropped                         is a free
 //   an allocation at an address that holds an object        frees that object first
 //   a sized delete, after losses, of another size           is of an object that was missed: its size is left out
 //
@@ -91,6 +92,7 @@ class EventBuilder {
   void TakeAllocation(TraceEvent event, uint64_t address);
   void TakeFree(TraceEvent event, uint64_t address);
   void TakeResizeBegin(const OrderedRecord& record, Thread& thread);
+  void AbandonResize(Thread& thread);
   void TakeResizeEnd(TraceEvent event, uint64_t address, Thread& thread);
   void TakeSpace(const OrderedRecord& record, spool::Op op, TraceEvent event);
   void AddInherited(uint32_t thread);

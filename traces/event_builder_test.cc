@@ -73,7 +73,7 @@ TEST_F(EventBuilderTest, ReallocKeepsItsSlotThoughTheOldAddressIsTaken) {
   Call(CallKind::kMalloc, 0x1000, 10);
   Take(static_cast<uint8_t>(Op::kResizeBegin), 0x1000, 500);
   Call(CallKind::kMalloc, 0x1000, 8, 0, 1);
-  Call(CallKind::kRealloc, 0x5000, 500);
+  Call(CallKind::kRealloc, 0x5000, 500, spool::kResizes);
   const std::vector<TraceEvent> events = Events();
   ASSERT_EQ(events.size(), 3);
   EXPECT_EQ(events[2].kind, EventKind::kResize);
@@ -85,9 +85,9 @@ TEST_F(EventBuilderTest, ReallocKeepsItsSlotThoughTheOldAddressIsTaken) {
 TEST_F(EventBuilderTest, ReallocToZeroFreesAndAFailedOneKeepsTheObject) {
   Call(CallKind::kMalloc, 0x1000, 10);
   Take(static_cast<uint8_t>(Op::kResizeBegin), 0x1000, 1 << 30);
-  Call(CallKind::kRealloc, 0, 1 << 30, spool::kFailed);
+  Call(CallKind::kRealloc, 0x1000, 1 << 30, spool::kFailed | spool::kResizes);
   Take(static_cast<uint8_t>(Op::kResizeBegin), 0x1000, 0);
-  Call(CallKind::kRealloc, 0, 0, spool::kFailed);
+  Call(CallKind::kRealloc, 0, 0, spool::kFailed | spool::kResizes);
   const std::vector<TraceEvent> events = Events();
   ASSERT_EQ(events.size(), 3);
   EXPECT_TRUE(events[1].failed);
@@ -96,6 +96,20 @@ TEST_F(EventBuilderTest, ReallocToZeroFreesAndAFailedOneKeepsTheObject) {
   EXPECT_EQ(events[2].call, CallKind::kRealloc);
   EXPECT_FALSE(events[2].failed);
   EXPECT_EQ(builder_.live_objects(), 0);
+}
+
+// The second record of the first realloc was dropped; what follows is no end of it.
+TEST_F(EventBuilderTest, AReallocWithoutAnEndIsAFree) {
+  Call(CallKind::kMalloc, 0x1000, 10);
+  Take(static_cast<uint8_t>(Op::kResizeBegin), 0x1000, 500);
+  Call(CallKind::kRealloc, 0x5000, 77);  // realloc(NULL, 77)
+  const std::vector<TraceEvent> events = Events();
+  ASSERT_EQ(events.size(), 3);
+  EXPECT_EQ(events[1].kind, EventKind::kFree);
+  EXPECT_EQ(events[2].kind, EventKind::kAllocate);
+  EXPECT_EQ(events[2].size, 77);
+  EXPECT_EQ(builder_.live_objects(), 1);
+  EXPECT_EQ(builder_.repaired_addresses(), 1);
 }
 
 TEST_F(EventBuilderTest, GapsAreMendedAndCounted) {

@@ -133,7 +133,8 @@ absl::Status ImageCollector::Finish(bool in_order) {
   absl::Status status = builder_->Flush();
   if (!status.ok()) return status;
   writer_->set_dropped_events(dropped_events());
-  writer_->set_ended_in_order(in_order && dropped_events() == 0);
+  const bool gave_up = control().phase.load(std::memory_order_relaxed) == spool::kStopped;
+  writer_->set_ended_in_order(in_order && !gave_up && dropped_events() == 0);
   return writer_->Finish();
 }
 

@@ -30,7 +30,7 @@ absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::Open(const std::string
   if (base == MAP_FAILED) return absl::ErrnoToStatus(errno, path + ": mmap");
   std::unique_ptr<SpoolReader> reader(new SpoolReader(path, static_cast<uint8_t*>(base), bytes, recycle));
   const ControlPage& control = reader->control();
-  if (control.phase.load(std::memory_order_acquire) != spool::kRecording) {
+  if (control.phase.load(std::memory_order_acquire) == spool::kStarting) {
     return absl::UnavailableError(path + ": the recorder has not started");
   }
   if (control.magic != spool::kMagic || control.version != spool::kVersion) {

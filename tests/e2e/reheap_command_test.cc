@@ -143,6 +143,7 @@ TEST(ReheapCommandTest, WrongWordsAreExitTwoAndNameTheNearestKnownOne) {
       {"replay " + RecordedPerl() + " --address-limit 4Gob", "4Gob"},
       {"replay", "T"},
       {"record", "PROG"},
+      {"record --output /nonexistent/x.trace -- perl -e 'print 1'", "/nonexistent/x.trace"},
   };
   for (const auto& c : cases) {
     const Answer answer = Reheap(c.arguments);

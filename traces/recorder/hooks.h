@@ -53,7 +53,14 @@ inline void* RecordResize(CallKind call, void* old_pointer, uint64_t size, Real 
     Append(static_cast<uint8_t>(Op::kResizeBegin), 0, reinterpret_cast<uint64_t>(old_pointer), size);
   }
   void* pointer = real();
-  RecordAllocation(call, pointer, size, 0);
+  if (pointer == nullptr && size != 0 && old_pointer != nullptr) {
+    // The old block stays where it was: an event at that address, like the one before the call.
+    Append(CallOp(call), spool::kFailed | spool::kResizes, reinterpret_cast<uint64_t>(old_pointer), size);
+  } else {
+    const uint8_t failed = pointer == nullptr ? spool::kFailed : 0;
+    const uint8_t resizes = old_pointer == nullptr ? 0 : spool::kResizes;
+    Append(CallOp(call), static_cast<uint8_t>(failed | resizes), reinterpret_cast<uint64_t>(pointer), size);
+  }
   return pointer;
 }
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -27,6 +28,7 @@ ForkGuard g_no_guard;
 std::atomic<uint32_t>* g_states;
 uint8_t* g_segments;
 char g_spool_path[PATH_MAX];
+char g_lock_path[PATH_MAX];
 bool g_has_collector;
 bool g_atfork_registered;
 bool g_exit_key_made;
@@ -128,6 +130,21 @@ int CreateSpoolFile(const char* directory, uint32_t* image) {
   return -1;
 }
 
+// The collector's lock can be had: it is gone. Not to be found out (no file, no descriptor): false.
+bool LockIsFree() {
+  const int fd = static_cast<int>(syscall(SYS_openat, AT_FDCWD, g_lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (fd < 0) return false;
+  const bool free = syscall(SYS_flock, fd, LOCK_SH | LOCK_NB) == 0;
+  syscall(SYS_close, fd);
+  return free;
+}
+
+// A spool that nobody would ever drain or remove is not made.
+bool CollectorIsThere(const RecorderConfig& config) {
+  const int length = snprintf(g_lock_path, sizeof(g_lock_path), "%s/%s", config.spool_dir, kLockName);
+  return length > 0 && length < static_cast<int>(sizeof(g_lock_path)) && !LockIsFree();
+}
+
 void FillFacts(spool::ControlPage* control) {
   char* facts = reinterpret_cast<char*>(control) + control->facts_offset;
   control->maps_bytes = ReadFile("/proc/self/maps", facts, spool::kFactsBytes);
@@ -220,7 +237,7 @@ void OnThreadExit(void* value) {
 
 bool StartSpool(ThreadState& thread) {
   const RecorderConfig config = ReadRecorderConfig();
-  if (config.spool_dir == nullptr) return false;
+  if (config.spool_dir == nullptr || (config.has_collector && !CollectorIsThere(config))) return false;
   spool::ControlPage* const parent = g_control == &g_no_control ? nullptr : g_control;
   spool::ControlPage* control = nullptr;
   uint32_t segments = 0;
@@ -253,10 +270,19 @@ ForkGuard* g_guard = &g_no_guard;
 
 bool HasCollector() { return g_has_collector; }
 
+bool CollectorIsGone() { return LockIsFree(); }
+
+void GiveUp() {
+  g_control->phase.store(spool::kStopped, std::memory_order_relaxed);
+  g_guard->mode.store(kOff, std::memory_order_relaxed);
+}
+
 bool BeginProcess(ThreadState& thread) {
   // Before libc has its environment (the loader's own first calls) nothing can be decided yet.
   if (environ == nullptr || !MakeGuard()) return false;
-  uint32_t mode = kUnset;
+  uint32_t mode = g_guard->mode.load(std::memory_order_acquire);
+  if (mode == kOn || mode == kOff) return mode == kOn;
+  mode = kUnset;
   if (!g_guard->mode.compare_exchange_strong(mode, kStartingUp)) return mode == kOn;
   const bool started = StartSpool(thread);
   g_guard->salt = static_cast<uint32_t>(syscall(SYS_getpid)) | 0x80000000;
@@ -322,10 +348,6 @@ void NoteClockAgain() {
 
 void ArmThreadExit() {
   if (g_exit_key_made) pthread_setspecific(g_exit_key, reinterpret_cast<void*>(uintptr_t{1}));
-}
-
-void StartRecorder() {
-  if (t_state.segment == nullptr) Prepare(t_state);
 }
 
 }  // namespace reheap::recorder

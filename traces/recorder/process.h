@@ -17,6 +17,10 @@ namespace reheap::recorder {
 // Makes this image's spool if it has none yet (first event, or first event after a fork). False: not recording.
 bool BeginProcess(ThreadState& thread);
 bool HasCollector();
+// Whether the collector that there was at the start is known to be gone.
+bool CollectorIsGone();
+// This image records no more, for good.
+void GiveUp();
 
 // A segment in state kClaimed, or null: all are in use and no more can be made.
 Segment* TakeFreeSegment();

@@ -25,9 +25,13 @@ inline constexpr uint64_t kDefaultPoolBytes = uint64_t{64} << 20;
 // Without a collector nothing is recycled and the pool is the size limit: 67 M events.
 inline constexpr uint64_t kDefaultUncollectedBytes = uint64_t{1} << 30;
 inline constexpr uint64_t kMaxPoolBytes = uint64_t{64} << 30;
-// A waiting thread gives up and counts drops after this long without a tick of the collector.
+// The collector holds a flock(2) on this file of the spool directory; the kernel lets go of it however it ends.
+inline constexpr char kLockName[] = "collector.lock";
+// A waiting thread looks this often whether the lock is still held,
+inline constexpr int64_t kLookForCollectorNs = 10'000'000;
+// ends the recording where it cannot look (chroot, no descriptors) after this long without a tick,
 inline constexpr int64_t kDeadCollectorNs = 5'000'000'000;
-// ... and after this long in any case.
+// and after this long in any case counts drops; no thread of the process waits again.
 inline constexpr int64_t kLongestWaitNs = 20'000'000'000;
 
 struct RecorderConfig {

@@ -67,6 +67,8 @@ inline constexpr int kFlagsShift = 56;
 // Bits 0-5: log2(alignment) + 1 (0 = the function's default; 63 = not a power of two, in extra.value).
 inline constexpr uint8_t kAlignmentMask = 0x3f;
 inline constexpr uint8_t kOddAlignment = 0x3f;
+// A realloc, which has no alignment: a kResizeBegin went before (it may have been dropped, or be another's).
+inline constexpr uint8_t kResizes = 0x01;
 inline constexpr uint8_t kExtended = 0x40;  // the record before this one is its kExtra
 inline constexpr uint8_t kFailed = 0x80;
 
