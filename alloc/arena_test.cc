@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+
 #include "alloc/real_os.h"
 #include "alloc/scripted_os.h"
 #include "alloc/strategies_for_tests.h"
@@ -191,6 +193,50 @@ TEST(ArenaGrowth, GiveBackUndoesAGrowth) {
     EXPECT_EQ(arena.lost_bytes(), 0) << s.name;
     arena.CheckInvariants();
     EXPECT_TRUE(arena.Grow(kMiB).ok()) << s.name;
+  }
+}
+
+TEST(ArenaGrowth, WhatTheOsDoesNotTakeBackIsHeldAndLost) {
+  const ReservationStrategy s = Go2010Radix();
+  ScriptedOs os;
+  Arena arena(os, s);
+  ASSERT_TRUE(arena.Start().ok());
+  const AddrRange piece = arena.Grow(kMiB).value();
+  os.RefuseReleases();
+  arena.GiveBack(piece);
+  EXPECT_EQ(arena.heap_bytes(), 0);
+  EXPECT_EQ(arena.lost_bytes(), piece.bytes);
+  EXPECT_EQ(arena.held_bytes(), piece.bytes);
+  EXPECT_EQ(arena.held_bytes(), os.mapped_bytes());
+  arena.CheckInvariants();
+}
+
+TEST(ArenaGrowth, ARefusedBitmapLeavesTheRangeWhereItWas) {
+  const ReservationStrategy s = Go201102Pretend();
+  ScriptedOs os;
+  Arena arena(os, s);
+  ASSERT_TRUE(arena.Start().ok());
+  os.RefuseAfter(1);  // the heap's piece is mapped, its bitmap is not
+  ASSERT_FALSE(arena.Grow(kMiB).ok());
+  EXPECT_EQ(arena.held_bytes(), 0);
+  EXPECT_EQ(arena.heap_bytes(), 0);
+  EXPECT_EQ(arena.Grow(kMiB).value().start, kHeap) << "the same place again";
+  arena.CheckInvariants();
+}
+
+TEST(ArenaGrowth, LengthsNearTwoToThe64AreRefusedAndChangeNothing) {
+  for (const ReservationStrategy& s : {Go2010Radix(), Go201102Reserve17g(), Go201102Pretend(), Go111Arenas()}) {
+    ScriptedOs os;
+    Arena arena(os, s);
+    ASSERT_TRUE(arena.Start().ok()) << s.name;
+    const uint64_t held_bytes = arena.held_bytes();
+    // Rounded up to a chunk, or with room for alignment, each of them passes 2^64.
+    for (uint64_t short_by : {uint64_t{0}, 4 * kKiB, 64 * kKiB, kMiB, 4 * kMiB, 64 * kMiB, 128 * kMiB, kGiB}) {
+      EXPECT_FALSE(arena.Grow(uint64_t{0} - short_by - 1).ok()) << s.name << " " << short_by;
+      EXPECT_FALSE(arena.Grow(uint64_t{0} - std::max<uint64_t>(short_by, 1)).ok()) << s.name << " " << short_by;
+    }
+    EXPECT_EQ(arena.held_bytes(), held_bytes) << s.name;
+    arena.CheckInvariants();
   }
 }
 

@@ -23,7 +23,8 @@ class CentralFreeListTest : public testing::Test {
       : strategy_(Go201102Pretend()),
         arena_(os_, strategy_),
         map_(memory_),
-        chunks_(os_, 128 * kKiB, Access::kReadWrite) {
+        chunks_(os_, 128 * kKiB, Access::kReadWrite),
+        bit_chunks_(os_, 4 * kKiB, Access::kReadWrite) {
     REHEAP_CHECK(arena_.Start().ok());
     PageMapSetup setup;
     setup.os = &os_;
@@ -31,7 +32,7 @@ class CentralFreeListTest : public testing::Test {
     setup.heap_range = arena_.heap_range();
     REHEAP_CHECK(map_.Init(setup).ok());
     records_.Init(memory_, chunks_, sizeof(Span));
-    bits_.Init(memory_, chunks_);
+    bits_.Init(memory_, bit_chunks_);
     pages_.Init(os_, memory_, map_, arena_, records_, kShift);
     slots_ = os_.MapReady(64 * kKiB, Access::kReadWrite).value().start;
     Use(64);
@@ -66,6 +67,7 @@ class CentralFreeListTest : public testing::Test {
   Arena arena_;
   Map map_;
   ChunkStream chunks_;
+  ChunkStream bit_chunks_;
   RecordPool<DirectMemory> records_;
   BitRecords<DirectMemory> bits_;
   PageHeap<DirectMemory, Map> pages_;
@@ -131,9 +133,11 @@ TEST_F(CentralFreeListTest, TheFullestSpanIsUsedFirst) {
 
 TEST_F(CentralFreeListTest, ARefusalLeavesNothingBehind) {
   strategy_.grow_retry_exact = false;
+  // The chunk of span records; then it is there, and the heap's piece is refused; then that and its bitmap are
+  // there, and the chunk of bits is refused.
   for (uint64_t n = 0; n < 3; ++n) {
     os_.RefuseAfter(n);
-    if (!Take(1).empty()) break;
+    ASSERT_TRUE(Take(1).empty()) << n;
     EXPECT_EQ(pages_.totals().small, 0);
     EXPECT_EQ(list_.totals().spans, 0);
     pages_.CheckInvariants();

@@ -252,5 +252,12 @@ TEST_F(HeapTest, CachesAreReusedAndCounted) {
   EXPECT_EQ(heap_->NewCache().value(), ids[0]);
 }
 
+TEST_F(HeapTest, ARefusedCacheTakesNoNumber) {
+  ASSERT_EQ(heap_->NewCache().value(), 1u) << "the second half of the first chunk";
+  os_.RefuseAfter(0);
+  ASSERT_FALSE(heap_->NewCache().ok());
+  EXPECT_EQ(heap_->NewCache().value(), 2u);
+}
+
 }  // namespace
 }  // namespace reheap

@@ -286,14 +286,14 @@ class PageHeap {
     records_->Free(neighbour);
   }
 
-  // The shortest free span of at least `pages`; among long ones of equal length the lowest.
+  // The shortest free span of at least `pages`; among long ones of equal length the lowest. Preconditions:
+  // pages > 0, or list 0 would count as the shortest.
   SpanRef FindFree(uint64_t pages) const {
     const FreeSpans& free = free_[kReady];
     if (pages < kLists) {
       for (uint64_t word = pages / 64; word < kLists / 64; ++word) {
         uint64_t filled = free.filled[word];
         if (word == pages / 64) filled &= ~uint64_t{0} << (pages % 64);
-        if (word == 0) filled &= ~uint64_t{1};
         if (filled != 0) return free.lists[word * 64 + static_cast<uint64_t>(std::countr_zero(filled))].first;
       }
     }

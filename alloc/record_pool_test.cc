@@ -55,9 +55,11 @@ TEST_F(RecordPoolTest, AFreedRecordIsTheNextAndZero) {
   small_.Free(second);
   EXPECT_EQ(small_.live_records(), 0);
   EXPECT_EQ(small_.Allocate().value(), second);
-  const Addr again = small_.Allocate().value();
-  EXPECT_EQ(again, first);
-  for (uint64_t n = 0; n < 64; n += 8) EXPECT_EQ(memory_.Read<uint64_t>(again + n), 0) << n;
+  EXPECT_EQ(small_.Allocate().value(), first);
+  for (uint64_t n = 0; n < 64; n += 8) {
+    EXPECT_EQ(memory_.Read<uint64_t>(first + n), 0) << n;
+    EXPECT_EQ(memory_.Read<uint64_t>(second + n), 0) << n << ": the link to the first";
+  }
 }
 
 TEST_F(RecordPoolTest, OnePoolsMemoryNeverBecomesAnothers) {
@@ -73,6 +75,16 @@ TEST_F(RecordPoolTest, ARecordLargerThanAChunkGetsItsOwn) {
   huge.Init(memory_, chunks_, 512 * kKiB);
   ASSERT_TRUE(huge.Allocate().ok());
   EXPECT_EQ(chunks_.mapped_bytes(), 512 * kKiB);
+}
+
+TEST_F(RecordPoolTest, AChunkBesideTheLastContinuesIt) {
+  os_.PlaceLow();
+  RecordPool<DirectMemory> halves;
+  halves.Init(memory_, chunks_, 64 * kKiB);
+  ASSERT_TRUE(large_.Allocate().ok());
+  const Addr first = halves.Allocate().value();
+  EXPECT_EQ(halves.Allocate().value(), first + 64 * kKiB) << "60 KiB of the first chunk, 4 KiB of the next";
+  EXPECT_EQ(os_.calls(OsOperation::kMapReady), 2);
 }
 
 TEST_F(RecordPoolTest, EnsureMakesTheNextCallsSafe) {

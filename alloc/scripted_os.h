@@ -29,6 +29,8 @@ class ScriptedOs final : public Os {
 
   // Of the requests from now on, the one with this number (from 0) is refused with kAddressLimit.
   void RefuseAfter(uint64_t requests) { refuse_in_ = static_cast<int64_t>(requests); }
+  // Every Release from now on is refused (linux: no mapping left to split).
+  void RefuseReleases() { refuse_releases_ = true; }
   // MapReady answers addresses from 256 MiB upward.
   void PlaceLow() { next_low_ = Addr(256 * kMiB); }
   // TakeImageBss gives out this range, once.
@@ -112,12 +114,14 @@ class ScriptedOs final : public Os {
   OsResult<Done> DoReuse(AddrRange range) override { return real_.Reuse(range); }
   OsResult<Done> DoDecommit(AddrRange range) override { return real_.Decommit(range); }
   OsResult<Done> DoRelease(AddrRange range) override {
+    if (refuse_releases_) return No(OsOperation::kRelease, range);
     std::erase(mapped_, range);
     return real_.Release(range);
   }
 
   RealOs real_;
   int64_t refuse_in_ = -1;  // negative: never
+  bool refuse_releases_ = false;
   Addr next_low_;           // zero: where the kernel likes
   std::optional<AddrRange> image_bss_;
   std::vector<AddrRange> mapped_;

@@ -72,6 +72,19 @@ TEST(TraceChecker, ATraceThatKeepsAllRulesHasNoViolation) {
   EXPECT_EQ(report.blocks, 1u);
 }
 
+TEST(TraceChecker, AFailedResizeKeepsTheSizeAndASizedFreeMayNotKnowIt) {
+  TraceEvent failed = Raw(EventKind::kResize, CallKind::kRealloc, 5, 200);
+  failed.failed = true;
+  TraceBuilder builder = TraceBuilder().Malloc(5, 100).Event(failed);
+  TraceBuilder of_the_size_tried = builder;
+  builder.Event(Raw(EventKind::kFree, CallKind::kDeleteSized, 5, 100));
+  builder.Malloc(5, 100).Event(Raw(EventKind::kFree, CallKind::kDeleteSized, 5, 0));
+  const TraceCheckReport report = Check(builder);
+  EXPECT_TRUE(report.ok()) << report.violations.at(0).ToString();
+  of_the_size_tried.Event(Raw(EventKind::kFree, CallKind::kDeleteSized, 5, 200));
+  EXPECT_EQ(Check(of_the_size_tried).counts[static_cast<size_t>(TraceRule::kSizedFreeOfOtherSize)], 1u);
+}
+
 struct BrokenRule {
   TraceRule rule;
   TraceBuilder trace;  // its last event breaks the rule, and no other does

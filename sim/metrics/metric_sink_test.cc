@@ -22,6 +22,27 @@ TEST(MetricSinkTest, PeaksAreAboveTheBaselineAndNeverBelowZero) {
   EXPECT_EQ(sink.last().vsize_bytes, 200u);
 }
 
+TEST(MetricSinkTest, CommitAndMappingsHavePeaksToo) {
+  const auto usage = [](uint64_t commit, uint64_t mappings) {
+    OsUsage now;
+    now.commit_bytes = commit;
+    now.mapping_count = mappings;
+    return now;
+  };
+  MetricSink sink;
+  sink.SetBaseline(usage(100, 10));
+  sink.Sample(usage(700, 12));
+  sink.Sample(usage(400, 11));
+  EXPECT_EQ(sink.peak().commit_bytes, 600u);
+  EXPECT_EQ(sink.peak().mapping_count, 2u);
+  EXPECT_EQ(sink.last().commit_bytes, 300u);
+  EXPECT_EQ(sink.last().mapping_count, 1u);
+  sink.AddPoint(5, 77);
+  EXPECT_EQ(sink.point(0).event, 5u);
+  EXPECT_EQ(sink.point(0).live_bytes, 77u);
+  EXPECT_EQ(sink.point(0).commit_bytes, 300u);
+}
+
 TEST(MetricSinkTest, ALongTimelineKeepsItsFirstPointAndEvenDistances) {
   MetricSink sink;
   const uint64_t events = 10'000'000;
@@ -65,7 +86,7 @@ class ScriptedUsage final : public Os {
     return Done();
   }
   OsResult<Done> DoReuse(AddrRange) override { return Done(); }
-  OsResult<Done> DoDecommit(AddrRange) override { return Done(); }
+  OsResult<Done> DoDecommit(AddrRange range) override { return DoDiscard(range); }
   OsResult<Done> DoRelease(AddrRange range) override {
     now.vsize_bytes -= range.bytes;
     return Done();
@@ -83,7 +104,12 @@ TEST(OsSamplerTest, SeesRssBeforeItShrinksAndVsizeAfterItGrew) {
   os.now.rss_anonymous_bytes = 5 * 4096;  // the program wrote: nobody sampled that
   ASSERT_TRUE(os.Discard({Addr(4096), 3 * 4096}).ok());
   EXPECT_EQ(sink.peak().rss_anonymous_bytes, 5 * 4096u);
+  os.now.rss_anonymous_bytes = 6 * 4096;
+  ASSERT_TRUE(os.Decommit({Addr(4096), 4096}).ok());
+  EXPECT_EQ(sink.peak().rss_anonymous_bytes, 6 * 4096u);
+  os.now.rss_anonymous_bytes = 7 * 4096;
   ASSERT_TRUE(os.Release({Addr(4096), 8 * 4096}).ok());
+  EXPECT_EQ(sink.peak().rss_anonymous_bytes, 7 * 4096u);
   ASSERT_TRUE(os.Reserve(4096, Addr()).ok());
   EXPECT_EQ(sink.peak().vsize_bytes, 8 * 4096u);
   os.set_observer(nullptr);

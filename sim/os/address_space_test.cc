@@ -101,6 +101,21 @@ TEST(AddressSpaceTest, WrittenPieceJoinsAnUnwrittenNeighbourByTheSwitch) {
   }
 }
 
+// What an unwritten mapping joined with is written from then on, and stays apart from other writers.
+TEST(AddressSpaceTest, AJoinedMappingHasTheWriterOfEither) {
+  AddressSpace space = Modern();
+  space.Insert(Pages(0, 1), ReadWrite());
+  space.Insert(Pages(1, 1), NoAccess());
+  space.NoteFirstWrite(space.Containing(Page(1)));
+  space.SetTraits(space.Containing(Page(1)), Pages(1, 1), ReadWrite());
+  ASSERT_EQ(Layout(space), "0+2");
+  EXPECT_NE(space.mapping(space.Containing(Page(0))).writer, 0u);
+  space.Insert(Pages(3, 1), ReadWrite());
+  space.NoteFirstWrite(space.Containing(Page(3)));
+  space.Insert(Pages(2, 1), ReadWrite());
+  EXPECT_EQ(Layout(space), "0+3 3+1");
+}
+
 TEST(AddressSpaceTest, PreviousOnlyNeverJoinsTheNext) {
   AddressSpace space(MergeRule::kPreviousOnly, false);
   space.Insert(Pages(2, 2), ReadWrite());

@@ -101,6 +101,11 @@ TEST(LimitsTest, OvercommitModes) {
   const uint64_t allowed = kGiB / 100 * 50 + kMiB - 8 * kMiB;
   EXPECT_EQ(Limits(&p, limits).CheckCommit({}, allowed - 1).rule, Rule::kNone);
   EXPECT_EQ(Limits(&p, limits).CheckCommit({}, allowed).rule, Rule::kCommitLimit);
+  // A thirty-second of what is mapped is kept, charged or not, and never more than 128 MiB.
+  const MappingTotals mapped{64 * kMiB, 0, 0}, more_mapped{kTiB, 0, 0};
+  EXPECT_EQ(Limits(&p, limits).CheckCommit(mapped, allowed - 2 * kMiB - 1).rule, Rule::kNone);
+  EXPECT_EQ(Limits(&p, limits).CheckCommit(mapped, allowed - 2 * kMiB).rule, Rule::kCommitLimit);
+  EXPECT_EQ(Limits(&p, limits).CheckCommit(more_mapped, allowed - 128 * kMiB - 1).rule, Rule::kNone);
 }
 
 TEST(LimitsTest, RamPlusSwapBoundsTheSum) {

@@ -60,6 +60,8 @@ TEST(PlacementTest, HintRules) {
   p.placement.hint = HintRule::kExactOrAnywhere;
   EXPECT_EQ(Choose(p, space, 5 * kMiB, kPage), Addr(5 * kMiB));
   EXPECT_EQ(Choose(p, space, 6 * kMiB, kPage), Addr(12 * kMiB - kPage));
+  EXPECT_EQ(Choose(p, space, 16 * kMiB - kPage, kPage), Addr(16 * kMiB - kPage)) << "up to the user's end";
+  EXPECT_EQ(Choose(p, space, 16 * kMiB - kPage, 2 * kPage), Addr(12 * kMiB - 2 * kPage)) << "beyond it";
   p.placement.hint = HintRule::kLowerBound;
   EXPECT_EQ(Choose(p, space, 6 * kMiB, kPage), Addr(6 * kMiB + 2 * kPage));
   p.placement.hint = HintRule::kExactOrRefused;
@@ -92,6 +94,10 @@ TEST(PlacementTest, MultiplesOfAHugePageAreAlignedToIt) {
   AddressSpace space = Space();
   EXPECT_EQ(Choose(p, space, 0, 2 * kMiB), Addr(8 * kMiB));
   EXPECT_EQ(Choose(p, space, 0, 2 * kMiB + kPage), Addr(9 * kMiB + 2 * kPage));
+  // A gap that begins and ends aligned: its upper end, as for any other length.
+  p.placement.base_bytes = 12 * kMiB;
+  EXPECT_EQ(Choose(p, space, 0, 2 * kMiB), Addr(10 * kMiB));
+  p.placement.base_bytes = 11 * kMiB + 3 * kPage;
   // A hint, even a useless one, switches it off.
   space.Insert({Addr(kPage), kPage}, {});
   EXPECT_EQ(Choose(p, space, kPage, 2 * kMiB), Addr(9 * kMiB + 3 * kPage));
@@ -107,6 +113,16 @@ TEST(PlacementTest, StackKeepsItsGuardGap) {
   EXPECT_EQ(Choose(p, space, 0, kPage), Addr(10 * kMiB - kPage));
   p.placement.hint = HintRule::kExactOrAnywhere;
   EXPECT_EQ(Choose(p, space, 11 * kMiB - kPage, kPage), Addr(10 * kMiB - kPage));
+}
+
+TEST(PlacementTest, AStackBelowItsOwnGuardGapIsNoEndlessSearch) {
+  Platform p = Small();
+  p.placement.stack_guard_bytes = kMiB;
+  AddressSpace space = Space();
+  MappingTraits stack;
+  stack.kind = MappingKind::kStack;
+  space.InsertImage({Addr(16 * kPage), 12 * kMiB - 16 * kPage}, stack, true);
+  EXPECT_EQ(Choose(p, space, 0, kPage), Addr(12 * kMiB)) << "from the fallback";
 }
 
 TEST(PlacementTest, GranulesRoundTheStartUp) {

@@ -35,6 +35,16 @@ TEST(ResidentSetTest, ClearTakesTheRangeAndNoMore) {
   EXPECT_TRUE(set.Contains(Addr(kGiB + 600 * kPage)));
 }
 
+TEST(ResidentSetTest, AllButOnePageOf2MiB) {
+  for (uint64_t kept : {uint64_t{0}, uint64_t{511}}) {
+    ResidentSet set(kPage);
+    for (uint64_t i = 0; i < 512; ++i) set.Add(Addr(kGiB + i * kPage));
+    EXPECT_EQ(set.Clear({Addr(kGiB + (kept == 0 ? kPage : 0)), 511 * kPage}), 511u);
+    EXPECT_TRUE(set.Contains(Addr(kGiB + kept * kPage)));
+    EXPECT_EQ(set.Recount(), 1u);
+  }
+}
+
 TEST(ResidentSetTest, LargerPagesCountOnce) {
   ResidentSet set(16384);
   EXPECT_TRUE(set.Add(Addr(16384)));

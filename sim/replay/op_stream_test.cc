@@ -53,6 +53,19 @@ TEST(OpStreamTest, OpNumberIsEventNumberAndWhatAReplayDoesNotDoIsNothing) {
   EXPECT_EQ((*ops)[5].size, 128u);
 }
 
+TEST(OpStreamTest, AFailedResizeIsNothingAndTheObjectLivesOn) {
+  TraceEvent failed;
+  failed.kind = EventKind::kResize;
+  failed.call = CallKind::kRealloc;
+  failed.object = 0;
+  failed.size = uint64_t{1} << 50;
+  failed.failed = true;
+  const auto ops = AllOps(Write(TraceBuilder().Malloc(0, 64).Event(failed).Free(0)));
+  ASSERT_TRUE(ops.ok()) << ops.status();
+  EXPECT_EQ((*ops)[1].kind, ReplayOpKind::kNothing);
+  EXPECT_EQ((*ops)[2].kind, ReplayOpKind::kFree);
+}
+
 TEST(OpStreamTest, LanesOfEndedThreadsAreUsedAgain) {
   const auto ops = AllOps(Write(TraceBuilder()
                                     .Thread(0).Malloc(0, 8)
@@ -92,6 +105,15 @@ TEST(OpStreamTest, AThreadThatEndedAndCallsAgainGetsALaneAgain) {
   EXPECT_NE((*ops)[4].lane, (*ops)[0].lane);
   EXPECT_EQ((*ops)[5].kind, ReplayOpKind::kEndLane);
   EXPECT_EQ((*ops)[6].kind, ReplayOpKind::kNothing);
+}
+
+TEST(OpStreamTest, ALaneIsFreeAtOnceEvenForTheThreadThatHadIt) {
+  const auto ops = AllOps(Write(TraceBuilder()
+                                    .Thread(0).Malloc(0, 8).ThreadEnd().Malloc(1, 8)
+                                    .Thread(1).Malloc(2, 8)));
+  ASSERT_TRUE(ops.ok()) << ops.status();
+  EXPECT_EQ((*ops)[2].lane, (*ops)[0].lane);
+  EXPECT_NE((*ops)[3].lane, (*ops)[2].lane) << "two threads alive, two lanes";
 }
 
 TEST(OpStreamTest, ABrokenTraceIsAnErrorThatNamesTheEvent) {

@@ -97,6 +97,9 @@ void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
   TakeChildBaseline(os, &shared->baseline);
   sem_post(&shared->baseline_taken);
   Wait(&shared->go);
+  // What the user set for the shell is no limit of the row.
+  LiftLimit(RLIMIT_AS);
+  LiftLimit(RLIMIT_DATA);
   if (shared->has_address_room) LimitTo(RLIMIT_AS, PlusRoom(shared->baseline.usage.vsize_bytes, shared->address_room_bytes));
   if (shared->has_data_room) LimitTo(RLIMIT_DATA, PlusRoom(shared->baseline.data_bytes, shared->data_room_bytes));
 

@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -24,6 +26,14 @@ namespace {
 
 uint64_t Room(uint64_t limit, uint64_t in_use) { return limit > in_use ? limit - in_use : 0; }
 
+// A real row cannot have more than this process may have.
+void NoteHardLimit(int resource, const char* name, proto::Report* report) {
+  rlimit limit;
+  if (getrlimit(resource, &limit) != 0 || limit.rlim_max == RLIM_INFINITY) return;
+  report->add_notes(absl::StrCat("real rows, \"unlimited\" ones too, ran below this process's own ", name, " of ",
+                                 limit.rlim_max, " bytes"));
+}
+
 // One call of RunReplays.
 class Session {
  public:
@@ -49,6 +59,7 @@ class Session {
   OpStream::Facts facts_;
   ProcessImage image_;
   int row_number_ = 0;
+  int real_rows_ = 0;
   // The newest real row of the heap and what its child held at the baseline.
   const ReplayRow* real_row_ = nullptr;
   ChildReport real_child_;
@@ -62,6 +73,10 @@ absl::StatusOr<proto::Report> Session::Run() {
     ++row_number_;
   }
   for (const std::string& note : grid_.notes) report.add_notes(note);
+  if (real_rows_ > 0) {
+    NoteHardLimit(RLIMIT_AS, "RLIMIT_AS (ulimit -Hv)", &report);
+    NoteHardLimit(RLIMIT_DATA, "RLIMIT_DATA (ulimit -Hd)", &report);
+  }
   return report;
 }
 
@@ -116,6 +131,7 @@ std::function<void(uint64_t)> Session::ProgressOfRow() const {
 }
 
 absl::StatusOr<TargetResult> Session::RunReal(const ReplayRow& row, OpStream* stream, proto::Run* run) {
+  ++real_rows_;
   ChildPlan plan;
   plan.measure_lookup = request_.measure_lookup && row.strategy != nullptr;
   if (row.address_limit) plan.address_room_bytes = Room(*row.address_limit, image_.vsize_bytes);

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <fstream>
 #include <string>
@@ -120,6 +121,39 @@ TEST(RunReplaysTest, EveryFigureOfARealRowSaysMeasuredAndTheLookupsWereTimed) {
       EXPECT_EQ(entry.provenance(), proto::MEASURED) << entry.metric();
     }
   }
+}
+
+TEST(RunReplaysTest, ARealSquatterWithoutAPlaceIsAnError) {
+  ReplayRequest request = VirtualRequest();
+  request.virtual_world = false;
+  request.real = true;
+  // Beyond the user's addresses; up to 2^64; over a variable of this program.
+  static char taken[2 * 4096];
+  const uint64_t page = RoundUp(reinterpret_cast<uint64_t>(&taken[0]), 4096);
+  for (AddrRange range : {AddrRange{Addr(0x7fffffff0000), kMiB}, AddrRange{Addr(~uint64_t{0} - 4095), 4096},
+                          AddrRange{Addr(page), 4096}}) {
+    request.squatters = {range};
+    EXPECT_THAT(ErrorOf(request), HasSubstr("squatter")) << range.start.value();
+  }
+}
+
+// A shell's `ulimit -Sv` binds reheap, not the rows that ask for no limit; its hard limit binds both.
+TEST(RunReplaysTest, TheShellsLimitIsNoLimitOfTheRowUnlessItIsHard) {
+  ReplayRequest request = VirtualRequest();
+  request.virtual_world = false;
+  request.real = true;
+  request.strategies = {"go-2011-02-reserve17g"};
+  const auto run_under = [&request](rlimit limit) {
+    if (setrlimit(RLIMIT_AS, &limit) != 0) exit(10);
+    const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+    if (!report.ok()) exit(report.status().code() == absl::StatusCode::kFailedPrecondition ? 11 : 12);
+    const bool noted = report->notes_size() == 1 && report->notes(0).find("ulimit -Hv") != std::string::npos;
+    exit((noted ? 2 : 0) + (report->runs(0).outcome() == proto::SURVIVED ? 1 : 0));
+  };
+  EXPECT_EXIT(run_under({4 * kGiB, RLIM_INFINITY}), testing::ExitedWithCode(1), "");
+  EXPECT_EXIT(run_under({4 * kGiB, 4 * kGiB}), testing::ExitedWithCode(2), "");
+  request.address_limits = {64 * kGiB};
+  EXPECT_EXIT(run_under({4 * kGiB, 4 * kGiB}), testing::ExitedWithCode(11), "");
 }
 
 TEST(RunReplaysTest, AStrategyMayGoOnAfterARefusal) {

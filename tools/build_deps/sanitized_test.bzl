@@ -19,6 +19,11 @@ _SANITIZERS = {
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
         },
     ),
+    # For tests that use addresses where AddressSanitizer has its shadow.
+    "ubsan": (
+        ["-fsanitize=undefined"],
+        {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"},
+    ),
     "tsan": (
         ["-fsanitize=thread"],
         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
@@ -76,7 +81,7 @@ def sanitized_tests(tests, sanitizer):
 
     Args:
       tests: absolute labels of cc_tests that the calling package may see.
-      sanitizer: "asan_ubsan" or "tsan".
+      sanitizer: "asan_ubsan", "ubsan" or "tsan".
     """
     for label in tests:
         name = label.lstrip("/").replace("/", "_").replace(":", "_").replace("-", "_")
