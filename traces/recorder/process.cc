@@ -130,19 +130,19 @@ int CreateSpoolFile(const char* directory, uint32_t* image) {
   return -1;
 }
 
-// The collector's lock can be had: it is gone. Not to be found out (no file, no descriptor): false.
-bool LockIsFree() {
+// Whether the collector's lock can be had: then it is gone.
+CollectorSight LookForCollector() {
   const int fd = static_cast<int>(syscall(SYS_openat, AT_FDCWD, g_lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (fd < 0) return false;
+  if (fd < 0) return kNotVisible;
   const bool free = syscall(SYS_flock, fd, LOCK_SH | LOCK_NB) == 0;
   syscall(SYS_close, fd);
-  return free;
+  return free ? kGone : kThere;
 }
 
 // A spool that nobody would ever drain or remove is not made.
 bool CollectorIsThere(const RecorderConfig& config) {
   const int length = snprintf(g_lock_path, sizeof(g_lock_path), "%s/%s", config.spool_dir, kLockName);
-  return length > 0 && length < static_cast<int>(sizeof(g_lock_path)) && !LockIsFree();
+  return length > 0 && length < static_cast<int>(sizeof(g_lock_path)) && LookForCollector() != kGone;
 }
 
 void FillFacts(spool::ControlPage* control) {
@@ -270,7 +270,7 @@ ForkGuard* g_guard = &g_no_guard;
 
 bool HasCollector() { return g_has_collector; }
 
-bool CollectorIsGone() { return LockIsFree(); }
+CollectorSight SeeCollector() { return LookForCollector(); }
 
 void GiveUp() {
   g_control->phase.store(spool::kStopped, std::memory_order_relaxed);

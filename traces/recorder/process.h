@@ -17,8 +17,9 @@ namespace reheap::recorder {
 // Makes this image's spool if it has none yet (first event, or first event after a fork). False: not recording.
 bool BeginProcess(ThreadState& thread);
 bool HasCollector();
-// Whether the collector that there was at the start is known to be gone.
-bool CollectorIsGone();
+// The collector that there was at the start. Not visible: no file (chroot), no descriptor.
+enum CollectorSight { kThere, kGone, kNotVisible };
+CollectorSight SeeCollector();
 // This image records no more, for good.
 void GiveUp();
 
