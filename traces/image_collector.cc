@@ -45,7 +45,7 @@ ImageCollector::ImageCollector(std::unique_ptr<SpoolReader> spool, Options optio
   builder.time_ns = [this](const OrderedRecord& record) { return TimeOf(record); };
   builder.thread_name = [this](int32_t tid) { return ThreadName(tid); };
   builder.inherited = std::move(options.inherited);
-  builder.lossy = [this] { return spool_->dropped_events() != 0; };
+  builder.lossy = [this] { return spool_->dropped_events() + spool_->lost_segments() != 0; };
   builder.on_fork = std::move(options.on_fork);
   builder_ = std::make_unique<EventBuilder>(std::move(builder), sink_.get());
   // Kept open: a later process with the same pid is then never sampled by mistake.
@@ -119,12 +119,16 @@ void ImageCollector::SampleMemory() {
 }
 
 uint64_t ImageCollector::dropped_events() const {
-  // A repaired address is a free that was not seen.
-  return spool_->dropped_events() + builder_->unmatched_records() + builder_->repaired_addresses();
+  // A repaired address is a free that was not seen; of a lost segment no more is known than that it held something.
+  return spool_->dropped_events() + spool_->lost_segments() + builder_->unmatched_records() +
+         builder_->repaired_addresses();
 }
 
 absl::Status ImageCollector::Finish(bool in_order) {
   // A sweep takes at most one step per segment that was opened meanwhile; the image writes no more.
+  while (SweepOnce() > 0) {
+  }
+  spool_->PassOverGaps();
   while (SweepOnce() > 0) {
   }
   merger_.EmitAll([this](const OrderedRecord& record) { builder_->Take(record); });

@@ -122,6 +122,13 @@ bool SpoolReader::Drain(const OpenSegment& open, LaneProgress& progress, const T
   return true;
 }
 
+void SpoolReader::SkipTo(uint32_t sequence, LaneProgress& progress) {
+  if (sequence == progress.next_sequence) return;
+  lost_segments_ += sequence - progress.next_sequence;
+  progress.next_sequence = sequence;
+  progress.taken = 0;
+}
+
 void SpoolReader::ReleaseLane(uint32_t lane) {
   ListSegments();
   for (const OpenSegment& open : open_) {
@@ -142,6 +149,7 @@ uint64_t SpoolReader::Sweep(const TakeRecords& take) {
     for (; i < open_.size() && open_[i].lane == lane; ++i) {
       // Drained before, and kept because nothing is recycled.
       if (open_[i].sequence < progress.next_sequence) continue;
+      if (pass_over_gaps_ && in_order) SkipTo(open_[i].sequence, progress);
       in_order = in_order && open_[i].sequence == progress.next_sequence && Drain(open_[i], progress, take, &taken);
     }
   }

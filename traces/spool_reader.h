@@ -39,6 +39,11 @@ class SpoolReader {
   // The lane's thread is gone: its last segment is given back.
   void ReleaseLane(uint32_t lane);
 
+  // From now on a lane goes on behind segments that are gone: those that an earlier collector, killed since, had
+  // taken and recycled. What is lost is counted, not guessed. For the last sweeps of a process that has ended.
+  void PassOverGaps() { pass_over_gaps_ = true; }
+  uint64_t lost_segments() const { return lost_segments_; }
+
   // The millisecond tick: running threads take a clock at their next event.
   void TickEpoch();
   // The recorder stops at its threads' next events.
@@ -70,6 +75,7 @@ class SpoolReader {
   SpoolReader(std::string path, uint8_t* base, uint64_t file_bytes, bool recycle);
 
   void ListSegments();
+  void SkipTo(uint32_t sequence, LaneProgress& progress);
   bool Drain(const OpenSegment& open, LaneProgress& progress, const TakeRecords& take, uint64_t* taken);
   absl::string_view facts(uint64_t offset, uint64_t bytes) const;
   std::atomic<uint32_t>& state(uint32_t index) const;
@@ -80,6 +86,8 @@ class SpoolReader {
   uint8_t* const base_;
   const uint64_t file_bytes_;
   const bool recycle_;
+  bool pass_over_gaps_ = false;
+  uint64_t lost_segments_ = 0;
   spool::ControlPage* const control_;
   uint32_t max_segments_;
   std::vector<OpenSegment> open_;  // reused by each sweep

@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "tests/e2e/record_fixture.h"
+#include "traces/collector.h"
 #include "traces/recorder/spool.h"
 #include "traces/spool_reader.h"
 
@@ -86,6 +87,24 @@ TEST_F(HarmTest, AKilledCollectorIsNoticedOnceForAll) {
     if (spool.ok()) stopped += (*spool)->control().phase.load() == spool::kStopped;
   }
   EXPECT_EQ(stopped, 1);
+
+  // What the killed collector had taken is gone; what is left makes sound traces that say so.
+  ASSERT_FALSE(spools.empty());
+  ASSERT_TRUE(CollectSpool(fs::path(spools.front()).parent_path().string(), File("left.trace")).ok());
+  uint64_t events = 0, dropped_events = 0;
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    if (!absl::StartsWith(entry.path().filename().string(), "left.trace")) continue;
+    const absl::StatusOr<TraceCheckReport> check = CheckTrace(entry.path().string());
+    ASSERT_TRUE(check.ok()) << check.status();
+    EXPECT_TRUE(check->ok()) << entry.path();
+    const absl::StatusOr<TraceInfo> info = ReadTraceInfo(entry.path().string());
+    ASSERT_TRUE(info.ok()) << info.status();
+    events += info->events;
+    dropped_events += info->dropped_events;
+    EXPECT_FALSE(info->dropped_events != 0 && info->ended_in_order) << entry.path();
+  }
+  EXPECT_GT(events, 0u);
+  EXPECT_GT(dropped_events, 0u);
 }
 
 // The daemon waits for the test; what ends the recorder's wait for it is a signal, as a user's Ctrl-C would.
