@@ -1,32 +1,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
-#include "tools/command.h"
+#include "tools/run_command_for_tests.h"
 
 namespace reheap {
 namespace {
 
 using ::testing::HasSubstr;
-
-struct Ran {
-  int exit_code;
-  std::string out;
-  std::string err;
-};
-
-Ran Reheap(const std::vector<std::string>& arguments) {
-  std::ostringstream out, err;
-  Terminal terminal{out, err, false, false, ShellQuoted(arguments)};
-  const int exit_code = RunReheap(arguments, Verbs(), terminal);
-  return {exit_code, out.str(), err.str()};
-}
-
-std::string TempPath(const std::string& name) { return std::string(std::getenv("TEST_TMPDIR")) + "/" + name; }
 
 TEST(RecordCommandTest, LeavesATraceThatKeepsTheRules) {
   const std::string path = TempPath("echo.trace");

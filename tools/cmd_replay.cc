@@ -241,6 +241,9 @@ int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments,
   }
   report->set_tool(kToolVersion);
   report->set_rerun(terminal.command_line);
+  for (proto::Run& run : *report->mutable_runs()) {
+    if (run.has_refusal()) run.mutable_refusal()->set_message(RefusalSentence(run.refusal()));
+  }
   const absl::StatusOr<std::string> text = Render(*report, *format, {.color = terminal.out_is_terminal});
   if (!text.ok()) return FailUnreadable(kVerb, text.status(), terminal);
   terminal.out << *text;

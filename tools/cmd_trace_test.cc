@@ -1,11 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
-#include <sstream>
 
-#include "tools/command.h"
+#include "tools/run_command_for_tests.h"
 #include "traces/synthetic_trace.h"
 #include "traces/trace_builder.h"
 
@@ -13,21 +11,6 @@ namespace reheap {
 namespace {
 
 using ::testing::HasSubstr;
-
-struct Ran {
-  int exit_code;
-  std::string out;
-  std::string err;
-};
-
-Ran Reheap(const std::vector<std::string>& arguments) {
-  std::ostringstream out, err;
-  Terminal terminal{out, err, false, false, ShellQuoted(arguments)};
-  const int exit_code = RunReheap(arguments, Verbs(), terminal);
-  return {exit_code, out.str(), err.str()};
-}
-
-std::string TempPath(const std::string& name) { return std::string(std::getenv("TEST_TMPDIR")) + "/" + name; }
 
 TraceBuilder SmallTrace() {
   TraceBuilder builder;

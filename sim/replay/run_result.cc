@@ -1,9 +1,5 @@
 #include "sim/replay/run_result.h"
 
-#include <string>
-
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 namespace reheap {
 namespace {
@@ -18,23 +14,6 @@ proto::Outcome OutcomeOf(TargetOutcome outcome) {
   return proto::OUTCOME_UNSPECIFIED;
 }
 
-std::string Sentence(const Refusal& refusal) {
-  std::string text = absl::StrFormat("%s: %s of %d bytes", RuleName(refusal.rule), OsOperationName(refusal.operation),
-                                     refusal.asked_bytes);
-  if (refusal.wanted) absl::StrAppendFormat(&text, " at 0x%x", refusal.wanted.value());
-  if (refusal.rule == Rule::kAddressTaken) {
-    absl::StrAppend(&text, ": somebody is there");
-    if (refusal.obtained) absl::StrAppendFormat(&text, ", the OS offers 0x%x instead", refusal.obtained.value());
-    return text;
-  }
-  absl::StrAppend(&text, " refused");
-  if (refusal.allowed_bytes != 0) {
-    absl::StrAppendFormat(&text, ": %d of %d bytes in use", refusal.in_use_bytes, refusal.allowed_bytes);
-  }
-  if (refusal.os_error != 0) absl::StrAppendFormat(&text, " (error %d)", refusal.os_error);
-  return text;
-}
-
 void FillRefusal(const TargetResult& result, proto::Run* run) {
   if (!result.refused) return;
   const Refusal& from = result.refusal;
@@ -47,7 +26,6 @@ void FillRefusal(const TargetResult& result, proto::Run* run) {
   to->set_os_error(from.os_error);
   to->set_wanted_address(from.wanted.value());
   to->set_obtained_address(from.obtained.value());
-  to->set_message(Sentence(from));
   if (result.outcome != TargetOutcome::kStartupAbort) to->set_event(result.refusal_event);
 }
 

@@ -65,7 +65,7 @@ void ExpectSameStory(const proto::Run& real, const proto::Run& model) {
                                   << real.limits().data_bytes() << ", touch " << real.touch());
   EXPECT_EQ(real.world(), proto::REAL);
   EXPECT_EQ(model.world(), proto::VIRTUAL);
-  EXPECT_EQ(real.outcome(), model.outcome()) << real.refusal().message() << "\n" << model.refusal().message();
+  EXPECT_EQ(real.outcome(), model.outcome()) << real.refusal().ShortDebugString() << "\n" << model.refusal().ShortDebugString();
   EXPECT_EQ(real.events(), model.events());
   EXPECT_EQ(real.refusal().event(), model.refusal().event());
   EXPECT_EQ(real.refusal().asked_bytes(), model.refusal().asked_bytes());

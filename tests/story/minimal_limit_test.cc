@@ -56,7 +56,7 @@ TEST_P(MinimalLimitTest, IsWithinOnePercentOfTheOriginalBinary) {
   EXPECT_EQ(below.outcome(), proto::STARTUP_ABORT);
   EXPECT_EQ(below.refusal().rule(), "RLIMIT_AS");
   const proto::Run above = Replay(measured_bytes / 100 * 101);
-  EXPECT_EQ(above.outcome(), proto::SURVIVED) << above.refusal().message();
+  EXPECT_EQ(above.outcome(), proto::SURVIVED) << above.refusal().ShortDebugString();
 }
 
 TEST_P(MinimalLimitTest, AddressSpaceIsTheOriginalsToTheByte) {
