@@ -14,6 +14,11 @@
 
 namespace reheap {
 
+// Protection bits: the same numbers on every system with mmap (sys/mman.h).
+inline constexpr int kProtRead = 1;
+inline constexpr int kProtWrite = 2;
+inline constexpr int kProtExecute = 4;
+
 // Told when what was behind addresses is no longer there (ShadowMemory drops its copies).
 class PageListener {
  public:
@@ -52,6 +57,13 @@ inline Refusal Refused(Rule rule, int os_error, AddrRange range) {
   refusal.rule = rule;
   refusal.os_error = os_error;
   refusal.asked_bytes = range.bytes;
+  refusal.wanted = range.start;
+  return refusal;
+}
+
+// Completes a refusal of a limit with what was asked and where.
+inline Refusal Where(Refusal refusal, AddrRange range) {
+  if (refusal.asked_bytes == 0) refusal.asked_bytes = range.bytes;
   refusal.wanted = range.start;
   return refusal;
 }

@@ -120,6 +120,10 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              Addr(),
              Addr()},
       map_(&state_),
+      protect_(&state_),
+      advice_(&state_),
+      break_(&state_, &map_),
+      faults_(&state_),
       reserve_(&state_) {
   LoadImage(ImageOf(process));
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
@@ -183,49 +187,7 @@ OsUsage VirtualOs::Usage() {
   return usage;
 }
 
-// The stack above `a`, extended to hold it; kNone when it may not (expand_downwards and acct_stack_growth,
-// mm/vma.c, linux 6.12).
-AddressSpace::Id VirtualOs::GrowStackTo(Addr a) {
-  AddressSpace& space = state_.space;
-  const AddressSpace::Id id = space.FirstEndingAbove(a);
-  if (id == AddressSpace::kNone || space.mapping(id).traits.kind != MappingKind::kStack)
-    return AddressSpace::kNone;
-  if (!platform_.mappings.stack_grows_on_access) return AddressSpace::kNone;
-  const Mapping stack = space.mapping(id);
-  const Addr start = RoundDown(a, os_page_bytes());
-  const AddressSpace::Id below = space.Previous(id);
-  if (below != AddressSpace::kNone) {
-    // Only from memory that can be accessed and is no stack itself.
-    const MappingTraits& traits = space.mapping(below).traits;
-    const bool keeps_gap =
-        traits.kind != MappingKind::kStack && (traits.read || traits.write || traits.execute);
-    if (keeps_gap && start - space.mapping(below).end < platform_.placement.stack_guard_bytes)
-      return AddressSpace::kNone;
-  }
-  const uint64_t most = limits().stack_bytes.value_or(platform_.limits.default_stack_bytes);
-  Demand demand;
-  demand.bytes = stack.start - start;
-  if (stack.end - start > most || state_.limits.CheckMap(space.totals(), demand).rule != Rule::kNone ||
-      state_.limits.CheckCommit(space.totals(), demand.bytes).rule != Rule::kNone) {
-    return AddressSpace::kNone;
-  }
-  space.ExtendDown(id, start);
-  return id;
-}
-
-bool VirtualOs::Touch(Addr a, bool write) {
-  AddressSpace::Id id = state_.space.Containing(a);
-  if (id == AddressSpace::kNone) id = GrowStackTo(a);
-  if (id == AddressSpace::kNone) return false;
-  const MappingTraits& traits = state_.space.mapping(id).traits;
-  if (write ? !traits.write : !traits.read && !traits.write) return false;
-  // Only private memory becomes anonymous pages; the zero page that a read sees is not resident.
-  if (write && !traits.shared) {
-    state_.space.NoteFirstWrite(id);
-    state_.resident.Add(a);
-  }
-  return true;
-}
+bool VirtualOs::Touch(Addr a, bool write) { return faults_.Touch(a, write); }
 
 // ---- the platform's own calls ----
 
@@ -239,15 +201,15 @@ OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
 }
 OsResult<Done> VirtualOs::Mprotect(Addr addr, uint64_t bytes, int protection) {
   REHEAP_CHECK(!reserves());
-  return map_.Mprotect(addr, bytes, protection);
+  return protect_.Mprotect(addr, bytes, protection);
 }
 OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
   REHEAP_CHECK(!reserves());
-  return map_.Madvise(addr, bytes, advice);
+  return advice_.Madvise(addr, bytes, advice);
 }
 MmapResult VirtualOs::Brk(Addr addr) {
   REHEAP_CHECK(!reserves());
-  return map_.Brk(addr);
+  return break_.Brk(addr);
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
   REHEAP_CHECK(reserves());
@@ -333,14 +295,14 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod 
     return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
   }
   if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);
-  return Named(operation, map_.Mprotect(range.start, range.bytes, protection));
+  return Named(operation, protect_.Mprotect(range.start, range.bytes, protection));
 }
 
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);
   if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
-  return Named(operation, map_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard));
+  return Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard));
 }
 
 OsResult<Done> VirtualOs::DoReuse(AddrRange range) {

@@ -16,10 +16,14 @@
 #include <vector>
 
 #include "alloc/os.h"
+#include "sim/os/advice_calls.h"
+#include "sim/os/break_calls.h"
 #include "sim/os/map_calls.h"
 #include "sim/os/maps_text.h"
+#include "sim/os/page_faults.h"
 #include "sim/os/platform.h"
 #include "sim/os/process_state.h"
+#include "sim/os/protect_calls.h"
 #include "sim/os/reserve_calls.h"
 
 namespace reheap {
@@ -106,7 +110,6 @@ class VirtualOs final : public Os {
                                   uint32_t allocation);
   OsResult<Done> MapFixed(OsOperation operation, AddrRange range, int protection);
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
-  AddressSpace::Id GrowStackTo(Addr a);
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range) const;
   void LoadImage(const std::vector<ImageMapping>& image);
@@ -114,6 +117,10 @@ class VirtualOs final : public Os {
   const Platform platform_;  // with the switches applied
   ProcessState state_;
   MapCalls map_;
+  ProtectCalls protect_;
+  AdviceCalls advice_;
+  BreakCalls break_;
+  PageFaults faults_;
   ReserveCalls reserve_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken

@@ -1,0 +1,30 @@
+// ProtectCalls: mprotect of a modelled kernel (row 9).
+//
+// Walks mapping by mapping and stops at the first that refuses: what lies before it stays changed. The checks
+// stand in the order in which the kernel makes them. Policies come from the Platform.
+//
+// Ownership: none; the state outlives it. Threads: one.
+#ifndef REHEAP_SIM_OS_PROTECT_CALLS_H_
+#define REHEAP_SIM_OS_PROTECT_CALLS_H_
+
+#include <cstdint>
+
+#include "sim/os/process_state.h"
+
+namespace reheap {
+
+class ProtectCalls {
+ public:
+  explicit ProtectCalls(ProcessState* state) : s_(*state) {}
+
+  OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
+
+ private:
+  OsResult<Done> ProtectPiece(AddressSpace::Id id, AddrRange piece, int protection, AddressSpace::Id* now);
+
+  ProcessState& s_;
+};
+
+}  // namespace reheap
+
+#endif  // REHEAP_SIM_OS_PROTECT_CALLS_H_
