@@ -54,6 +54,10 @@ Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
   Demand demand;
   demand.bytes = range.bytes;
   demand.data = IsData(traits);
+  // Shared memory counts whatever its protection; of files, private writable ones (sys_mmap,
+  // sys/uvm/uvm_mmap.c 1.193, OpenBSD).
+  demand.claims =
+      ClaimsMemory(traits) || traits.shared || (traits.kind == MappingKind::kFile && demand.data);
   uint64_t replaced_charged_bytes = 0;
   const bool replaces = s_.space.Overlaps(range);
   if (replaces) {
@@ -68,21 +72,21 @@ Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
       if (m.traits.charged) replaced_charged_bytes += m.bytes();
     }
   }
-  if (Refusal refusal = s_.limits.CheckMap(s_.space.totals(), demand); refusal.rule != Rule::kNone) {
-    return Where(refusal, range);
-  }
-  const bool remove_first = s_.platform->mappings.replace == ReplaceOrder::kRemoveThenCheck;
-  const auto remove = [&] {
-    if (!replaces) return;
+  const auto remove_at = [&](ReplaceOrder order) {
+    if (!replaces || s_.platform->mappings.replace != order) return;
     s_.space.Remove(range);
     s_.DropPages(range);
   };
-  if (remove_first) remove();
+  remove_at(ReplaceOrder::kRemoveFirst);
+  if (Refusal refusal = s_.limits.CheckMap(s_.space.totals(), demand); refusal.rule != Rule::kNone) {
+    return Where(refusal, range);
+  }
+  remove_at(ReplaceOrder::kRemoveThenCheck);
   if (traits.charged && range.bytes > replaced_charged_bytes) {
     const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), range.bytes - replaced_charged_bytes);
     if (refusal.rule != Rule::kNone) return Where(refusal, range);
   }
-  if (!remove_first) remove();
+  remove_at(ReplaceOrder::kCheckThenReplace);
   return Refusal();
 }
 

@@ -151,7 +151,8 @@ std::string Contradiction(const Platform& p) {
     return "machine.granularity_bytes is not a power of two of at least machine.os_page_bytes";
   }
   if (p.machine.user_start >= p.machine.user_end) return "machine.user_start is not below machine.user_end";
-  if (p.placement.direction == Direction::kTopDown && p.placement.fallback_base == 0) {
+  const bool falls_back = p.placement.direction == Direction::kTopDown && p.placement.hint != HintRule::kUpperBound;
+  if (falls_back && p.placement.fallback_base == 0) {
     return "placement.fallback_base is 0, which a top-down search cannot use";
   }
   return "";
