@@ -61,6 +61,26 @@ void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   }
 }
 
+void CopyLegacy(const proto::Platform::LegacyLayout& from, LegacyLayout* to) {
+  Copy(from.divisor(), &to->divisor);
+  Copy(from.when_stack_unlimited(), &to->when_stack_unlimited);
+}
+
+void CopyRandomisation(const proto::Platform::Randomisation& from, Randomisation* to) {
+  Copy(from.base_bits(), &to->base_bits);
+  Copy(from.base_bits_most(), &to->base_bits_most);
+  Copy(from.stack_bytes(), &to->stack_bytes);
+  Copy(from.break_bytes(), &to->break_bytes);
+  Copy(from.moves_fallback(), &to->moves_fallback);
+}
+
+void CopyPersonality(const proto::Platform::Personality& from, PersonalityBits* to) {
+  Copy(from.no_randomize(), &to->no_randomize);
+  Copy(from.compat_layout(), &to->compat_layout);
+  Copy(from.limit().bit(), &to->limit);
+  Copy(from.limit().user_end(), &to->limited_user_end);
+}
+
 void CopyPlacement(const proto::Platform::Placement& from, Platform::Placement* to) {
   Copy(from.direction(), &to->direction);
   Copy(from.base(), &to->base);
@@ -74,6 +94,10 @@ void CopyPlacement(const proto::Platform::Placement& from, Platform::Placement* 
   Copy(from.stack_guard_bytes(), &to->stack_guard_bytes);
   Copy(from.lottery(), &to->lottery);
   to->lottery_pages = from.lottery().pages();
+  Copy(from.window_end(), &to->window_end);
+  if (from.has_legacy()) CopyLegacy(from.legacy(), &to->legacy.emplace());
+  if (from.has_randomisation()) CopyRandomisation(from.randomisation(), &to->randomisation.emplace());
+  if (from.has_personality()) CopyPersonality(from.personality(), &to->personality.emplace());
 }
 
 void CopyLimits(const proto::Platform::Limits& from, Platform::Limits* to) {
@@ -107,6 +131,7 @@ void CopyHoleErrors(const proto::Platform& from, Platform::Mappings* to) {
   const int usual = ignored ? 0 : static_cast<int>(from.machine().errors().out_of_memory());
   const bool given = from.mappings().has_hole_errors();
   to->unmap_hole_error = static_cast<int>(errors.unmap());
+  to->unmap_nothing_succeeds = errors.nothing_unmapped_succeeds();
   to->protect_hole_error = given ? static_cast<int>(errors.protect()) : usual;
   to->advise_hole_error = given ? static_cast<int>(errors.advise()) : usual;
 }

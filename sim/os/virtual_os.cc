@@ -28,14 +28,13 @@ OsResult<Done> Named(OsOperation operation, const OsResult<Done>& result) {
   return result.ok() ? result : Named<Done>(operation, result.refusal());
 }
 
-Platform WithSwitches(const VirtualProcess& process) {
-  Platform platform = *process.platform;
-  if (process.switches) {
-    platform.placement.hint_floor = process.switches->hint_floor_bytes;
-    platform.placement.huge_alignment_bytes = process.switches->huge_alignment_bytes;
-    platform.limits.protect_uncharges_unwritten = process.switches->protect_uncharges_unwritten;
-    platform.mappings.written_joins_unwritten = process.switches->written_joins_unwritten;
-    platform.limits.max_mappings = process.switches->max_mappings;
+Platform WithSwitches(Platform platform, const std::optional<HostSwitches>& switches) {
+  if (switches) {
+    platform.placement.hint_floor = switches->hint_floor_bytes;
+    platform.placement.huge_alignment_bytes = switches->huge_alignment_bytes;
+    platform.limits.protect_uncharges_unwritten = switches->protect_uncharges_unwritten;
+    platform.mappings.written_joins_unwritten = switches->written_joins_unwritten;
+    platform.limits.max_mappings = switches->max_mappings;
   }
   return platform;
 }
@@ -55,15 +54,16 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
 bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 
 MappingKind KindOf(const ImageMapping& m) {
+  if (m.name == "[guard]") return MappingKind::kGuard;
+  if (m.name == "[stack gap]") return MappingKind::kStackGap;
   if (m.name.rfind("[stack", 0) == 0) return MappingKind::kStack;
   if (IsFile(m)) return MappingKind::kFile;
   const bool special = !m.name.empty() && m.name != "[heap]" && m.name.rfind("[anon", 0) != 0;
   return special ? MappingKind::kSpecial : MappingKind::kAnonymous;
 }
 
-std::vector<ImageMapping> ImageOf(const VirtualProcess& process) {
-  if (!process.image.empty()) return process.image;
-  auto image = ParseMaps(process.platform->image, process.platform->name + " image");
+std::vector<ImageMapping> OwnImage(const Platform& platform) {
+  auto image = ParseMaps(platform.image, platform.name + " image");
   REHEAP_CHECK(image.ok());  // ParsePlatform's promise
   return *std::move(image);
 }
@@ -77,21 +77,30 @@ const ImageMapping* DataOf(const std::vector<ImageMapping>& image) {
   return nullptr;
 }
 
-// Where the search for places begins. A randomised process mapped its loader at the very top, so the highest
-// mapping that belongs to a file tells; a static or unrandomised one begins where the platform's rule says.
-Addr BaseOf(const Platform& platform, const ProcessLimits& limits, const std::vector<ImageMapping>& image) {
-  const ImageMapping* data = DataOf(image);
-  const Addr by_rule =
-      PlacementBase(platform, limits.stack_bytes.value_or(platform.limits.default_stack_bytes),
-                    data == nullptr ? Addr() : data->start);
-  if (platform.placement.base != BaseRule::kBelowStackLimit) return by_rule;
-  // 2^28 pages of randomness at most (Kconfig ARCH_MMAP_RND_BITS, linux 6.12).
-  const uint64_t randomness = std::min<uint64_t>(kTiB, by_rule.value() / 4);
-  Addr top;
-  for (const ImageMapping& m : image) {
-    if (IsFile(m) && m.end <= by_rule && m.end >= by_rule - randomness) top = m.end;
-  }
-  return top ? top : by_rule;
+std::optional<uint64_t> StackLimit(const VirtualProcess& process) {
+  if (process.limits.stack_unlimited) return std::nullopt;
+  return process.limits.stack_bytes.value_or(process.platform->limits.default_stack_bytes);
+}
+
+// What exec decided, and what it left: of the platform's own small program, or as `process.image` tells.
+LaidProcess LaidOf(const VirtualProcess& process) {
+  const Platform platform = WithSwitches(*process.platform, process.switches);
+  const auto data_start = [](const std::vector<ImageMapping>& image) {
+    const ImageMapping* data = DataOf(image);
+    return data == nullptr ? Addr() : data->start;
+  };
+  LaidProcess laid = process.image.empty()
+                         ? LayProcess(platform, process.layout, StackLimit(process), data_start(OwnImage(platform)))
+                         : LearnLayout(platform, process.layout, StackLimit(process), data_start(process.image),
+                                       process.image);
+  if (process.switches && process.switches->placement_base) laid.base = process.switches->placement_base;
+  return laid;
+}
+
+std::vector<ImageMapping> ImageOf(const VirtualProcess& process) {
+  if (!process.image.empty()) return process.image;
+  std::vector<ImageMapping> image = OwnImage(*process.platform);
+  return process.platform->placement.randomisation ? LayImage(LaidOf(process), std::move(image)) : image;
 }
 
 AddrRange IgnoredHints(const std::vector<ImageMapping>& image, Addr base) {
@@ -99,37 +108,36 @@ AddrRange IgnoredHints(const std::vector<ImageMapping>& image, Addr base) {
   return {image.front().start, base - image.front().start};
 }
 
-Placement MakePlacement(const Platform* platform, const VirtualProcess& process,
-                        const std::vector<ImageMapping>& image) {
-  const Addr base = process.switches && process.switches->placement_base
-                        ? process.switches->placement_base
-                        : BaseOf(*platform, process.limits, image);
-  return Placement(platform, base, IgnoredHints(image, base));
+Placement MakePlacement(const Platform* platform, const VirtualProcess& process) {
+  const Addr base = LaidOf(process).base;
+  return Placement(platform, base, IgnoredHints(ImageOf(process), base));
 }
 
 }  // namespace
 
 VirtualOs::VirtualOs(const VirtualProcess& process)
-    : platform_(WithSwitches(process)),
+    : platform_(LaidOf(process).platform),
       state_{&platform_,
              Limits(&platform_, WithSwitches(process, process.limits)),
-             MakePlacement(&platform_, process, ImageOf(process)),
+             MakePlacement(&platform_, process),
              AddressSpace(platform_.mappings.merge, platform_.mappings.written_joins_unwritten),
              ResidentSet(platform_.machine.os_page_bytes),
              nullptr,
              Addr(),
-             Addr()},
+             Addr(),
+             process.layout.aslr_seed,
+             AddrRange()},
       map_(&state_),
       protect_(&state_),
       advice_(&state_),
       break_(&state_, &map_),
       faults_(&state_),
       reserve_(&state_) {
-  LoadImage(ImageOf(process));
+  LoadImage(ImageOf(process), LaidOf(process).break_raised_bytes);
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
-void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
+void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes) {
   AddressSpace& space = state_.space;
   for (const ImageMapping& m : image) {
     if (m.name == "[vsyscall]") continue;  // not a mapping of the process
@@ -151,6 +159,12 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
                             (traits.kind == MappingKind::kFile && traits.write);
     space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
     image_resident_bytes_ += m.anonymous_bytes;
+    if (traits.kind == MappingKind::kStackGap) state_.main_stack = {m.start, m.end - m.start};
+    if (m.name == "[stack]") {
+      const bool has_gap = state_.main_stack.bytes != 0 && state_.main_stack.end() == m.start;
+      const Addr start = has_gap ? state_.main_stack.start : m.start;
+      state_.main_stack = {start, m.end - start};
+    }
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
       state_.break_end = m.end;
@@ -167,7 +181,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
       }
     }
   }
-  if (!state_.break_start) state_.break_start = state_.break_end = image_end_;
+  if (!state_.break_start) state_.break_start = state_.break_end = image_end_ + break_raised_bytes;
 }
 
 std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {

@@ -22,6 +22,7 @@
 #include "sim/os/maps_text.h"
 #include "sim/os/page_faults.h"
 #include "sim/os/platform.h"
+#include "sim/os/process_layout.h"
 #include "sim/os/process_state.h"
 #include "sim/os/protect_calls.h"
 #include "sim/os/reserve_calls.h"
@@ -49,6 +50,7 @@ struct VirtualProcess {
   // Whether TakeImageBss may hand out the image's BSS; false when that BSS is another program's.
   bool image_bss_for_tables = true;
   ProcessLimits limits;
+  ProcessLayout layout;
   std::optional<HostSwitches> switches;
 };
 
@@ -114,7 +116,7 @@ class VirtualOs final : public Os {
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range) const;
-  void LoadImage(const std::vector<ImageMapping>& image);
+  void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
 
   const Platform platform_;  // with the switches applied
   ProcessState state_;
