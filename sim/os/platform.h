@@ -80,6 +80,7 @@ struct MapFlagRules {
   int beside_guard = 0;
   int gap_stack = 0;
   int beside_stack = 0;
+  int stack_needs = 0;
   int low = 0;
   uint64_t low_end = 0;  // address
   int alignment_mask = 0;

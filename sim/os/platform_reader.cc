@@ -19,6 +19,7 @@ MapFlagRules FlagRules(const proto::MapFlagRules& from) {
   to.beside_guard = static_cast<int>(from.beside_guard());
   to.gap_stack = static_cast<int>(from.gap_stack());
   to.beside_stack = static_cast<int>(from.beside_stack());
+  to.stack_needs = static_cast<int>(from.stack_needs());
   to.low = static_cast<int>(from.low());
   to.low_end = from.low_end();
   to.alignment_mask = static_cast<int>(from.alignment_mask());

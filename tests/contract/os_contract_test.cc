@@ -71,6 +71,11 @@ class World {
   bool EnforcesAddressLimit() const {
     return kReal || virtual_os_->platform().limits.address != AddressLimitRule::kNotEnforced;
   }
+  // Some systems refuse memory that is writable and executable.
+  Access MostAccess() const {
+    const bool refuses = !kReal && virtual_os_->platform().mappings.write_execute_map_error != 0;
+    return refuses ? Access::kReadWrite : Access::kReadWriteExecute;
+  }
   bool DropsOnDiscard() const {
     return kReal || virtual_os_->platform().mappings.discard == DiscardRule::kDroppedAtOnce;
   }
@@ -193,7 +198,7 @@ TEST_F(OsContractTest, CommitMakesZeroedUsableMemoryByEitherMethod) {
 TEST_F(OsContractTest, CommitChangesNoAddressSpace) {
   const AddrRange range = Reserve(kMiB);
   const OsUsage before = os().Usage();
-  ASSERT_TRUE(os().Commit(range, Access::kReadWriteExecute, CommitMethod::kMapFixed).ok());
+  ASSERT_TRUE(os().Commit(range, world_.MostAccess(), CommitMethod::kMapFixed).ok());
   const OsUsage after = os().Usage();
   EXPECT_EQ(after.vsize_bytes, before.vsize_bytes);
   EXPECT_EQ(after.rss_anonymous_bytes, before.rss_anonymous_bytes);
