@@ -78,6 +78,8 @@ std::optional<Addr> Placement::Choose(const AddressSpace& space, Addr hint, uint
       if (!fits) break;
       if (const auto found = SearchUp(space, hint, Addr(room), bytes)) return found;
       break;
+    case HintRule::kUpperBound:
+      return SearchDown(space, fits ? std::min(base_, hint + bytes) : base_, bytes);
   }
   if (const auto found = SearchHugeAligned(space, hint, bytes)) return found;
   return Search(space, hint, bytes);
