@@ -49,35 +49,54 @@ Refusal MapCalls::CheckMiddleSplit(AddrRange range) const {
   return Where(s_.limits.CheckCount(s_.space.count(), true), range);
 }
 
+Refusal MapCalls::SplitEdges(AddrRange range) {
+  if (Refusal refusal = CheckMiddleSplit(range); refusal.rule != Rule::kNone) return refusal;
+  s_.space.SplitAt(range.start);
+  s_.space.SplitAt(range.end());
+  return Refusal();
+}
+
+MapCalls::Overlap MapCalls::OverlapOf(AddrRange range) const {
+  Overlap overlap;
+  for (AddressSpace::Id id = s_.space.FirstEndingAbove(range.start);
+       id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
+    const Mapping& m = s_.space.mapping(id);
+    const uint64_t bytes = std::min(m.end, range.end()) - std::max(m.start, range.start);
+    overlap.bytes += bytes;
+    if (m.traits.charged) overlap.charged_bytes += bytes;
+  }
+  return overlap;
+}
+
 // Limits, with what lies in `range` already taken into account; then removes it.
 Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
   Demand demand;
   demand.bytes = range.bytes;
   demand.data = IsData(traits);
-  uint64_t replaced_charged_bytes = 0;
   const bool replaces = s_.space.Overlaps(range);
-  if (replaces) {
-    if (Refusal refusal = CheckMiddleSplit(range); refusal.rule != Rule::kNone) return refusal;
-    // The edges stay split even when a check below fails (measured on linux 6.12 and 6.18).
-    s_.space.SplitAt(range.start);
-    s_.space.SplitAt(range.end());
-    for (AddressSpace::Id id = s_.space.FirstEndingAbove(range.start);
-         id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
-      const Mapping& m = s_.space.mapping(id);
-      demand.replaced_bytes += m.bytes();
-      if (m.traits.charged) replaced_charged_bytes += m.bytes();
-    }
+  const bool remove_first = s_.platform->mappings.replace == ReplaceOrder::kRemoveThenCheck;
+  // The edges stay split even when a check below fails, where removing begins with them (measured on linux 6.12
+  // and 6.18; vms_gather_munmap_vmas, mm/vma.c, 6.12).
+  if (replaces && !remove_first) {
+    if (Refusal refusal = SplitEdges(range); refusal.rule != Rule::kNone) return refusal;
   }
+  const Overlap overlap = OverlapOf(range);
+  demand.replaced_bytes = overlap.bytes;
   if (Refusal refusal = s_.limits.CheckMap(s_.space.totals(), demand); refusal.rule != Rule::kNone) {
     return Where(refusal, range);
   }
-  const bool remove_first = s_.platform->mappings.replace == ReplaceOrder::kRemoveThenCheck;
   const auto remove = [&] {
     if (!replaces) return;
     s_.space.Remove(range);
     s_.DropPages(range);
   };
-  if (remove_first) remove();
+  uint64_t replaced_charged_bytes = overlap.charged_bytes;
+  if (remove_first && replaces) {
+    // The whole is charged, but what it replaced is given back already (mmap_region, mm/mmap.c, linux 6.1).
+    if (Refusal refusal = CheckMiddleSplit(range); refusal.rule != Rule::kNone) return refusal;
+    remove();
+    replaced_charged_bytes = 0;
+  }
   if (traits.charged && range.bytes > replaced_charged_bytes) {
     const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), range.bytes - replaced_charged_bytes);
     if (refusal.rule != Rule::kNone) return Where(refusal, range);

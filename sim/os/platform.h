@@ -55,9 +55,10 @@ struct ErrorNumbers {
 };
 
 struct Platform {
-  std::string name;
+  std::string name;  // of a release: "linux-amd64@6.1"
   std::vector<std::string> aliases;
   std::string summary;
+  std::string release;  // of the system, "6.18"; empty = unnamed
   Basis basis = Basis::kFromSourceNotMeasured;
 
   struct Machine {

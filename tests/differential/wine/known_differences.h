@@ -100,7 +100,7 @@ inline const std::vector<KnownDifference>& KnownDifferences() {
        "NtFreeVirtualMemory, NtProtectVirtualMemory, ntoskrnl/mm/ARM3/virtual.c, ReactOS: STATUS_INVALID_PARAMETER_3",
        [](const R& r, const A& windows, const A&) {
          const bool takes_pages = r.call == R::kFree || r.call == R::kProtect;
-         return takes_pages && r.addr + r.bytes + 0xfff < r.addr && windows.error == 87;
+         return takes_pages && r.bytes > ~uint64_t{0} - r.addr - 0xfff && windows.error == 87;
        }},
   };
   return differences;
