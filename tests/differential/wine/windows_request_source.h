@@ -103,7 +103,7 @@ class WindowsRequestSource {
       return OneOf<uint32_t>({kMemReserve, kMemCommit, kMemCommit, kMemCommit, kMemReserve | kMemCommit, kMemReset});
     }
     return OneOf<uint32_t>({0, kMemDecommit, kMemRelease, kMemCommit | 1, kMemTopDown, kMemReserve | kMemWriteWatch,
-                            kMemCommit | kMemWriteWatch, kMemCommit | kMemTopDown, kMemReset | kMemCommit,
+                            kMemCommit | kMemWriteWatch, kMemCommit | kMemTopDown, kMemReserve | kMemTopDown, kMemReset | kMemCommit,
                             kMemResetUndo, kMemResetUndo | kMemCommit, kMemPhysical, kMemReserve | kMemPhysical,
                             kMemLargePages, kMemLargePages | kMemCommit | kMemReserve, 0x40000, 0x800000});
   }
@@ -133,6 +133,8 @@ class WindowsRequestSource {
       r.call = WindowsRequest::kQuery;
     } else {
       r.call = Chance(50) ? WindowsRequest::kRead : WindowsRequest::kWrite;
+      // Higher up there is memory of Wine's host, of which neither side knows.
+      if (r.addr >= kWindow + kWindowBytes) r.call = WindowsRequest::kQuery;
     }
     return r;
   }
