@@ -68,41 +68,48 @@ MapCalls::Overlap MapCalls::OverlapOf(AddrRange range) const {
   return overlap;
 }
 
-// Limits, with what lies in `range` already taken into account; then removes it.
-Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
+Demand MapCalls::DemandOf(AddrRange range, const MappingTraits& traits, const Overlap& overlap) {
   Demand demand;
   demand.bytes = range.bytes;
+  demand.replaced_bytes = overlap.bytes;
   demand.data = IsData(traits);
+  // Shared memory counts whatever its protection; of files, private writable ones (sys_mmap,
+  // sys/uvm/uvm_mmap.c 1.193, OpenBSD).
+  demand.claims = ClaimsMemory(traits) || traits.shared || (traits.kind == MappingKind::kFile && demand.data);
+  return demand;
+}
+
+// Limits, with what lies in `range` already taken into account; then removes it.
+Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
+  const ReplaceOrder order = s_.platform->mappings.replace;
   const bool replaces = s_.space.Overlaps(range);
-  const bool remove_first = s_.platform->mappings.replace == ReplaceOrder::kRemoveThenCheck;
   // The edges stay split even when a check below fails, where removing begins with them (measured on linux 6.12
   // and 6.18; vms_gather_munmap_vmas, mm/vma.c, 6.12).
-  if (replaces && !remove_first) {
+  if (replaces && order == ReplaceOrder::kCheckThenReplace) {
     if (Refusal refusal = SplitEdges(range); refusal.rule != Rule::kNone) return refusal;
   }
-  const Overlap overlap = OverlapOf(range);
-  demand.replaced_bytes = overlap.bytes;
-  if (Refusal refusal = s_.limits.CheckMap(s_.space.totals(), demand); refusal.rule != Rule::kNone) {
-    return Where(refusal, range);
-  }
-  const auto remove = [&] {
-    if (!replaces) return;
+  Overlap overlap = OverlapOf(range);
+  const auto remove_if = [&](ReplaceOrder now) -> Refusal {
+    if (!replaces || order != now) return Refusal();
+    if (Refusal refusal = CheckMiddleSplit(range); refusal.rule != Rule::kNone) return refusal;
     s_.space.Remove(range);
     s_.DropPages(range);
+    overlap = Overlap();
+    return Refusal();
   };
-  uint64_t replaced_charged_bytes = overlap.charged_bytes;
-  if (remove_first && replaces) {
-    // The whole is charged, but what it replaced is given back already (mmap_region, mm/mmap.c, linux 6.1).
-    if (Refusal refusal = CheckMiddleSplit(range); refusal.rule != Rule::kNone) return refusal;
-    remove();
-    replaced_charged_bytes = 0;
+  if (Refusal refusal = remove_if(ReplaceOrder::kRemoveFirst); refusal.rule != Rule::kNone) return refusal;
+  if (Refusal refusal = s_.limits.CheckMap(s_.space.totals(), DemandOf(range, traits, overlap));
+      refusal.rule != Rule::kNone) {
+    return Where(refusal, range);
   }
-  if (traits.charged && range.bytes > replaced_charged_bytes) {
-    const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), range.bytes - replaced_charged_bytes);
+  // From here the whole is charged, but what it replaced is given back already (mmap_region, mm/mmap.c, linux
+  // 6.1).
+  if (Refusal refusal = remove_if(ReplaceOrder::kRemoveThenCheck); refusal.rule != Rule::kNone) return refusal;
+  if (traits.charged && range.bytes > overlap.charged_bytes) {
+    const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), range.bytes - overlap.charged_bytes);
     if (refusal.rule != Rule::kNone) return Where(refusal, range);
   }
-  if (!remove_first) remove();
-  return Refusal();
+  return remove_if(ReplaceOrder::kCheckThenReplace);
 }
 
 MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {

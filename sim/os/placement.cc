@@ -68,6 +68,8 @@ std::optional<Addr> Placement::Choose(const AddressSpace& space, Addr hint, uint
       if (!fits) break;
       if (const auto found = SearchUp(space, hint, bytes)) return found;
       break;
+    case HintRule::kUpperBound:
+      return SearchDown(space, fits ? std::min(base_, hint + bytes) : base_, bytes);
   }
   const uint64_t huge = rules_.huge_alignment_bytes;
   if (huge != 0 && !hint && bytes % huge == 0 && bytes + huge > bytes) {
@@ -87,14 +89,13 @@ std::optional<Addr> Placement::Search(const AddressSpace& space, uint64_t bytes)
     if (const auto found = SearchUp(space, base_, bytes)) return found;
     return rules_.fallback_base == 0 ? std::nullopt : SearchUp(space, Addr(rules_.fallback_base), bytes);
   }
-  if (const auto found = SearchDown(space, bytes)) return found;
+  if (const auto found = SearchDown(space, base_, bytes)) return found;
   // arch_get_unmapped_area_topdown falls back to bottom-up from the legacy base (sys_x86_64.c, linux 6.12).
   return SearchUp(space, Addr(rules_.fallback_base), bytes);
 }
 
-std::optional<Addr> Placement::SearchDown(const AddressSpace& space, uint64_t bytes) const {
+std::optional<Addr> Placement::SearchDown(const AddressSpace& space, Addr top, uint64_t bytes) const {
   const Addr lowest = std::max(user_start_, Addr(std::max(rules_.hint_floor, page_bytes_)));
-  Addr top = base_;
   for (;;) {
     const auto found = space.HighestFit(lowest, top, bytes);
     if (!found || IsFree(space, {*found, bytes})) return found;

@@ -38,7 +38,7 @@ class Placement {
 
  private:
   std::optional<Addr> Search(const AddressSpace& space, uint64_t bytes) const;
-  std::optional<Addr> SearchDown(const AddressSpace& space, uint64_t bytes) const;
+  std::optional<Addr> SearchDown(const AddressSpace& space, Addr top, uint64_t bytes) const;
   std::optional<Addr> SearchUp(const AddressSpace& space, Addr from, uint64_t bytes) const;
   bool IsFree(const AddressSpace& space, AddrRange range) const;
 

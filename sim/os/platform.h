@@ -18,7 +18,12 @@ enum class Basis : uint8_t { kComparableWithRunningKernel = 1, kFromSourceNotMea
 enum class CallFamily : uint8_t { kMapAndProtect = 1, kReserveAndCommit = 2 };
 enum class Direction : uint8_t { kTopDown = 1, kBottomUp = 2 };
 enum class BaseRule : uint8_t { kBelowStackLimit = 1, kAboveData = 2, kFixedAddress = 3 };
-enum class HintRule : uint8_t { kExactOrAnywhere = 1, kLowerBound = 2, kExactOrRefused = 3 };
+enum class HintRule : uint8_t {
+  kExactOrAnywhere = 1,
+  kLowerBound = 2,
+  kExactOrRefused = 3,
+  kUpperBound = 50,
+};
 enum class HintRounding : uint8_t { kDown = 1, kUp = 2 };
 enum class AddressLimitRule : uint8_t {
   kNotEnforced = 1,
@@ -26,12 +31,25 @@ enum class AddressLimitRule : uint8_t {
   kBeforeOverlapCounted = 3,
   kAfterWholeMap = 4,
 };
-enum class DataLimitRule : uint8_t { kNotEnforced = 1, kPrivateWritable = 2, kBreakOnly = 3, kWholeMap = 4 };
+enum class DataLimitRule : uint8_t {
+  kNotEnforced = 1,
+  kPrivateWritable = 2,
+  kBreakOnly = 3,
+  kWholeMap = 4,
+  kAccessibleAnonymous = 50,
+};
 enum class CommitCharge : uint8_t { kNothing = 1, kWritablePrivate = 2, kCommittedPages = 3 };
 enum class CommitRefusal : uint8_t { kNever = 1, kOvercommitMode = 2, kRamPlusSwap = 3 };
-enum class MergeRule : uint8_t { kBothSidesSameWriter = 1, kPreviousOnly = 2, kWithinReservation = 3 };
-enum class ReplaceOrder : uint8_t { kCheckThenReplace = 1, kRemoveThenCheck = 2 };
-enum class HoleRule : uint8_t { kError = 1, kIgnored = 2 };
+enum class MergeRule : uint8_t {
+  kBothSidesSameWriter = 1,
+  kPreviousOnly = 2,
+  kWithinReservation = 3,
+  kNever = 50,
+  kSameObject = 51,
+  kOnlyWhenNew = 52,
+};
+enum class ReplaceOrder : uint8_t { kCheckThenReplace = 1, kRemoveThenCheck = 2, kRemoveFirst = 50 };
+enum class HoleRule : uint8_t { kError = 1, kIgnored = 2, kErrorBeforeChanges = 50 };
 enum class UnalignedRule : uint8_t { kRefused = 1, kRoundedDown = 2 };
 enum class DiscardRule : uint8_t { kDroppedAtOnce = 1, kKeptUntilPressure = 2 };
 

@@ -33,9 +33,11 @@ std::string ErrorOf(const std::string& text) {
 
 TEST(PlatformCatalogTest, KnowsItsPlatformsByNameAndAlias) {
   EXPECT_EQ(Platforms().Names(),
-            (std::vector<std::string>{"darwin-amd64-11", "darwin-amd64-12", "freebsd-amd64", "linux-386",
-                                      "linux-amd64", "windows-386", "windows-386-3gib", "windows-386-4gib",
-                                      "windows-amd64", "windows-amd64-8tib"}));
+            (std::vector<std::string>{"darwin-amd64-11", "darwin-amd64-12", "darwin-arm64", "freebsd-amd64",
+                                      "ios-arm64", "ios-arm64-1gib", "ios-arm64-3gib", "ios-arm64-extended",
+                                      "linux-386", "linux-amd64", "netbsd-amd64", "openbsd-amd64",
+                                      "windows-386", "windows-386-3gib", "windows-386-4gib", "windows-amd64",
+                                      "windows-amd64-8tib"}));
   for (const std::string& name : Platforms().Names()) EXPECT_EQ(Platforms().Find(name)->name, name);
   EXPECT_EQ(Platforms().Find("darwin-amd64"), Platforms().Find("darwin-amd64-11"));
   EXPECT_EQ(Platforms().Find("plan9"), nullptr);

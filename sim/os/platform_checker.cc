@@ -96,7 +96,8 @@ std::vector<Contradiction> Contradictions(const proto::Platform& p) {
   const auto& placement = p.placement();
   const uint64_t start = machine.user_start().value(), end = machine.user_end().value();
   const uint64_t fallback = placement.fallback_base().value(), base = placement.base_bytes().value();
-  const bool top_down = placement.direction().value() == proto::Direction::TOP_DOWN;
+  const bool falls_back = placement.direction().value() == proto::Direction::TOP_DOWN &&
+                          placement.hint().value() != proto::HintRule::UPPER_BOUND;
   const bool fixed_base = placement.base().value() == proto::BaseRule::FIXED_ADDRESS;
   const std::string range = absl::StrCat("user_start..user_end (", Hex(start), "..", Hex(end), ")");
   return {
@@ -105,7 +106,7 @@ std::vector<Contradiction> Contradictions(const proto::Platform& p) {
        "is beyond what 32 bits address"},
       {"machine.granularity_bytes", machine.granularity_bytes().value() < machine.os_page_bytes().value(),
        "is below machine.os_page_bytes"},
-      {"placement.fallback_base", top_down && fallback == 0, "is 0, which a top-down search cannot use"},
+      {"placement.fallback_base", falls_back && fallback == 0, "is 0, which a top-down search cannot use"},
       {"placement.fallback_base", fallback != 0 && (fallback < start || fallback >= end), "lies outside " + range},
       {"placement.base_bytes", fixed_base && (base < start || base > end), "lies outside " + range},
       {"placement.hint_floor", placement.hint_floor().value() >= end, "lies outside " + range},

@@ -203,6 +203,13 @@ OsUsage VirtualOs::Usage() {
 
 bool VirtualOs::Touch(Addr a, bool write) { return faults_.Touch(a, write); }
 
+OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
+  const Refusal refusal = state_.limits.CheckNew(limits, state_.space.totals());
+  if (refusal.rule != Rule::kNone) return refusal;
+  set_limits(limits);
+  return Done();
+}
+
 // ---- the platform's own calls ----
 
 MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {

@@ -81,7 +81,9 @@ class VirtualOs final : public Os {
   // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
   // resident.
   bool Touch(Addr a, bool write);
-  // Changes the limits of the running process, as setrlimit and sysctl do.
+  // Changes the limits of the running process as setrlimit does, which may refuse it.
+  OsResult<Done> ChangeLimits(const ProcessLimits& limits);
+  // The same without asking, as sysctl or whoever started the process does.
   void set_limits(const ProcessLimits& limits) { state_.limits.set_process(limits); }
   const ProcessLimits& limits() const { return state_.limits.process(); }
   // Not owned; null = nobody. At most one.
