@@ -70,6 +70,7 @@ struct ErrorNumbers {
   int address_taken = 0;
   int commit_limit = 0;
   int out_of_range = 0;
+  int privilege = 0;
 };
 
 struct LegacyLayout {

@@ -32,6 +32,7 @@ void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   to->errors.address_taken = static_cast<int>(errors.address_taken());
   to->errors.commit_limit = static_cast<int>(errors.commit_limit());
   to->errors.out_of_range = static_cast<int>(errors.out_of_range());
+  to->errors.privilege = static_cast<int>(errors.privilege());
 }
 
 void CopyLegacy(const proto::Platform::LegacyLayout& from, LegacyLayout* to) {

@@ -128,9 +128,23 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
       advice_(&state_),
       break_(&state_, &map_),
       faults_(&state_),
-      reserve_(&state_) {
+      reserve_(&state_),
+      regions_(&state_) {
   LoadImage(ImageOf(process), LaidOf(process).break_raised_bytes);
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
+}
+
+// An image has one allocation for its file, whatever its sections' protections.
+void VirtualOs::SetImageProtection(const ImageMapping& m, MappingTraits* traits) const {
+  const AddressSpace& space = state_.space;
+  const AddressSpace::Id below = space.Last();
+  const bool continues = traits->kind == MappingKind::kFile && below != AddressSpace::kNone &&
+                         space.mapping(below).end == m.start && space.mapping(below).traits.name == traits->name;
+  traits->origin = continues ? space.mapping(below).traits.origin : m.start.value();
+  traits->page_protection = static_cast<uint16_t>(ProtectionOf(*traits));
+  // PAGE_EXECUTE_WRITECOPY for images (measured on Wine 8.0).
+  traits->allocation_protection =
+      traits->kind == MappingKind::kFile ? kPageExecuteWriteCopy : traits->page_protection;
 }
 
 void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes) {
@@ -149,7 +163,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
-    if (reserves()) traits.origin = m.start.value();
+    if (reserves()) SetImageProtection(m, &traits);
     // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
                             (traits.kind == MappingKind::kFile && traits.write);
@@ -229,6 +243,15 @@ OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type,
 OsResult<Done> VirtualOs::VirtualFree(Addr addr, uint64_t bytes, uint32_t type) {
   REHEAP_CHECK(reserves());
   return reserve_.VirtualFree(addr, bytes, type);
+}
+
+OsResult<Done> VirtualOs::VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old) {
+  REHEAP_CHECK(reserves());
+  return regions_.VirtualProtect(addr, bytes, protection, old);
+}
+OsResult<RegionInfo> VirtualOs::VirtualQuery(Addr addr) const {
+  REHEAP_CHECK(reserves());
+  return regions_.VirtualQuery(addr);
 }
 
 // ---- the Os interface ----
@@ -365,7 +388,10 @@ void VirtualOs::Squat(AddrRange range) {
   MappingTraits traits;
   traits.read = traits.write = true;
   traits.charged = platform_.limits.commit_charge != CommitCharge::kNothing;
-  if (reserves()) traits.origin = range.start.value();
+  if (reserves()) {
+    traits.origin = range.start.value();
+    traits.page_protection = traits.allocation_protection = kPageReadWrite;
+  }
   state_.space.Insert(range, traits);
 }
 

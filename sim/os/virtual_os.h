@@ -25,6 +25,7 @@
 #include "sim/os/process_layout.h"
 #include "sim/os/process_state.h"
 #include "sim/os/protect_calls.h"
+#include "sim/os/region_calls.h"
 #include "sim/os/reserve_calls.h"
 
 namespace reheap {
@@ -75,6 +76,9 @@ class VirtualOs final : public Os {
   Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
+  // `old`, unless null, becomes the first page's protection.
+  OsResult<Done> VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old = nullptr);
+  OsResult<RegionInfo> VirtualQuery(Addr addr) const;
 
   // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
   // resident.
@@ -116,6 +120,7 @@ class VirtualOs final : public Os {
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range) const;
+  void SetImageProtection(const ImageMapping& m, MappingTraits* traits) const;
   void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
 
   const Platform platform_;  // with the switches applied
@@ -126,6 +131,7 @@ class VirtualOs final : public Os {
   BreakCalls break_;
   PageFaults faults_;
   ReserveCalls reserve_;
+  RegionCalls regions_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
   uint64_t image_resident_bytes_ = 0;
