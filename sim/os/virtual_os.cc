@@ -329,6 +329,15 @@ OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
 
 // ---- for people and tests ----
 
+// A file's own name comes first, then [heap] (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap,
+// include/linux/mm.h, linux 6.12).
+std::string_view VirtualOs::LabelOf(const Mapping& m) const {
+  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && !m.traits.shared &&
+                       m.start < state_.break_end &&
+                       m.end > state_.break_start;
+  return is_heap ? std::string_view("[heap]") : std::string_view(state_.space.NameOf(m.traits.name));
+}
+
 std::string VirtualOs::MapsText() const {
   std::string text;
   const AddressSpace& space = state_.space;
@@ -343,8 +352,7 @@ std::string VirtualOs::MapsText() const {
       line.offset = m.start.value() - m.traits.origin;
       line.inode = 1;
     }
-    line.name = space.NameOf(m.traits.name);
-    if (m.start < state_.break_end && m.end > state_.break_start) line.name = "[heap]";
+    line.name = LabelOf(m);
     text += FormatMapsLine(line) + "\n";
   }
   return text;

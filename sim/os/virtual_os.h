@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "alloc/os.h"
@@ -87,6 +88,8 @@ class VirtualOs final : public Os {
   const AddressSpace& space() const { return state_.space; }
   const ResidentSet& resident() const { return state_.resident; }
   std::string MapsText() const;
+  // The name that maps shows for `m`, a mapping of space(); empty = none. Good until the next call.
+  std::string_view LabelOf(const Mapping& m) const;
 
   // ---- for tests ----
   // Maps `range` readable and writable whatever the limits say: somebody is there first.
