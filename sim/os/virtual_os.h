@@ -127,6 +127,7 @@ class VirtualOs final : public Os {
   ReserveCalls reserve_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
+  Addr stack_end_;       // of the image's [stack]; zero = none
   uint64_t image_resident_bytes_ = 0;
   std::optional<uint64_t> requests_left_;
 };
