@@ -169,6 +169,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
                             (traits.kind == MappingKind::kFile && traits.write);
     space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
     image_resident_bytes_ += m.anonymous_bytes;
+    if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
       state_.break_end = m.end;
@@ -363,6 +364,17 @@ OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
 
 // ---- for people and tests ----
 
+// A file's own name comes first, then [heap]; of a stack in pieces only the one where the program started is
+// [stack], taken to be the highest (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap and
+// vma_is_initial_stack, include/linux/mm.h, linux 6.12).
+std::string_view VirtualOs::LabelOf(const Mapping& m) const {
+  if (m.traits.kind == MappingKind::kStack && m.end != stack_end_) return {};
+  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && !m.traits.shared &&
+                       m.start < state_.break_end &&
+                       m.end > state_.break_start;
+  return is_heap ? std::string_view("[heap]") : std::string_view(state_.space.NameOf(m.traits.name));
+}
+
 std::string VirtualOs::MapsText() const {
   std::string text;
   const AddressSpace& space = state_.space;
@@ -377,8 +389,7 @@ std::string VirtualOs::MapsText() const {
       line.offset = m.start.value() - m.traits.origin;
       line.inode = 1;
     }
-    line.name = space.NameOf(m.traits.name);
-    if (m.start < state_.break_end && m.end > state_.break_start) line.name = "[heap]";
+    line.name = LabelOf(m);
     text += FormatMapsLine(line) + "\n";
   }
   return text;

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "alloc/os.h"
@@ -95,6 +96,8 @@ class VirtualOs final : public Os {
   const AddressSpace& space() const { return state_.space; }
   const ResidentSet& resident() const { return state_.resident; }
   std::string MapsText() const;
+  // The name that maps shows for `m`, a mapping of space(); empty = none. Good until the next call.
+  std::string_view LabelOf(const Mapping& m) const;
 
   // ---- for tests ----
   // Maps `range` readable and writable whatever the limits say: somebody is there first.
@@ -134,6 +137,7 @@ class VirtualOs final : public Os {
   RegionCalls regions_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
+  Addr stack_end_;       // of the image's [stack]; zero = none
   uint64_t image_resident_bytes_ = 0;
   std::optional<uint64_t> requests_left_;
 };
