@@ -130,6 +130,7 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
       faults_(&state_),
       reserve_(&state_),
       regions_(&state_) {
+  heap_label_ = state_.space.InternName("heap");
   LoadImage(ImageOf(process), LaidOf(process).break_raised_bytes);
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
@@ -170,6 +171,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
     image_resident_bytes_ += m.anonymous_bytes;
     if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
+    if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
       state_.break_end = m.end;
@@ -183,6 +185,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
       if (bss.start == data->end && bss.traits.kind == MappingKind::kAnonymous && IsData(bss.traits)) {
         image_bss_ = bss.range();
         image_end_ = bss.end;
+        Label(image_bss_, data->name.substr(data->name.rfind('/') + 1) + " BSS");
       }
     }
   }
@@ -194,6 +197,7 @@ std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
   if (rounded == 0 || rounded > image_bss_.bytes) return std::nullopt;
   const AddrRange taken{image_bss_.end() - rounded, rounded};
   image_bss_ = AddrRange();
+  labels_.Set(taken, heap_label_);
   return taken;
 }
 
@@ -219,31 +223,31 @@ OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
 
 MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
   REHEAP_CHECK(!reserves());
-  return map_.Mmap(addr, bytes, protection, flags);
+  return Noted(map_.Mmap(addr, bytes, protection, flags));
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
   REHEAP_CHECK(!reserves());
-  return map_.Munmap(addr, bytes);
+  return Noted(map_.Munmap(addr, bytes));
 }
 OsResult<Done> VirtualOs::Mprotect(Addr addr, uint64_t bytes, int protection) {
   REHEAP_CHECK(!reserves());
-  return protect_.Mprotect(addr, bytes, protection);
+  return Noted(protect_.Mprotect(addr, bytes, protection));
 }
 OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
   REHEAP_CHECK(!reserves());
-  return advice_.Madvise(addr, bytes, advice);
+  return Noted(advice_.Madvise(addr, bytes, advice));
 }
 MmapResult VirtualOs::Brk(Addr addr) {
   REHEAP_CHECK(!reserves());
-  return break_.Brk(addr);
+  return Noted(break_.Brk(addr));
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
   REHEAP_CHECK(reserves());
-  return reserve_.VirtualAlloc(addr, bytes, type, protection);
+  return Noted(reserve_.VirtualAlloc(addr, bytes, type, protection));
 }
 OsResult<Done> VirtualOs::VirtualFree(Addr addr, uint64_t bytes, uint32_t type) {
   REHEAP_CHECK(reserves());
-  return reserve_.VirtualFree(addr, bytes, type);
+  return Noted(reserve_.VirtualFree(addr, bytes, type));
 }
 
 OsResult<Done> VirtualOs::VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old) {
@@ -264,10 +268,10 @@ bool VirtualOs::RefusedByTest() {
   return false;
 }
 
-Refusal VirtualOs::TestRefusal(OsOperation operation, AddrRange range) const {
-  Refusal refusal = Refused(Rule::kUnknown, platform_.machine.errors.out_of_memory, range);
-  refusal.operation = operation;
-  return refusal;
+Refusal VirtualOs::TestRefusal(OsOperation operation, AddrRange range) {
+  last_refusal_ = Refused(Rule::kUnknown, platform_.machine.errors.out_of_memory, range);
+  last_refusal_.operation = operation;
+  return last_refusal_;
 }
 
 OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
@@ -290,18 +294,22 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
 }
 
 OsResult<AddrRange> VirtualOs::DoReserve(uint64_t bytes, Addr hint) {
-  return MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve);
+  return Labelled(MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve));
 }
 
 OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hint) {
-  return MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit);
+  return Labelled(
+      MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit));
 }
 
 OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
-  const OsResult<AddrRange> got = MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit);
+  const OsResult<AddrRange> got = Noted(MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit));
   if (!got.ok()) return got.refusal();
-  if (got.value().start == range.start) return Done();
+  if (got.value().start == range.start) {
+    labels_.Set(range, heap_label_);
+    return Done();
+  }
   if (reserves()) {
     (void)reserve_.VirtualFree(got.value().start, 0, kMemRelease);
   } else {
@@ -310,14 +318,14 @@ OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
   Refusal refusal = Refused(Rule::kAddressTaken, 0, range);
   refusal.operation = operation;
   refusal.obtained = got.value().start;
-  return refusal;
+  return Noted(OsResult<Done>(refusal));
 }
 
 OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int protection) {
   const CallBits& bits = platform_.machine.bits;
   const MmapResult got =
       map_.Mmap(range.start, range.bytes, protection, bits.map_private | bits.map_anonymous | bits.map_fixed);
-  return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+  return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
 }
 
 OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod method) {
@@ -327,17 +335,17 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod 
   if (reserves()) {
     const OsResult<Addr> got =
         reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, PageProtection(protection));
-    return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+    return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
   }
   if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);
-  return Named(operation, protect_.Mprotect(range.start, range.bytes, protection));
+  return Noted(Named(operation, protect_.Mprotect(range.start, range.bytes, protection)));
 }
 
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
-  return Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard));
+  if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
+  return Noted(Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard)));
 }
 
 OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
@@ -345,21 +353,23 @@ OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
   if (RefusedByTest()) return TestRefusal(operation, range);
   if (!reserves()) return Done();
   const OsResult<Addr> got = reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, kPageReadWrite);
-  return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+  return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
 }
 
 OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
   const OsOperation operation = OsOperation::kDecommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
+  if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
   return MapFixed(operation, range, 0);
 }
 
 OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
   const OsOperation operation = OsOperation::kRelease;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, 0, kMemRelease));
-  return Named(operation, map_.Munmap(range.start, range.bytes));
+  const OsResult<Done> released = reserves() ? reserve_.VirtualFree(range.start, 0, kMemRelease)
+                                             : map_.Munmap(range.start, range.bytes);
+  if (released.ok()) labels_.Set(range, 0);
+  return Noted(Named(operation, released));
 }
 
 // ---- for people and tests ----
@@ -404,10 +414,16 @@ void VirtualOs::Squat(AddrRange range) {
     traits.page_protection = traits.allocation_protection = kPageReadWrite;
   }
   state_.space.Insert(range, traits);
+  Label(range, "squatters");
+}
+
+void VirtualOs::Label(AddrRange range, std::string_view holder) {
+  labels_.Set(range, holder.empty() ? 0 : state_.space.InternName(holder));
 }
 
 void VirtualOs::CheckInvariants() const {
   state_.space.CheckInvariants();
+  labels_.CheckInvariants();
   REHEAP_CHECK_EQ(state_.resident.Recount(), state_.resident.count());
 }
 

@@ -27,6 +27,7 @@
 #include "sim/os/process_state.h"
 #include "sim/os/protect_calls.h"
 #include "sim/os/region_calls.h"
+#include "sim/os/range_labels.h"
 #include "sim/os/reserve_calls.h"
 
 namespace reheap {
@@ -92,6 +93,14 @@ class VirtualOs final : public Os {
   // Not owned; null = nobody. At most one.
   void set_page_listener(PageListener* listener) { state_.listener = listener; }
 
+  // The newest request of either kind that was refused; rule kNone = none was.
+  const Refusal& last_refusal() const { return last_refusal_; }
+  // Says whose `range` is, for refusals that name the largest holder ("thread stacks"); empty = nobody's in
+  // particular. What comes through the Os interface is labelled "heap" by itself, squatters "squatters".
+  void Label(AddrRange range, std::string_view holder);
+  const RangeLabels& labels() const { return labels_; }
+  Addr break_start() const { return state_.break_start; }
+
   const Platform& platform() const { return platform_; }
   const AddressSpace& space() const { return state_.space; }
   const ResidentSet& resident() const { return state_.resident; }
@@ -121,8 +130,18 @@ class VirtualOs final : public Os {
                                   uint32_t allocation);
   OsResult<Done> MapFixed(OsOperation operation, AddrRange range, int protection);
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
+  // Passes `result` on; a refusal becomes the last one.
+  template <class T>
+  OsResult<T> Noted(const OsResult<T>& result) {
+    if (!result.ok()) [[unlikely]] last_refusal_ = result.refusal();
+    return result;
+  }
+  OsResult<AddrRange> Labelled(const OsResult<AddrRange>& result) {
+    if (result.ok()) labels_.Set(result.value(), heap_label_);
+    return Noted(result);
+  }
   bool RefusedByTest();
-  Refusal TestRefusal(OsOperation operation, AddrRange range) const;
+  Refusal TestRefusal(OsOperation operation, AddrRange range);
   void SetImageProtection(const ImageMapping& m, MappingTraits* traits) const;
   void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
 
@@ -139,6 +158,9 @@ class VirtualOs final : public Os {
   AddrRange image_bss_;  // empty = none, or taken
   Addr stack_end_;       // of the image's [stack]; zero = none
   uint64_t image_resident_bytes_ = 0;
+  RangeLabels labels_;  // a label is an interned name of the address space
+  uint32_t heap_label_ = 0;
+  Refusal last_refusal_;
   std::optional<uint64_t> requests_left_;
 };
 
