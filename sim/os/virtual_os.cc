@@ -28,14 +28,13 @@ OsResult<Done> Named(OsOperation operation, const OsResult<Done>& result) {
   return result.ok() ? result : Named<Done>(operation, result.refusal());
 }
 
-Platform WithSwitches(const VirtualProcess& process) {
-  Platform platform = *process.platform;
-  if (process.switches) {
-    platform.placement.hint_floor = process.switches->hint_floor_bytes;
-    platform.placement.huge_alignment_bytes = process.switches->huge_alignment_bytes;
-    platform.limits.protect_uncharges_unwritten = process.switches->protect_uncharges_unwritten;
-    platform.mappings.written_joins_unwritten = process.switches->written_joins_unwritten;
-    platform.limits.max_mappings = process.switches->max_mappings;
+Platform WithSwitches(Platform platform, const std::optional<HostSwitches>& switches) {
+  if (switches) {
+    platform.placement.hint_floor = switches->hint_floor_bytes;
+    platform.placement.huge_alignment_bytes = switches->huge_alignment_bytes;
+    platform.limits.protect_uncharges_unwritten = switches->protect_uncharges_unwritten;
+    platform.mappings.written_joins_unwritten = switches->written_joins_unwritten;
+    platform.limits.max_mappings = switches->max_mappings;
   }
   return platform;
 }
@@ -61,9 +60,8 @@ MappingKind KindOf(const ImageMapping& m) {
   return special ? MappingKind::kSpecial : MappingKind::kAnonymous;
 }
 
-std::vector<ImageMapping> ImageOf(const VirtualProcess& process) {
-  if (!process.image.empty()) return process.image;
-  auto image = ParseMaps(process.platform->image, process.platform->name + " image");
+std::vector<ImageMapping> OwnImage(const Platform& platform) {
+  auto image = ParseMaps(platform.image, platform.name + " image");
   REHEAP_CHECK(image.ok());  // ParsePlatform's promise
   return *std::move(image);
 }
@@ -77,21 +75,30 @@ const ImageMapping* DataOf(const std::vector<ImageMapping>& image) {
   return nullptr;
 }
 
-// Where the search for places begins. A randomised process mapped its loader at the very top, so the highest
-// mapping that belongs to a file tells; a static or unrandomised one begins where the platform's rule says.
-Addr BaseOf(const Platform& platform, const ProcessLimits& limits, const std::vector<ImageMapping>& image) {
-  const ImageMapping* data = DataOf(image);
-  const Addr by_rule =
-      PlacementBase(platform, limits.stack_bytes.value_or(platform.limits.default_stack_bytes),
-                    data == nullptr ? Addr() : data->start);
-  if (platform.placement.base != BaseRule::kBelowStackLimit) return by_rule;
-  // 2^28 pages of randomness at most (Kconfig ARCH_MMAP_RND_BITS, linux 6.12).
-  const uint64_t randomness = std::min<uint64_t>(kTiB, by_rule.value() / 4);
-  Addr top;
-  for (const ImageMapping& m : image) {
-    if (IsFile(m) && m.end <= by_rule && m.end >= by_rule - randomness) top = m.end;
-  }
-  return top ? top : by_rule;
+std::optional<uint64_t> StackLimit(const VirtualProcess& process) {
+  if (process.limits.stack_unlimited) return std::nullopt;
+  return process.limits.stack_bytes.value_or(process.platform->limits.default_stack_bytes);
+}
+
+// What exec decided, and what it left: of the platform's own small program, or as `process.image` tells.
+LaidProcess LaidOf(const VirtualProcess& process) {
+  const Platform platform = WithSwitches(*process.platform, process.switches);
+  const auto data_start = [](const std::vector<ImageMapping>& image) {
+    const ImageMapping* data = DataOf(image);
+    return data == nullptr ? Addr() : data->start;
+  };
+  LaidProcess laid = process.image.empty()
+                         ? LayProcess(platform, process.layout, StackLimit(process), data_start(OwnImage(platform)))
+                         : LearnLayout(platform, process.layout, StackLimit(process), data_start(process.image),
+                                       process.image);
+  if (process.switches && process.switches->placement_base) laid.base = process.switches->placement_base;
+  return laid;
+}
+
+std::vector<ImageMapping> ImageOf(const VirtualProcess& process) {
+  if (!process.image.empty()) return process.image;
+  std::vector<ImageMapping> image = OwnImage(*process.platform);
+  return process.platform->placement.randomisation ? LayImage(LaidOf(process), std::move(image)) : image;
 }
 
 AddrRange IgnoredHints(const std::vector<ImageMapping>& image, Addr base) {
@@ -99,21 +106,18 @@ AddrRange IgnoredHints(const std::vector<ImageMapping>& image, Addr base) {
   return {image.front().start, base - image.front().start};
 }
 
-Placement MakePlacement(const Platform* platform, const VirtualProcess& process,
-                        const std::vector<ImageMapping>& image) {
-  const Addr base = process.switches && process.switches->placement_base
-                        ? process.switches->placement_base
-                        : BaseOf(*platform, process.limits, image);
-  return Placement(platform, base, IgnoredHints(image, base));
+Placement MakePlacement(const Platform* platform, const VirtualProcess& process) {
+  const Addr base = LaidOf(process).base;
+  return Placement(platform, base, IgnoredHints(ImageOf(process), base));
 }
 
 }  // namespace
 
 VirtualOs::VirtualOs(const VirtualProcess& process)
-    : platform_(WithSwitches(process)),
+    : platform_(LaidOf(process).platform),
       state_{&platform_,
              Limits(&platform_, WithSwitches(process, process.limits)),
-             MakePlacement(&platform_, process, ImageOf(process)),
+             MakePlacement(&platform_, process),
              AddressSpace(platform_.mappings.merge, platform_.mappings.written_joins_unwritten),
              ResidentSet(platform_.machine.os_page_bytes),
              nullptr,
@@ -124,13 +128,27 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
       advice_(&state_),
       break_(&state_, &map_),
       faults_(&state_),
-      reserve_(&state_) {
+      reserve_(&state_),
+      regions_(&state_) {
   heap_label_ = state_.space.InternName("heap");
-  LoadImage(ImageOf(process));
+  LoadImage(ImageOf(process), LaidOf(process).break_raised_bytes);
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
-void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
+// An image has one allocation for its file, whatever its sections' protections.
+void VirtualOs::SetImageProtection(const ImageMapping& m, MappingTraits* traits) const {
+  const AddressSpace& space = state_.space;
+  const AddressSpace::Id below = space.Last();
+  const bool continues = traits->kind == MappingKind::kFile && below != AddressSpace::kNone &&
+                         space.mapping(below).end == m.start && space.mapping(below).traits.name == traits->name;
+  traits->origin = continues ? space.mapping(below).traits.origin : m.start.value();
+  traits->page_protection = static_cast<uint16_t>(ProtectionOf(*traits));
+  // PAGE_EXECUTE_WRITECOPY for images (measured on Wine 8.0).
+  traits->allocation_protection =
+      traits->kind == MappingKind::kFile ? kPageExecuteWriteCopy : traits->page_protection;
+}
+
+void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes) {
   AddressSpace& space = state_.space;
   for (const ImageMapping& m : image) {
     if (m.name == "[vsyscall]") continue;  // not a mapping of the process
@@ -146,12 +164,13 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
-    if (reserves()) traits.origin = m.start.value();
+    if (reserves()) SetImageProtection(m, &traits);
     // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
                             (traits.kind == MappingKind::kFile && traits.write);
     space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
     image_resident_bytes_ += m.anonymous_bytes;
+    if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
     if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
@@ -170,7 +189,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
       }
     }
   }
-  if (!state_.break_start) state_.break_start = state_.break_end = image_end_;
+  if (!state_.break_start) state_.break_start = state_.break_end = image_end_ + break_raised_bytes;
 }
 
 std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
@@ -192,6 +211,13 @@ OsUsage VirtualOs::Usage() {
 }
 
 bool VirtualOs::Touch(Addr a, bool write) { return faults_.Touch(a, write); }
+
+OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
+  const Refusal refusal = state_.limits.CheckNew(limits, state_.space.totals());
+  if (refusal.rule != Rule::kNone) return refusal;
+  set_limits(limits);
+  return Done();
+}
 
 // ---- the platform's own calls ----
 
@@ -222,6 +248,15 @@ OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type,
 OsResult<Done> VirtualOs::VirtualFree(Addr addr, uint64_t bytes, uint32_t type) {
   REHEAP_CHECK(reserves());
   return Noted(reserve_.VirtualFree(addr, bytes, type));
+}
+
+OsResult<Done> VirtualOs::VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old) {
+  REHEAP_CHECK(reserves());
+  return regions_.VirtualProtect(addr, bytes, protection, old);
+}
+OsResult<RegionInfo> VirtualOs::VirtualQuery(Addr addr) const {
+  REHEAP_CHECK(reserves());
+  return regions_.VirtualQuery(addr);
 }
 
 // ---- the Os interface ----
@@ -339,6 +374,17 @@ OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
 
 // ---- for people and tests ----
 
+// A file's own name comes first, then [heap]; of a stack in pieces only the one where the program started is
+// [stack], taken to be the highest (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap and
+// vma_is_initial_stack, include/linux/mm.h, linux 6.12).
+std::string_view VirtualOs::LabelOf(const Mapping& m) const {
+  if (m.traits.kind == MappingKind::kStack && m.end != stack_end_) return {};
+  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && !m.traits.shared &&
+                       m.start < state_.break_end &&
+                       m.end > state_.break_start;
+  return is_heap ? std::string_view("[heap]") : std::string_view(state_.space.NameOf(m.traits.name));
+}
+
 std::string VirtualOs::MapsText() const {
   std::string text;
   const AddressSpace& space = state_.space;
@@ -353,8 +399,7 @@ std::string VirtualOs::MapsText() const {
       line.offset = m.start.value() - m.traits.origin;
       line.inode = 1;
     }
-    line.name = space.NameOf(m.traits.name);
-    if (m.start < state_.break_end && m.end > state_.break_start) line.name = "[heap]";
+    line.name = LabelOf(m);
     text += FormatMapsLine(line) + "\n";
   }
   return text;
@@ -364,7 +409,10 @@ void VirtualOs::Squat(AddrRange range) {
   MappingTraits traits;
   traits.read = traits.write = true;
   traits.charged = platform_.limits.commit_charge != CommitCharge::kNothing;
-  if (reserves()) traits.origin = range.start.value();
+  if (reserves()) {
+    traits.origin = range.start.value();
+    traits.page_protection = traits.allocation_protection = kPageReadWrite;
+  }
   state_.space.Insert(range, traits);
   Label(range, "squatters");
 }

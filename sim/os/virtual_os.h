@@ -23,8 +23,10 @@
 #include "sim/os/maps_text.h"
 #include "sim/os/page_faults.h"
 #include "sim/os/platform.h"
+#include "sim/os/process_layout.h"
 #include "sim/os/process_state.h"
 #include "sim/os/protect_calls.h"
+#include "sim/os/region_calls.h"
 #include "sim/os/range_labels.h"
 #include "sim/os/reserve_calls.h"
 
@@ -51,6 +53,7 @@ struct VirtualProcess {
   // Whether TakeImageBss may hand out the image's BSS; false when that BSS is another program's.
   bool image_bss_for_tables = true;
   ProcessLimits limits;
+  ProcessLayout layout;
   std::optional<HostSwitches> switches;
 };
 
@@ -75,11 +78,16 @@ class VirtualOs final : public Os {
   Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
+  // `old`, unless null, becomes the first page's protection.
+  OsResult<Done> VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old = nullptr);
+  OsResult<RegionInfo> VirtualQuery(Addr addr) const;
 
   // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
   // resident.
   bool Touch(Addr a, bool write);
-  // Changes the limits of the running process, as setrlimit and sysctl do.
+  // Changes the limits of the running process as setrlimit does, which may refuse it.
+  OsResult<Done> ChangeLimits(const ProcessLimits& limits);
+  // The same without asking, as sysctl or whoever started the process does.
   void set_limits(const ProcessLimits& limits) { state_.limits.set_process(limits); }
   const ProcessLimits& limits() const { return state_.limits.process(); }
   // Not owned; null = nobody. At most one.
@@ -97,6 +105,8 @@ class VirtualOs final : public Os {
   const AddressSpace& space() const { return state_.space; }
   const ResidentSet& resident() const { return state_.resident; }
   std::string MapsText() const;
+  // The name that maps shows for `m`, a mapping of space(); empty = none. Good until the next call.
+  std::string_view LabelOf(const Mapping& m) const;
 
   // ---- for tests ----
   // Maps `range` readable and writable whatever the limits say: somebody is there first.
@@ -132,7 +142,8 @@ class VirtualOs final : public Os {
   }
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range);
-  void LoadImage(const std::vector<ImageMapping>& image);
+  void SetImageProtection(const ImageMapping& m, MappingTraits* traits) const;
+  void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
 
   const Platform platform_;  // with the switches applied
   ProcessState state_;
@@ -142,8 +153,10 @@ class VirtualOs final : public Os {
   BreakCalls break_;
   PageFaults faults_;
   ReserveCalls reserve_;
+  RegionCalls regions_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
+  Addr stack_end_;       // of the image's [stack]; zero = none
   uint64_t image_resident_bytes_ = 0;
   RangeLabels labels_;  // a label is an interned name of the address space
   uint32_t heap_label_ = 0;
