@@ -32,6 +32,13 @@ class MapCalls {
  private:
   Refusal CheckFixedPlace(AddrRange range) const;
   Refusal CheckMiddleSplit(AddrRange range) const;
+  Refusal SplitEdges(AddrRange range);
+  struct Overlap {
+    uint64_t bytes = 0;
+    uint64_t charged_bytes = 0;  // counted as committed
+  };
+  Overlap OverlapOf(AddrRange range) const;
+  static Demand DemandOf(AddrRange range, const MappingTraits& traits, const Overlap& overlap);
 
   ProcessState& s_;
   uint64_t shared_objects_ = 0;  // numbers the shared mappings, so that two never merge
