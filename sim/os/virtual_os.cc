@@ -1,6 +1,7 @@
 #include "sim/os/virtual_os.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "alloc/check.h"
@@ -112,6 +113,20 @@ Placement MakePlacement(const Platform* platform, const VirtualProcess& process)
 }
 
 }  // namespace
+
+std::string PlatformFault(const ImageMapping& mapping, const Platform& platform) {
+  const Platform::Machine& machine = platform.machine;
+  char text[100];
+  if (mapping.end.value() > machine.user_end) {
+    std::snprintf(text, sizeof(text), "addresses below 0x%llx", static_cast<unsigned long long>(machine.user_end));
+  } else if ((mapping.start.value() | mapping.end.value()) % machine.os_page_bytes != 0) {
+    std::snprintf(text, sizeof(text), "whole OS pages of %llu bytes",
+                  static_cast<unsigned long long>(machine.os_page_bytes));
+  } else {
+    return "";
+  }
+  return text + (" on " + platform.name);
+}
 
 VirtualOs::VirtualOs(const VirtualProcess& process)
     : platform_(LaidOf(process).platform),

@@ -47,9 +47,13 @@ struct HostSwitches {
   bool written_joins_unwritten = false;
 };
 
+// What a mapping of a maps file should be when no process of `platform` can have it; empty when one can.
+std::string PlatformFault(const ImageMapping& mapping, const Platform& platform);
+
 struct VirtualProcess {
   const Platform* platform = nullptr;  // not owned
-  std::vector<ImageMapping> image;     // empty = the platform's own small image
+  // Empty = the platform's own small image. Each without PlatformFault.
+  std::vector<ImageMapping> image;
   // Whether TakeImageBss may hand out the image's BSS; false when that BSS is another program's.
   bool image_bss_for_tables = true;
   ProcessLimits limits;
