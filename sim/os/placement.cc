@@ -71,10 +71,11 @@ std::optional<Addr> Placement::Choose(const AddressSpace& space, Addr hint, uint
   }
   const uint64_t huge = rules_.huge_alignment_bytes;
   if (huge != 0 && !hint && bytes % huge == 0 && bytes + huge > bytes) {
-    // Needs a gap one huge page larger; the highest aligned start inside it, never its upper end
-    // (__thp_get_unmapped_area, mm/huge_memory.c, linux 6.12).
+    // Needs a gap one huge page larger; top-down the highest aligned start inside it, never its lower end;
+    // bottom-up the lowest (__thp_get_unmapped_area, mm/huge_memory.c, linux 6.12).
     if (const auto found = Search(space, bytes + huge)) {
       const uint64_t past = found->value() % huge;
+      if (past == 0 && rules_.direction == Direction::kBottomUp) return found;
       return *found + (huge - past);
     }
   }
