@@ -72,14 +72,15 @@ OsResult<Done> ProtectCalls::Mprotect(Addr addr, uint64_t bytes, int protection)
     bytes += addr.value() % machine.os_page_bytes;
     addr = RoundDown(addr, machine.os_page_bytes);
   }
-  // 0xf: read, write, execute and PROT_SEM (do_mprotect_pkey, mm/mprotect.c, linux 6.12).
-  if (addr.value() % machine.os_page_bytes != 0 || (protection & ~0xf) != 0) {
-    return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
-  }
+  // The order of do_mprotect_pkey, mm/mprotect.c, linux 6.12: the address, no bytes at all, the range, the bits.
+  const Refusal invalid = Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
+  if (addr.value() % machine.os_page_bytes != 0) return invalid;
   if (asked.bytes == 0) return Done();
   const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
   const Refusal hole = Refused(Rule::kOutOfUserRange, machine.errors.out_of_memory, asked);
   if (range.end() <= range.start) return hole;
+  // 0xf: read, write, execute and PROT_SEM (arch_validate_prot, include/linux/mman.h, linux 6.12).
+  if ((protection & ~0xf) != 0) return invalid;
   if (s_.platform->mappings.hole == HoleRule::kErrorBeforeChanges || s_.limits.LimitsClaims()) {
     if (const Refusal r = CheckWhole(range, protection, hole); r.rule != Rule::kNone) return r;
   }
