@@ -15,7 +15,7 @@
 namespace reheap {
 
 enum class Basis : uint8_t { kComparableWithRunningKernel = 1, kFromSourceNotMeasured = 2 };
-enum class CallFamily : uint8_t { kMapAndProtect = 1, kReserveAndCommit = 2 };
+enum class CallFamily : uint8_t { kMapAndProtect = 1, kReserveAndCommit = 2, kGrowOnly = 60 };
 enum class Direction : uint8_t { kTopDown = 1, kBottomUp = 2 };
 enum class BaseRule : uint8_t { kBelowStackLimit = 1, kAboveData = 2, kFixedAddress = 3 };
 enum class HintRule : uint8_t {

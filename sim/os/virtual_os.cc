@@ -125,7 +125,8 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
       break_(&state_, &map_),
       faults_(&state_),
       reserve_(&state_),
-      regions_(&state_) {
+      regions_(&state_),
+      grow_(&state_) {
   LoadImage(ImageOf(process));
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
@@ -213,23 +214,23 @@ OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
 // ---- the platform's own calls ----
 
 MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return map_.Mmap(addr, bytes, protection, flags);
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return map_.Munmap(addr, bytes);
 }
 OsResult<Done> VirtualOs::Mprotect(Addr addr, uint64_t bytes, int protection) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return protect_.Mprotect(addr, bytes, protection);
 }
 OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return advice_.Madvise(addr, bytes, advice);
 }
 MmapResult VirtualOs::Brk(Addr addr) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return break_.Brk(addr);
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
@@ -248,6 +249,11 @@ OsResult<Done> VirtualOs::VirtualProtect(Addr addr, uint64_t bytes, uint32_t pro
 OsResult<RegionInfo> VirtualOs::VirtualQuery(Addr addr) const {
   REHEAP_CHECK(reserves());
   return regions_.VirtualQuery(addr);
+}
+
+OsResult<Addr> VirtualOs::MemoryGrow(uint64_t bytes) {
+  REHEAP_CHECK(only_grows());
+  return grow_.Grow(bytes);
 }
 
 // ---- the Os interface ----
@@ -277,6 +283,8 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
     if (!got.ok() && got.refusal().rule == Rule::kAddressTaken && operation != OsOperation::kMapReadyAt) {
       got = reserve_.VirtualAlloc(Addr(), wanted.bytes, allocation, page_protection);
     }
+  } else if (only_grows()) {
+    got = grow_.Grow(wanted.bytes);
   } else {
     got = map_.Mmap(wanted.start, wanted.bytes, protection, bits.map_private | bits.map_anonymous);
   }
@@ -294,6 +302,7 @@ OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hi
 
 OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
+  if (only_grows()) return RefusedByTest() ? TestRefusal(operation, range) : Named(operation, grow_.GrowAt(range));
   const OsResult<AddrRange> got = MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit);
   if (!got.ok()) return got.refusal();
   if (got.value().start == range.start) return Done();
@@ -319,6 +328,7 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod 
   const OsOperation operation = OsOperation::kCommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
   const int protection = Protection(access);
+  if (only_grows()) return Named(operation, grow_.Zero(range));
   if (reserves()) {
     const OsResult<Addr> got =
         reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, PageProtection(protection));
@@ -331,6 +341,7 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod 
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Named(operation, grow_.Zero(range));
   if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
   return Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard));
 }
@@ -346,6 +357,7 @@ OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
 OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
   const OsOperation operation = OsOperation::kDecommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Named(operation, grow_.Zero(range));
   if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
   return MapFixed(operation, range, 0);
 }
@@ -353,6 +365,7 @@ OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
 OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
   const OsOperation operation = OsOperation::kRelease;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Named<Done>(operation, grow_.RefuseToShrink(range));
   if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, 0, kMemRelease));
   return Named(operation, map_.Munmap(range.start, range.bytes));
 }

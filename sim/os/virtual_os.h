@@ -18,6 +18,7 @@
 #include "alloc/os.h"
 #include "sim/os/advice_calls.h"
 #include "sim/os/break_calls.h"
+#include "sim/os/grow_calls.h"
 #include "sim/os/map_calls.h"
 #include "sim/os/maps_text.h"
 #include "sim/os/page_faults.h"
@@ -62,6 +63,7 @@ class VirtualOs final : public Os {
   uint64_t os_page_bytes() const override { return platform_.machine.os_page_bytes; }
   uint64_t granularity_bytes() const override { return platform_.machine.granularity_bytes; }
   bool release_is_whole() const override { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
+  bool only_grows() const override { return platform_.machine.calls == CallFamily::kGrowOnly; }
   OsUsage Usage() override;
 
   // ---- the platform's own calls; `map` where calls are kMapAndProtect, `reserve` where kReserveAndCommit
@@ -77,6 +79,8 @@ class VirtualOs final : public Os {
   // `old`, unless null, becomes the first page's protection.
   OsResult<Done> VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old = nullptr);
   OsResult<RegionInfo> VirtualQuery(Addr addr) const;
+  // memory.grow, where calls are kGrowOnly; answers the end before it.
+  OsResult<Addr> MemoryGrow(uint64_t bytes);
 
   // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
   // resident.
@@ -115,6 +119,7 @@ class VirtualOs final : public Os {
   OsResult<AddrRange> MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
                                   uint32_t allocation);
   OsResult<Done> MapFixed(OsOperation operation, AddrRange range, int protection);
+  bool maps() const { return platform_.machine.calls == CallFamily::kMapAndProtect; }
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range) const;
@@ -130,6 +135,7 @@ class VirtualOs final : public Os {
   PageFaults faults_;
   ReserveCalls reserve_;
   RegionCalls regions_;
+  GrowCalls grow_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
   uint64_t image_resident_bytes_ = 0;
