@@ -9,6 +9,7 @@
 #define REHEAP_SIM_OS_PLATFORM_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,26 @@ struct ErrorNumbers {
   int privilege = 0;
 };
 
+struct LegacyLayout {
+  uint64_t divisor = 0;
+  bool when_stack_unlimited = false;
+};
+
+struct Randomisation {
+  uint64_t base_bits = 0;
+  uint64_t base_bits_most = 0;
+  uint64_t stack_bytes = 0;
+  uint64_t break_bytes = 0;
+  bool moves_fallback = false;
+};
+
+struct PersonalityBits {
+  uint64_t no_randomize = 0;
+  uint64_t compat_layout = 0;
+  uint64_t limit = 0;             // 0 = the platform has none
+  uint64_t limited_user_end = 0;  // address
+};
+
 struct Platform {
   std::string name;  // of a release: "linux-amd64@6.1"
   std::vector<std::string> aliases;
@@ -101,6 +122,10 @@ struct Platform {
     bool hint_in_data_ignored = false;
     uint64_t huge_alignment_bytes = 0;  // 0 = none
     uint64_t stack_guard_bytes = 0;
+    uint64_t window_end = 0;  // address; 0 = user_end
+    std::optional<LegacyLayout> legacy;
+    std::optional<Randomisation> randomisation;
+    std::optional<PersonalityBits> personality;
   } placement;
 
   struct Limits {

@@ -32,12 +32,9 @@ std::string ErrorOf(const std::string& text) {
 }
 
 TEST(PlatformCatalogTest, KnowsItsPlatformsByNameAndAlias) {
-  EXPECT_EQ(Platforms().Names(),
-            (std::vector<std::string>{"darwin-amd64-11", "darwin-amd64-12", "darwin-arm64", "freebsd-amd64",
-                                      "ios-arm64", "ios-arm64-1gib", "ios-arm64-3gib", "ios-arm64-extended",
-                                      "linux-386", "linux-amd64", "netbsd-amd64", "openbsd-amd64",
-                                      "wasm32", "windows-386", "windows-386-3gib", "windows-386-4gib", "windows-amd64",
-                                      "windows-amd64-8tib"}));
+  const std::vector<std::string> names = Platforms().Names();
+  EXPECT_EQ(names.size(), PlatformFiles().size());
+  EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
   for (const std::string& name : Platforms().Names()) EXPECT_EQ(Platforms().Find(name)->name, name);
   EXPECT_EQ(Platforms().Find("darwin-amd64"), Platforms().Find("darwin-amd64-11"));
   EXPECT_EQ(Platforms().Find("plan9"), nullptr);
@@ -49,7 +46,7 @@ TEST(PlatformCatalogTest, EveryRuleHasItsSourceAndTheImageIsOne) {
     EXPECT_GE(p.sources.size(), 34u) << name;  // the rules of proto/platform.proto that nobody may leave out
     const auto image = ParseMaps(p.image, name);
     ASSERT_TRUE(image.ok()) << image.status();
-    EXPECT_GE(image->size(), 3u);
+    EXPECT_GE(image->size(), 4u);
   }
 }
 

@@ -35,6 +35,26 @@ void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   to->errors.privilege = static_cast<int>(errors.privilege());
 }
 
+void CopyLegacy(const proto::Platform::LegacyLayout& from, LegacyLayout* to) {
+  Copy(from.divisor(), &to->divisor);
+  Copy(from.when_stack_unlimited(), &to->when_stack_unlimited);
+}
+
+void CopyRandomisation(const proto::Platform::Randomisation& from, Randomisation* to) {
+  Copy(from.base_bits(), &to->base_bits);
+  Copy(from.base_bits_most(), &to->base_bits_most);
+  Copy(from.stack_bytes(), &to->stack_bytes);
+  Copy(from.break_bytes(), &to->break_bytes);
+  Copy(from.moves_fallback(), &to->moves_fallback);
+}
+
+void CopyPersonality(const proto::Platform::Personality& from, PersonalityBits* to) {
+  Copy(from.no_randomize(), &to->no_randomize);
+  Copy(from.compat_layout(), &to->compat_layout);
+  Copy(from.limit().bit(), &to->limit);
+  Copy(from.limit().user_end(), &to->limited_user_end);
+}
+
 void CopyPlacement(const proto::Platform::Placement& from, Platform::Placement* to) {
   Copy(from.direction(), &to->direction);
   Copy(from.base(), &to->base);
@@ -46,6 +66,10 @@ void CopyPlacement(const proto::Platform::Placement& from, Platform::Placement* 
   Copy(from.hint_in_data_ignored(), &to->hint_in_data_ignored);
   Copy(from.huge_alignment_bytes(), &to->huge_alignment_bytes);
   Copy(from.stack_guard_bytes(), &to->stack_guard_bytes);
+  Copy(from.window_end(), &to->window_end);
+  if (from.has_legacy()) CopyLegacy(from.legacy(), &to->legacy.emplace());
+  if (from.has_randomisation()) CopyRandomisation(from.randomisation(), &to->randomisation.emplace());
+  if (from.has_personality()) CopyPersonality(from.personality(), &to->personality.emplace());
 }
 
 void CopyLimits(const proto::Platform::Limits& from, Platform::Limits* to) {

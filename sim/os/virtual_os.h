@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "alloc/os.h"
@@ -23,9 +24,11 @@
 #include "sim/os/maps_text.h"
 #include "sim/os/page_faults.h"
 #include "sim/os/platform.h"
+#include "sim/os/process_layout.h"
 #include "sim/os/process_state.h"
 #include "sim/os/protect_calls.h"
 #include "sim/os/region_calls.h"
+#include "sim/os/range_labels.h"
 #include "sim/os/reserve_calls.h"
 
 namespace reheap {
@@ -51,6 +54,7 @@ struct VirtualProcess {
   // Whether TakeImageBss may hand out the image's BSS; false when that BSS is another program's.
   bool image_bss_for_tables = true;
   ProcessLimits limits;
+  ProcessLayout layout;
   std::optional<HostSwitches> switches;
 };
 
@@ -93,10 +97,20 @@ class VirtualOs final : public Os {
   // Not owned; null = nobody. At most one.
   void set_page_listener(PageListener* listener) { state_.listener = listener; }
 
+  // The newest request of either kind that was refused; rule kNone = none was.
+  const Refusal& last_refusal() const { return last_refusal_; }
+  // Says whose `range` is, for refusals that name the largest holder ("thread stacks"); empty = nobody's in
+  // particular. What comes through the Os interface is labelled "heap" by itself, squatters "squatters".
+  void Label(AddrRange range, std::string_view holder);
+  const RangeLabels& labels() const { return labels_; }
+  Addr break_start() const { return state_.break_start; }
+
   const Platform& platform() const { return platform_; }
   const AddressSpace& space() const { return state_.space; }
   const ResidentSet& resident() const { return state_.resident; }
   std::string MapsText() const;
+  // The name that maps shows for `m`, a mapping of space(); empty = none. Good until the next call.
+  std::string_view LabelOf(const Mapping& m) const;
 
   // ---- for tests ----
   // Maps `range` readable and writable whatever the limits say: somebody is there first.
@@ -121,10 +135,20 @@ class VirtualOs final : public Os {
   OsResult<Done> MapFixed(OsOperation operation, AddrRange range, int protection);
   bool maps() const { return platform_.machine.calls == CallFamily::kMapAndProtect; }
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
+  // Passes `result` on; a refusal becomes the last one.
+  template <class T>
+  OsResult<T> Noted(const OsResult<T>& result) {
+    if (!result.ok()) [[unlikely]] last_refusal_ = result.refusal();
+    return result;
+  }
+  OsResult<AddrRange> Labelled(const OsResult<AddrRange>& result) {
+    if (result.ok()) labels_.Set(result.value(), heap_label_);
+    return Noted(result);
+  }
   bool RefusedByTest();
-  Refusal TestRefusal(OsOperation operation, AddrRange range) const;
+  Refusal TestRefusal(OsOperation operation, AddrRange range);
   void SetImageProtection(const ImageMapping& m, MappingTraits* traits) const;
-  void LoadImage(const std::vector<ImageMapping>& image);
+  void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
 
   const Platform platform_;  // with the switches applied
   ProcessState state_;
@@ -138,7 +162,11 @@ class VirtualOs final : public Os {
   GrowCalls grow_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
+  Addr stack_end_;       // of the image's [stack]; zero = none
   uint64_t image_resident_bytes_ = 0;
+  RangeLabels labels_;  // a label is an interned name of the address space
+  uint32_t heap_label_ = 0;
+  Refusal last_refusal_;
   std::optional<uint64_t> requests_left_;
 };
 
