@@ -40,7 +40,12 @@ enum class DataLimitRule : uint8_t {
   kAccessibleAnonymous = 50,
 };
 enum class CommitCharge : uint8_t { kNothing = 1, kWritablePrivate = 2, kCommittedPages = 3 };
-enum class CommitRefusal : uint8_t { kNever = 1, kOvercommitMode = 2, kRamPlusSwap = 3 };
+enum class CommitRefusal : uint8_t {
+  kNever = 1,
+  kOvercommitMode = 2,
+  kRamPlusSwap = 3,
+  kSwapReservation = 40,
+};
 enum class MergeRule : uint8_t {
   kBothSidesSameWriter = 1,
   kPreviousOnly = 2,

@@ -35,6 +35,8 @@ Platform WithSwitches(Platform platform, const std::optional<HostSwitches>& swit
     platform.limits.protect_uncharges_unwritten = switches->protect_uncharges_unwritten;
     platform.mappings.written_joins_unwritten = switches->written_joins_unwritten;
     platform.limits.max_mappings = switches->max_mappings;
+    platform.mappings.replace =
+        switches->replace_checks_first ? ReplaceOrder::kRemoveThenCheck : ReplaceOrder::kCheckThenReplace;
   }
   return platform;
 }
@@ -45,6 +47,11 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
     limits.swap_bytes = process.switches->swap_bytes;
     limits.overcommit = process.switches->overcommit;
     limits.overcommit_ratio = process.switches->overcommit_ratio;
+    limits.overcommit_kbytes = process.switches->overcommit_kbytes;
+    limits.user_reserve_bytes = process.switches->user_reserve_bytes;
+    limits.admin_reserve_bytes = process.switches->admin_reserve_bytes;
+    limits.huge_pool_bytes = process.switches->huge_pool_bytes;
+    limits.is_privileged = process.switches->is_privileged;
   }
   return limits;
 }
@@ -127,6 +134,7 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
       protect_(&state_),
       advice_(&state_),
       break_(&state_, &map_),
+      fork_(&state_),
       faults_(&state_),
       reserve_(&state_),
       regions_(&state_),

@@ -19,6 +19,7 @@
 #include "alloc/os.h"
 #include "sim/os/advice_calls.h"
 #include "sim/os/break_calls.h"
+#include "sim/os/fork_call.h"
 #include "sim/os/grow_calls.h"
 #include "sim/os/map_calls.h"
 #include "sim/os/maps_text.h"
@@ -44,8 +45,14 @@ struct HostSwitches {
   uint64_t max_mappings = 0;
   OvercommitMode overcommit = OvercommitMode::kHeuristic;
   uint32_t overcommit_ratio = 0;
+  uint64_t overcommit_kbytes = 0;  // kilobytes; 0 = by the ratio
+  uint64_t user_reserve_bytes = 0;
+  uint64_t admin_reserve_bytes = 0;
+  uint64_t huge_pool_bytes = 0;
+  bool is_privileged = false;  // CAP_SYS_ADMIN
   bool protect_uncharges_unwritten = false;
   bool written_joins_unwritten = false;
+  bool replace_checks_first = false;  // a fixed mapping that a limit refuses splits nothing
 };
 
 struct VirtualProcess {
@@ -77,6 +84,11 @@ class VirtualOs final : public Os {
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
   OsResult<Done> Madvise(Addr addr, uint64_t bytes, int advice);
   MmapResult Brk(Addr addr);
+  // What a fork would charge as committed: the child may write every page that is charged to this process and
+  // not shared. Forking answers whether the machine grants it; the child then lives on, its charge among what
+  // is committed elsewhere.
+  uint64_t ForkCharge() const { return fork_.Charge(); }
+  OsResult<Done> Fork() { return fork_.Fork(); }
   Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
@@ -156,6 +168,7 @@ class VirtualOs final : public Os {
   ProtectCalls protect_;
   AdviceCalls advice_;
   BreakCalls break_;
+  ForkCall fork_;
   PageFaults faults_;
   ReserveCalls reserve_;
   RegionCalls regions_;
