@@ -62,6 +62,8 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
 bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 
 MappingKind KindOf(const ImageMapping& m) {
+  if (m.name == "[guard]") return MappingKind::kGuard;
+  if (m.name == "[stack gap]") return MappingKind::kStackGap;
   if (m.name.rfind("[stack", 0) == 0) return MappingKind::kStack;
   if (IsFile(m)) return MappingKind::kFile;
   const bool special = !m.name.empty() && m.name != "[heap]" && m.name.rfind("[anon", 0) != 0;
@@ -144,7 +146,9 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              ResidentSet(platform_.machine.os_page_bytes),
              nullptr,
              Addr(),
-             Addr()},
+             Addr(),
+             process.layout.aslr_seed,
+             AddrRange()},
       map_(&state_),
       protect_(&state_),
       advice_(&state_),
@@ -196,6 +200,12 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     image_resident_bytes_ += m.anonymous_bytes;
     if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
     if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
+    if (traits.kind == MappingKind::kStackGap) state_.main_stack = {m.start, m.end - m.start};
+    if (m.name == "[stack]") {
+      const bool has_gap = state_.main_stack.bytes != 0 && state_.main_stack.end() == m.start;
+      const Addr start = has_gap ? state_.main_stack.start : m.start;
+      state_.main_stack = {start, m.end - start};
+    }
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
       state_.break_end = m.end;
