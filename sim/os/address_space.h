@@ -31,6 +31,7 @@ enum class MappingKind : uint8_t {
   kStack,    // keeps a guard gap below; its own pieces merge, new mappings never join it
   kGuard,    // a hole that the process asked for: never accessible, not counted as mapped
   kStackGap, // a guard that the stack above it may grow into
+  kWindow,   // reserved for physical pages that the program maps itself (MEM_PHYSICAL): never committed
 };
 
 // What makes a mapping the same as its neighbour.
@@ -42,6 +43,10 @@ struct MappingTraits {
   bool shared = false;
   bool no_reserve = false;  // asked for with MAP_NORESERVE, and the kernel took it seriously
   bool charged = false;     // its pages count as committed
+  // Reserve-and-commit systems (page_protection.h): PAGE_* of its pages, 0 = not committed; and what the
+  // reservation was made with.
+  uint16_t page_protection = 0;
+  uint16_t allocation_protection = 0;
   uint32_t name = 0;        // index of AddressSpace::NameOf; 0 = none
   // Files: start - file offset, so that contiguous pieces agree. Reservations: their base. Else 0.
   uint64_t origin = 0;

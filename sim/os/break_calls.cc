@@ -17,7 +17,13 @@ Refusal BreakCalls::GrowBreak(AddrRange more) {
   if (Refusal r = s_.limits.CheckCount(s_.space.count(), false); r.rule != Rule::kNone) return Where(r, more);
   const MappingTraits traits = map_.NewTraits(kProtRead | kProtWrite, false, false);
   if (Refusal r = map_.MakeRoom(more, traits); r.rule != Rule::kNone) return r;
-  s_.space.Insert(more, traits);
+  // The mapping before the break is looked for above the break's start only (brk, do_brk_flags, mm/mmap.c, linux
+  // 6.12): the first growth does not join the BSS below.
+  if (more.start > s_.break_start) {
+    s_.space.Insert(more, traits);
+  } else {
+    s_.space.InsertImage(more, traits, false);
+  }
   return Refusal();
 }
 
@@ -33,6 +39,11 @@ OsResult<Addr> BreakCalls::Brk(Addr addr) {
     return r;
   }
   const Addr from = RoundUp(s_.break_end, machine.os_page_bytes), to = RoundUp(addr, machine.os_page_bytes);
+  // Beyond the highest address, or so near the last one that rounding begins again at 0 (check_brk_limits,
+  // mm/mmap.c: get_unmapped_area with MAP_FIXED, linux 6.12).
+  if (addr.value() > machine.user_end || to.value() > machine.user_end) {
+    return Refused(Rule::kOutOfUserRange, machine.errors.out_of_memory, asked);
+  }
   if (to > from) {
     if (const Refusal r = GrowBreak({from, to - from}); r.rule != Rule::kNone) return r;
   } else if (to < from) {

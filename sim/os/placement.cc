@@ -121,6 +121,18 @@ std::optional<Addr> Placement::SearchDown(const AddressSpace& space, Addr top, u
   }
 }
 
+std::optional<Addr> Placement::HighestGranule(const AddressSpace& space, uint64_t bytes) const {
+  const uint64_t granules = RoundUp(bytes, granularity_bytes_);
+  if (granules < bytes) return std::nullopt;
+  Addr top = RoundDown(user_end_, granularity_bytes_);
+  for (;;) {
+    const auto found = space.HighestFit(user_start_, top, granules);
+    if (!found || found->value() % granularity_bytes_ == 0) return found;
+    // The mapping above does not begin on a granule: again below the granule that it begins in.
+    top = RoundDown(*found + granules, granularity_bytes_);
+  }
+}
+
 std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, Addr end, uint64_t bytes) const {
   Addr lowest = std::max(from, user_start_);
   const uint64_t granules = RoundUp(bytes, granularity_bytes_);

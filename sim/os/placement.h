@@ -33,6 +33,8 @@ class Placement {
   // Preconditions: `hint` is Effective, `bytes` is in whole granules. nullopt: no gap fits (or, where hints
   // are exact or refused, the place is taken).
   std::optional<Addr> Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const;
+  // The highest granule at which `bytes` fit below the end of the user range (MEM_TOP_DOWN).
+  std::optional<Addr> HighestGranule(const AddressSpace& space, uint64_t bytes) const;
 
  private:
   // How far a request with `hint` may search: the window, or all of it.

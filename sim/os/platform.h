@@ -16,7 +16,7 @@
 namespace reheap {
 
 enum class Basis : uint8_t { kComparableWithRunningKernel = 1, kFromSourceNotMeasured = 2 };
-enum class CallFamily : uint8_t { kMapAndProtect = 1, kReserveAndCommit = 2 };
+enum class CallFamily : uint8_t { kMapAndProtect = 1, kReserveAndCommit = 2, kGrowOnly = 60 };
 enum class Direction : uint8_t { kTopDown = 1, kBottomUp = 2 };
 enum class BaseRule : uint8_t { kBelowStackLimit = 1, kAboveData = 2, kFixedAddress = 3 };
 enum class HintRule : uint8_t {
@@ -40,7 +40,12 @@ enum class DataLimitRule : uint8_t {
   kAccessibleAnonymous = 50,
 };
 enum class CommitCharge : uint8_t { kNothing = 1, kWritablePrivate = 2, kCommittedPages = 3 };
-enum class CommitRefusal : uint8_t { kNever = 1, kOvercommitMode = 2, kRamPlusSwap = 3 };
+enum class CommitRefusal : uint8_t {
+  kNever = 1,
+  kOvercommitMode = 2,
+  kRamPlusSwap = 3,
+  kSwapReservation = 40,
+};
 enum class MergeRule : uint8_t {
   kBothSidesSameWriter = 1,
   kPreviousOnly = 2,
@@ -71,6 +76,7 @@ struct ErrorNumbers {
   int address_taken = 0;
   int commit_limit = 0;
   int out_of_range = 0;
+  int privilege = 0;
 };
 
 // Flags that a platform lacks are 0.

@@ -54,6 +54,7 @@ void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   to->errors.address_taken = static_cast<int>(errors.address_taken());
   to->errors.commit_limit = static_cast<int>(errors.commit_limit());
   to->errors.out_of_range = static_cast<int>(errors.out_of_range());
+  to->errors.privilege = static_cast<int>(errors.privilege());
   to->map_flag_rules = FlagRules(from.map_flag_rules());
   if (from.has_protection_bits()) {
     to->protection_known = static_cast<int>(from.protection_bits().known());

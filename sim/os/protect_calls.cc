@@ -73,18 +73,19 @@ OsResult<Done> ProtectCalls::Mprotect(Addr addr, uint64_t bytes, int protection)
     bytes += addr.value() % machine.os_page_bytes;
     addr = RoundDown(addr, machine.os_page_bytes);
   }
-  if (machine.protection_dropped) protection &= machine.protection_known;
-  if (addr.value() % machine.os_page_bytes != 0 || (protection & ~machine.protection_known) != 0) {
-    return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
-  }
-  if (const int error = mappings.write_execute_protect_error; error != 0 && IsWriteExecute(protection)) {
-    return Refused(Rule::kInvalidArgument, error, asked);
-  }
+  // The order of do_mprotect_pkey, mm/mprotect.c, linux 6.12: the address, no bytes at all, the range, the bits.
+  const Refusal invalid = Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
+  if (addr.value() % machine.os_page_bytes != 0) return invalid;
   if (asked.bytes == 0) return Done();
   const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
   if (range.end() <= range.start) {
     const int wrap = machine.protection_wrap_error;
     return Refused(Rule::kOutOfUserRange, wrap != 0 ? wrap : machine.errors.out_of_memory, asked);
+  }
+  if (machine.protection_dropped) protection &= machine.protection_known;
+  if ((protection & ~machine.protection_known) != 0) return invalid;
+  if (const int error = mappings.write_execute_protect_error; error != 0 && IsWriteExecute(protection)) {
+    return Refused(Rule::kInvalidArgument, error, asked);
   }
   const Refusal hole = Refused(Rule::kOutOfUserRange, mappings.protect_hole_error, asked);
   if (mappings.hole == HoleRule::kErrorBeforeChanges || s_.limits.LimitsClaims()) {
