@@ -26,6 +26,7 @@ std::string NameOf(const VirtualOs& os, const Mapping& m) {
 // Whether a mapping counts for `measure`.
 bool Counts(const VirtualOs& os, const Mapping& m, ShareMeasure measure) {
   if (measure == ShareMeasure::kChargedBytes || measure == ShareMeasure::kOneRequest) return m.traits.charged;
+  if (measure == ShareMeasure::kMappedBytes) return !IsGuard(m.traits);
   if (measure != ShareMeasure::kDataBytes) return true;
   switch (os.platform().limits.data) {
     case DataLimitRule::kPrivateWritable:
