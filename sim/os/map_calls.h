@@ -3,7 +3,8 @@
 // The checks of each call stand in the order in which the kernel makes them, since that decides which error a
 // program sees. Policies come from the Platform.
 //
-// Ownership: none; the state outlives it. Threads: one. Limits: anonymous memory only.
+// Ownership: none; the state outlives it. Threads: one. Limits: what is locked or populated is not this class's
+// business; devices are not mapped.
 #ifndef REHEAP_SIM_OS_MAP_CALLS_H_
 #define REHEAP_SIM_OS_MAP_CALLS_H_
 
@@ -16,25 +17,43 @@ namespace reheap {
 
 using MmapResult = OsResult<Addr>;
 
+// What a mapping shows when it is not anonymous.
+struct MapFile {
+  int descriptor = -1;
+  uint64_t offset = 0;
+};
+
 class MapCalls {
  public:
   explicit MapCalls(ProcessState* state) : s_(*state) {}
 
-  // `flags` in the platform's numbers (Platform::machine.bits).
-  MmapResult Mmap(Addr addr, uint64_t bytes, int protection, int flags);
+  // `flags` in the platform's numbers (Platform::machine.bits and map_extras).
+  MmapResult Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file = {});
   OsResult<Done> Munmap(Addr addr, uint64_t bytes);
 
   // ---- parts, for the calls that map as well ----
   // Limits, with what lies in `range` already taken into account; then removes it.
   Refusal MakeRoom(AddrRange range, const MappingTraits& traits);
+  // Memory of no file, as yet unplaced.
   MappingTraits NewTraits(int protection, bool shared, bool no_reserve);
+  // A place that must be exactly there.
+  Refusal CheckFixedPlace(AddrRange range) const;
 
  private:
-  Refusal CheckFixedPlace(AddrRange range) const;
-  Refusal CheckMiddleSplit(AddrRange range) const;
+  // In which way a mapping shares what is written to it.
+  enum class Sharing : uint8_t { kPrivate, kShared, kSharedValidated, kDroppable, kUnknown };
+  Sharing SharingOf(int flags) const;
+  // Whether the mappings that stick out of `range` may be split where it begins and ends.
+  Refusal CheckEdges(AddrRange range);
+  // The file behind `file`, or none for anonymous memory.
+  OsResult<MemoryObjects::Id> FileOf(int flags, MapFile file, AddrRange asked) const;
+  OsResult<Addr> ChoosePlace(AddrRange range, int flags, MemoryObjects::Id object, MapFile file) const;
+  Refusal CheckSharing(AddrRange range, int flags, MemoryObjects::Id object, MapFile file) const;
+  // Notes the new object in `traits` when they need one.
+  Refusal MakeObject(AddrRange range, MappingTraits* traits);
+  MappingTraits TraitsOf(AddrRange range, int protection, int flags, MemoryObjects::Id object, MapFile file);
 
   ProcessState& s_;
-  uint64_t shared_objects_ = 0;  // numbers the shared mappings, so that two never merge
 };
 
 }  // namespace reheap

@@ -8,6 +8,7 @@ bool PageFaults::Touch(Addr a, bool write) {
   if (id == AddressSpace::kNone) return false;
   const MappingTraits& traits = s_.space.mapping(id).traits;
   if (write ? !traits.write : !traits.read && !traits.write) return false;
+  if (s_.IsBeyondObject(s_.space.mapping(id), a)) return false;
   // Only private memory becomes anonymous pages; the zero page that a read sees is not resident.
   if (write && !traits.shared) {
     s_.space.NoteFirstWrite(id);

@@ -48,13 +48,49 @@ bool Placement::IsFree(const AddressSpace& space, AddrRange range) const {
   const AddressSpace::Id id = space.FirstEndingAbove(range.start);
   if (id == AddressSpace::kNone) return true;
   const Mapping& above = space.mapping(id);
-  const uint64_t guard = above.traits.kind == MappingKind::kStack ? rules_.stack_guard_bytes : 0;
+  const uint64_t guard = GrowsDown(above.traits) ? rules_.stack_guard_bytes : 0;
   return range.end() <= above.start - std::min(guard, above.start.value());
 }
 
-std::optional<Addr> Placement::Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const {
-  const uint64_t room = user_end_.value();
+// Whether a place at a huge page is looked for first (__get_unmapped_area, mm/mmap.c: anonymous memory;
+// __thp_get_unmapped_area, mm/huge_memory.c, which ext4, xfs and btrfs name as theirs: files; linux 6.12).
+bool Placement::IsAligned(const PlaceRequest& request) const {
+  const uint64_t huge = rules_.huge_alignment_bytes;
+  if (huge == 0 || request.bytes + huge < request.bytes) return false;
+  switch (request.content) {
+    case PlaceRequest::Content::kAnonymous:
+      return !request.hint && request.bytes % huge == 0;
+    case PlaceRequest::Content::kFile: {
+      const uint64_t first = RoundUp(request.file_offset, huge), end = request.file_offset + request.bytes;
+      return first >= request.file_offset && end > first && end - first >= huge;
+    }
+    case PlaceRequest::Content::kShared:
+      break;
+  }
+  return false;
+}
+
+std::optional<Addr> Placement::Choose(const AddressSpace& space, const PlaceRequest& request) const {
+  if (IsAligned(request)) {
+    // Needs a gap one huge page larger; the highest aligned start inside it, never its upper end, or the hint
+    // when so much is free there (__thp_get_unmapped_area, mm/huge_memory.c, linux 6.12).
+    const uint64_t huge = rules_.huge_alignment_bytes;
+    PlaceRequest padded = request;
+    padded.bytes += huge;
+    if (const auto found = Find(space, padded)) {
+      if (request.hint && *found == request.hint) return found;
+      const uint64_t up = (request.file_offset - found->value()) % huge;
+      return *found + (up == 0 ? huge : up);
+    }
+  }
+  return Find(space, request);
+}
+
+std::optional<Addr> Placement::Find(const AddressSpace& space, const PlaceRequest& request) const {
+  const uint64_t room = user_end_.value(), bytes = request.bytes;
+  const Addr hint = request.hint;
   if (bytes > room) return std::nullopt;
+  if (request.is_low) return FindLow(space, hint, bytes);
   const bool fits = hint && hint.value() <= room - bytes;
   switch (rules_.hint) {
     case HintRule::kExactOrAnywhere:
@@ -66,34 +102,35 @@ std::optional<Addr> Placement::Choose(const AddressSpace& space, Addr hint, uint
       return std::nullopt;
     case HintRule::kLowerBound:
       if (!fits) break;
-      if (const auto found = SearchUp(space, hint, bytes)) return found;
+      if (const auto found = SearchUp(space, hint, user_end_, bytes)) return found;
       break;
   }
-  const uint64_t huge = rules_.huge_alignment_bytes;
-  if (huge != 0 && !hint && bytes % huge == 0 && bytes + huge > bytes) {
-    // Needs a gap one huge page larger; the highest aligned start inside it, never its upper end
-    // (__thp_get_unmapped_area, mm/huge_memory.c, linux 6.12).
-    if (const auto found = Search(space, bytes + huge)) {
-      const uint64_t past = found->value() % huge;
-      return *found + (huge - past);
-    }
-  }
-  return Search(space, bytes);
+  return Search(space, bytes, Addr(request.above_4g ? 4 * kGiB : 0));
 }
 
-std::optional<Addr> Placement::Search(const AddressSpace& space, uint64_t bytes) const {
+// The hint when it lies below the window's end, else bottom-up in the window (arch_get_unmapped_area,
+// arch/x86/kernel/sys_x86_64.c, linux 6.12; under randomisation the kernel draws the window's start anew for
+// each call: find_start_end, the same file).
+std::optional<Addr> Placement::FindLow(const AddressSpace& space, Addr hint, uint64_t bytes) const {
+  const Addr end(rules_.low_window_end);
+  if (bytes > end.value()) return std::nullopt;
+  if (hint && hint <= end - bytes && IsFree(space, {hint, bytes})) return hint;
+  return SearchUp(space, Addr(rules_.low_window_start), end, bytes);
+}
+
+std::optional<Addr> Placement::Search(const AddressSpace& space, uint64_t bytes, Addr lowest) const {
   if (bytes > user_end_.value()) return std::nullopt;
   if (rules_.direction == Direction::kBottomUp) {
-    if (const auto found = SearchUp(space, base_, bytes)) return found;
-    return rules_.fallback_base == 0 ? std::nullopt : SearchUp(space, Addr(rules_.fallback_base), bytes);
+    if (const auto found = SearchUp(space, base_, user_end_, bytes)) return found;
+    return rules_.fallback_base == 0 ? std::nullopt : SearchUp(space, Addr(rules_.fallback_base), user_end_, bytes);
   }
-  if (const auto found = SearchDown(space, bytes)) return found;
+  if (const auto found = SearchDown(space, bytes, lowest)) return found;
   // arch_get_unmapped_area_topdown falls back to bottom-up from the legacy base (sys_x86_64.c, linux 6.12).
-  return SearchUp(space, Addr(rules_.fallback_base), bytes);
+  return SearchUp(space, Addr(rules_.fallback_base), user_end_, bytes);
 }
 
-std::optional<Addr> Placement::SearchDown(const AddressSpace& space, uint64_t bytes) const {
-  const Addr lowest = std::max(user_start_, Addr(std::max(rules_.hint_floor, page_bytes_)));
+std::optional<Addr> Placement::SearchDown(const AddressSpace& space, uint64_t bytes, Addr lowest) const {
+  lowest = std::max({lowest, user_start_, Addr(std::max(rules_.hint_floor, page_bytes_))});
   Addr top = base_;
   for (;;) {
     const auto found = space.HighestFit(lowest, top, bytes);
@@ -104,11 +141,11 @@ std::optional<Addr> Placement::SearchDown(const AddressSpace& space, uint64_t by
   }
 }
 
-std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, uint64_t bytes) const {
+std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, Addr to, uint64_t bytes) const {
   Addr lowest = std::max(from, user_start_);
   const uint64_t granules = RoundUp(bytes, granularity_bytes_);
   for (;;) {
-    const auto found = space.LowestFit(lowest, user_end_, granules, granularity_bytes_);
+    const auto found = space.LowestFit(lowest, to, granules, granularity_bytes_);
     if (!found || IsFree(space, {*found, bytes})) return found;
     lowest = space.mapping(space.FirstEndingAbove(*found)).end;
   }

@@ -17,6 +17,18 @@
 
 namespace reheap {
 
+// What is to be placed.
+struct PlaceRequest {
+  Addr hint;  // Effective; zero = anywhere
+  uint64_t bytes = 0;
+  bool is_low = false;    // MAP_32BIT: in the platform's low window
+  bool above_4g = false;  // MAP_ABOVE4G
+  // Whose offset decides the alignment to huge pages. Anonymous memory is aligned only without a hint and in
+  // whole huge pages, files wherever a huge page of theirs fits, shared anonymous memory never.
+  enum class Content : uint8_t { kAnonymous, kFile, kShared } content = Content::kAnonymous;
+  uint64_t file_offset = 0;
+};
+
 class Placement {
  public:
   // `base` is where the search begins: its upper end top-down, its lower end bottom-up. A hint inside
@@ -32,12 +44,18 @@ class Placement {
   Addr Effective(Addr hint) const;
   // Preconditions: `hint` is Effective, `bytes` is in whole granules. nullopt: no gap fits (or, where hints
   // are exact or refused, the place is taken).
-  std::optional<Addr> Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const;
+  std::optional<Addr> Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const {
+    return Choose(space, PlaceRequest{hint, bytes});
+  }
+  std::optional<Addr> Choose(const AddressSpace& space, const PlaceRequest& request) const;
 
  private:
-  std::optional<Addr> Search(const AddressSpace& space, uint64_t bytes) const;
-  std::optional<Addr> SearchDown(const AddressSpace& space, uint64_t bytes) const;
-  std::optional<Addr> SearchUp(const AddressSpace& space, Addr from, uint64_t bytes) const;
+  bool IsAligned(const PlaceRequest& request) const;
+  std::optional<Addr> Find(const AddressSpace& space, const PlaceRequest& request) const;
+  std::optional<Addr> FindLow(const AddressSpace& space, Addr hint, uint64_t bytes) const;
+  std::optional<Addr> Search(const AddressSpace& space, uint64_t bytes, Addr lowest) const;
+  std::optional<Addr> SearchDown(const AddressSpace& space, uint64_t bytes, Addr lowest) const;
+  std::optional<Addr> SearchUp(const AddressSpace& space, Addr from, Addr to, uint64_t bytes) const;
   bool IsFree(const AddressSpace& space, AddrRange range) const;
 
   Platform::Placement rules_;

@@ -43,7 +43,7 @@ TEST(PlatformCatalogTest, KnowsItsPlatformsByNameAndAlias) {
 TEST(PlatformCatalogTest, EveryRuleHasItsSourceAndTheImageIsOne) {
   for (const std::string& name : Platforms().Names()) {
     const Platform& p = *Platforms().Find(name);
-    EXPECT_EQ(p.sources.size(), 34u) << name;  // the rules of proto/platform.proto
+    EXPECT_GE(p.sources.size(), 34u) << name;  // the rules of proto/platform.proto that are not optional
     const auto image = ParseMaps(p.image, name);
     ASSERT_TRUE(image.ok()) << image.status();
     EXPECT_GE(image->size(), 4u);

@@ -120,12 +120,15 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              Addr(),
              Addr()},
       map_(&state_),
+      remap_(&state_, &map_),
       protect_(&state_),
       advice_(&state_),
       break_(&state_, &map_),
       faults_(&state_),
       reserve_(&state_) {
-  LoadImage(ImageOf(process));
+  const std::vector<ImageMapping> image = ImageOf(process);
+  LoadImage(image);
+  LoadDataSegment(process.data_segment, DataOf(image));
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
@@ -135,6 +138,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
     if (m.name == "[vsyscall]") continue;  // not a mapping of the process
     MappingTraits traits;
     traits.kind = KindOf(m);
+    if (traits.kind == MappingKind::kStack) traits.flags |= kGrowsDown;
     traits.read = m.perms[0] == 'r';
     traits.write = m.perms[1] == 'w';
     traits.execute = m.perms[2] == 'x';
@@ -170,6 +174,16 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
   if (!state_.break_start) state_.break_start = state_.break_end = image_end_;
 }
 
+void VirtualOs::LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data) {
+  if (segment) {
+    state_.break_start = segment->break_start;
+    state_.break_end = segment->break_end;
+    state_.data_segment_bytes = segment->bytes;
+  } else if (data != nullptr) {
+    state_.data_segment_bytes = data->end - data->start;
+  }
+}
+
 std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
   const uint64_t rounded = RoundUp(bytes, os_page_bytes());
   if (rounded == 0 || rounded > image_bss_.bytes) return std::nullopt;
@@ -191,9 +205,32 @@ bool VirtualOs::Touch(Addr a, bool write) { return faults_.Touch(a, write); }
 
 // ---- the platform's own calls ----
 
-MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
+int VirtualOs::AddFile(std::string name, uint64_t bytes) {
+  state_.files.push_back(state_.space.AddFile(name, bytes));
+  return kFirstDescriptor + static_cast<int>(state_.files.size()) - 1;
+}
+OsResult<Addr> VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
   REHEAP_CHECK(!reserves());
-  return map_.Mmap(addr, bytes, protection, flags);
+  const OsResult<Addr> got = map_.Mmap(addr, bytes, protection, flags, file);
+  if (got.ok()) AfterMap({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
+  return got;
+}
+OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags,
+                                 Addr new_addr) {
+  REHEAP_CHECK(!reserves());
+  return remap_.Mremap(old_addr, old_bytes, new_bytes, flags, new_addr);
+}
+
+// MAP_LOCKED, and MAP_POPULATE without MAP_NONBLOCK, fault the whole range in, for writing where it is private
+// and writable, up to the first page that cannot be (do_mmap, mm/mmap.c; populate_vma_page_range, mm/gup.c,
+// linux 6.12).
+void VirtualOs::AfterMap(AddrRange range, int flags) {
+  const MapExtras& extras = platform_.machine.map_extras;
+  const bool populates = (flags & (extras.populate | extras.non_block)) == extras.populate;
+  if ((flags & extras.locked) == 0 && (extras.populate == 0 || !populates)) return;
+  const MappingTraits& traits = state_.space.mapping(state_.space.Containing(range.start)).traits;
+  const bool write = traits.write && !traits.shared;
+  for (Addr a = range.start; a < range.end() && Touch(a, write);) a = a + os_page_bytes();
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
   REHEAP_CHECK(!reserves());
@@ -339,11 +376,15 @@ std::string VirtualOs::MapsText() const {
     line.end = m.end;
     line.perms = {m.traits.read ? 'r' : '-', m.traits.write ? 'w' : '-', m.traits.execute ? 'x' : '-',
                   m.traits.shared ? 's' : 'p'};
-    if (m.traits.kind == MappingKind::kFile) {
+    if (m.traits.kind == MappingKind::kFile || m.traits.object != MemoryObjects::kNone) {
       line.offset = m.start.value() - m.traits.origin;
       line.inode = 1;
     }
     line.name = space.NameOf(m.traits.name);
+    // shmem_zero_setup, mm/shmem.c, linux 6.12.
+    if (m.traits.object != MemoryObjects::kNone && m.traits.kind != MappingKind::kFile) {
+      line.name = "/dev/zero (deleted)";
+    }
     if (m.start < state_.break_end && m.end > state_.break_start) line.name = "[heap]";
     text += FormatMapsLine(line) + "\n";
   }

@@ -24,6 +24,7 @@
 #include "sim/os/platform.h"
 #include "sim/os/process_state.h"
 #include "sim/os/protect_calls.h"
+#include "sim/os/remap_calls.h"
 #include "sim/os/reserve_calls.h"
 
 namespace reheap {
@@ -43,6 +44,12 @@ struct HostSwitches {
   bool written_joins_unwritten = false;
 };
 
+struct DataSegment {
+  uint64_t bytes = 0;
+  Addr break_start;
+  Addr break_end;
+};
+
 struct VirtualProcess {
   const Platform* platform = nullptr;  // not owned
   std::vector<ImageMapping> image;     // empty = the platform's own small image
@@ -50,6 +57,9 @@ struct VirtualProcess {
   bool image_bss_for_tables = true;
   ProcessLimits limits;
   std::optional<HostSwitches> switches;
+  // Where brk begins and what RLIMIT_DATA counts beside it (mm->start_brk; mm->end_data - mm->start_data), to
+  // the byte; absent = as far as the image shows.
+  std::optional<DataSegment> data_segment;
 };
 
 class VirtualOs final : public Os {
@@ -65,7 +75,10 @@ class VirtualOs final : public Os {
 
   // ---- the platform's own calls; `map` where calls are kMapAndProtect, `reserve` where kReserveAndCommit
   // ----
-  MmapResult Mmap(Addr addr, uint64_t bytes, int protection, int flags);
+  // `file` where `flags` do not say anonymous.
+  OsResult<Addr> Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file = {});
+  // Preconditions: the platform has the call.
+  OsResult<Addr> Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags, Addr new_addr);
   OsResult<Done> Munmap(Addr addr, uint64_t bytes);
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
   OsResult<Done> Madvise(Addr addr, uint64_t bytes, int advice);
@@ -73,6 +86,9 @@ class VirtualOs final : public Os {
   Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
+
+  // The process opens a regular file of `bytes` for reading and writing: its descriptor, from 3 up.
+  int AddFile(std::string name, uint64_t bytes);
 
   // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
   // resident.
@@ -105,6 +121,8 @@ class VirtualOs final : public Os {
   OsResult<Done> DoDecommit(AddrRange range) override;
   OsResult<Done> DoRelease(AddrRange range) override;
 
+  // What mapping `range` with `flags` does to it beside mapping it: locks it, faults it in.
+  void AfterMap(AddrRange range, int flags);
   // Anonymous private memory anywhere near `hint`; `allocation` is the reserve-and-commit type.
   OsResult<AddrRange> MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
                                   uint32_t allocation);
@@ -113,10 +131,13 @@ class VirtualOs final : public Os {
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range) const;
   void LoadImage(const std::vector<ImageMapping>& image);
+  // `data` = the executable's data; null = none.
+  void LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data);
 
   const Platform platform_;  // with the switches applied
   ProcessState state_;
   MapCalls map_;
+  RemapCalls remap_;
   ProtectCalls protect_;
   AdviceCalls advice_;
   BreakCalls break_;
