@@ -47,6 +47,9 @@ enum class Rule : uint8_t {
   kAddressTaken,          // somebody is already there
   kOutOfUserRange,        // beyond the highest user address
   kInvalidArgument,
+  kNotReserved,           // no reservation there, or not its base, or more than one (windows)
+  kNotCommitted,          // reserved only, where the call wants committed memory (windows)
+  kPrivilege,             // the process may not ask for that at all
 };
 // "RLIMIT_AS", "address taken", ...; never null.
 const char* RuleName(Rule rule);

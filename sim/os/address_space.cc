@@ -140,12 +140,13 @@ void AddressSpace::Resize(Id id, Addr start, Addr end) {
   if (end_moved && nodes_[id].next != kNone) UpdateGapsUpwards(nodes_[id].next);
 }
 
-void AddressSpace::Count(uint64_t bytes, const MappingTraits& traits, bool add) {
+void AddressSpace::AddTo(MappingTotals* totals, uint64_t bytes, const MappingTraits& traits, bool add) {
   const uint64_t delta = add ? bytes : -bytes;
-  totals_.mapped_bytes += delta;
-  if (IsData(traits)) totals_.data_bytes += delta;
-  if (GrowsDown(traits)) totals_.stack_bytes += delta;
-  if (traits.charged) totals_.charged_bytes += delta;
+  if (!IsGuard(traits)) totals->mapped_bytes += delta;
+  if (IsData(traits)) totals->data_bytes += delta;
+  if (GrowsDown(traits)) totals->stack_bytes += delta;
+  if (traits.charged) totals->charged_bytes += delta;
+  if (ClaimsMemory(traits)) totals->claimed_bytes += delta;
 }
 
 // ---- looking ----
@@ -242,14 +243,29 @@ bool AddressSpace::MayMerge(const MappingTraits& a, const MappingTraits& b) cons
   return a == b && a.kind != MappingKind::kSpecial;
 }
 
-// Both never written, one of them, or both by the same anon_vma (is_mergeable_anon_vma, mm/vma.c, 6.18).
+// Both never written, one of them, or both by the same anon_vma (is_mergeable_anon_vma, mm/vma.c, 6.18). One
+// object, or none yet (vm_map_mergeable_neighbors, sys/vm/vm_map.c, FreeBSD).
 bool AddressSpace::MayShareWriter(const Mapping& a, const Mapping& b) const {
+  if (merge_ == MergeRule::kSameObject) return a.writer == b.writer;
   return a.writer == 0 || b.writer == 0 || a.writer == b.writer;
 }
 
-bool AddressSpace::MayJoin(const Mapping& neighbour, const MappingTraits& traits, uint32_t writer) const {
+bool AddressSpace::MayJoin(const Mapping& neighbour, const MappingTraits& traits, uint32_t writer,
+                           bool existing) const {
   if (!MayMerge(neighbour.traits, traits)) return false;
-  if (merge_ == MergeRule::kWithinReservation) return true;
+  switch (merge_) {
+    case MergeRule::kNever:
+      return false;
+    case MergeRule::kWithinReservation:
+      return true;
+    case MergeRule::kSameObject:
+      return neighbour.writer == writer;
+    case MergeRule::kOnlyWhenNew:
+      return !existing;
+    case MergeRule::kPreviousOnly:
+    case MergeRule::kBothSidesSameWriter:
+      break;
+  }
   if (neighbour.writer == writer || writer == 0) return true;
   // A written piece into a never written neighbour: not on linux 6.1 and 6.12, allowed on 6.18.
   return neighbour.writer == 0 && written_joins_unwritten_;
@@ -261,10 +277,15 @@ AddressSpace::Id AddressSpace::Insert(AddrRange range, const MappingTraits& trai
   const Id previous = next == kNone ? last_ : nodes_[next].previous;
   REHEAP_CHECK(next == kNone || nodes_[next].mapping.start >= range.end());
 
+  // An object grows to hold what is mapped right behind it (vm_object_coalesce, sys/vm/vm_object.c, FreeBSD;
+  // how far it reached already is not modelled).
+  const auto extends = [&](const Mapping& m) {
+    return merge_ == MergeRule::kSameObject ? MayMerge(m.traits, traits) : MayJoin(m, traits, writer, false);
+  };
   const bool left = join != Join::kNone && previous != kNone && nodes_[previous].mapping.end == range.start &&
-                    MayJoin(nodes_[previous].mapping, traits, writer);
+                    extends(nodes_[previous].mapping);
   bool right = join == Join::kBoth && merge_ != MergeRule::kPreviousOnly && next != kNone &&
-               nodes_[next].mapping.start == range.end() && MayJoin(nodes_[next].mapping, traits, writer);
+               nodes_[next].mapping.start == range.end() && MayJoin(nodes_[next].mapping, traits, writer, false);
   // Each fine but not with each other: joins the left only (can_vma_merge_right, mm/vma.c, 6.12).
   if (left && right && !MayShareWriter(nodes_[previous].mapping, nodes_[next].mapping)) right = false;
 
@@ -289,9 +310,17 @@ void AddressSpace::InsertImage(AddrRange range, const MappingTraits& traits, boo
   Link(range, traits, written ? ++last_writer_ : 0, next);
 }
 
+// Whatever is split gets its object first, so that the pieces know each other again (vm_map_entry_clone,
+// sys/vm/vm_map.c, FreeBSD).
+void AddressSpace::NoteSplit(Id id) {
+  Mapping& m = nodes_[id].mapping;
+  if (merge_ == MergeRule::kSameObject && m.writer == 0 && !IsGuard(m.traits)) m.writer = ++last_writer_;
+}
+
 void AddressSpace::SplitAt(Addr a) {
   const Id id = Containing(a);
   if (id == kNone || nodes_[id].mapping.start == a) return;
+  NoteSplit(id);
   const Mapping whole = nodes_[id].mapping;
   Resize(id, whole.start, a);
   Link({a, whole.end - a}, whole.traits, whole.writer, nodes_[id].next);
@@ -301,6 +330,7 @@ void AddressSpace::Remove(AddrRange range) {
   const Addr end = range.end();
   Id id = FirstEndingAbove(range.start);
   while (id != kNone && nodes_[id].mapping.start < end) {
+    if (nodes_[id].mapping.start < range.start || nodes_[id].mapping.end > end) NoteSplit(id);
     const Mapping m = nodes_[id].mapping;
     const Id next = nodes_[id].next;
     if (m.start < range.start) {
@@ -319,14 +349,14 @@ bool AddressSpace::WouldJoinPrevious(Id id, AddrRange range, const MappingTraits
   const Mapping& m = nodes_[id].mapping;
   const Id previous = nodes_[id].previous;
   return range.start == m.start && previous != kNone && nodes_[previous].mapping.end == m.start &&
-         MayJoin(nodes_[previous].mapping, traits, m.writer);
+         MayJoin(nodes_[previous].mapping, traits, m.writer, true);
 }
 
 bool AddressSpace::WouldJoinNext(Id id, AddrRange range, const MappingTraits& traits) const {
   const Mapping& m = nodes_[id].mapping;
   const Id next = nodes_[id].next;
   return merge_ != MergeRule::kPreviousOnly && range.end() == m.end && next != kNone &&
-         nodes_[next].mapping.start == m.end && MayJoin(nodes_[next].mapping, traits, m.writer);
+         nodes_[next].mapping.start == m.end && MayJoin(nodes_[next].mapping, traits, m.writer, true);
 }
 
 AddressSpace::Id AddressSpace::SetTraits(Id id, AddrRange range, const MappingTraits& traits) {
@@ -373,7 +403,9 @@ void AddressSpace::NoteFirstWrite(Id id) {
     return neighbour.writer != 0 && theirs == m.traits;
   };
   const Id next = nodes_[id].next, previous = nodes_[id].previous;
-  if (next != kNone && nodes_[next].mapping.start == m.end && lends(nodes_[next].mapping)) {
+  if (merge_ != MergeRule::kBothSidesSameWriter) {
+    m.writer = ++last_writer_;  // an object or amap of its own
+  } else if (next != kNone && nodes_[next].mapping.start == m.end && lends(nodes_[next].mapping)) {
     m.writer = nodes_[next].mapping.writer;
   } else if (previous != kNone && nodes_[previous].mapping.end == m.start &&
              lends(nodes_[previous].mapping)) {
@@ -405,11 +437,7 @@ MappingTotals AddressSpace::Recount() const {
   MappingTotals totals;
   for (MemoryObjects::Id id = 1; id < objects_.size(); ++id) totals.charged_bytes += objects_[id].charged_bytes;
   for (Id id = first_; id != kNone; id = nodes_[id].next) {
-    const Mapping& m = nodes_[id].mapping;
-    totals.mapped_bytes += m.bytes();
-    if (IsData(m.traits)) totals.data_bytes += m.bytes();
-    if (GrowsDown(m.traits)) totals.stack_bytes += m.bytes();
-    if (m.traits.charged) totals.charged_bytes += m.bytes();
+    AddTo(&totals, nodes_[id].mapping.bytes(), nodes_[id].mapping.traits, true);
   }
   return totals;
 }

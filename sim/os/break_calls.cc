@@ -5,9 +5,6 @@ namespace reheap {
 // The second half of brk, mm/mmap.c, and do_brk_flags, mm/vma.c, linux 6.12.
 Refusal BreakCalls::GrowBreak(AddrRange more) {
   const Platform& platform = *s_.platform;
-  if (more.end().value() > platform.machine.user_end) {
-    return Refused(Rule::kOutOfUserRange, platform.machine.errors.out_of_memory, more);
-  }
   const AddressSpace::Id next = s_.space.FirstEndingAbove(more.start);
   if (next != AddressSpace::kNone) {
     // One free page and a stack's guard gap must remain above.
@@ -48,8 +45,12 @@ OsResult<Addr> BreakCalls::Brk(Addr addr) {
     return r;
   }
   const Addr from = RoundUp(s_.break_end, machine.os_page_bytes), to = RoundUp(addr, machine.os_page_bytes);
-  if (addr > s_.break_end && to != from) {
-    if (to < from) return Refused(Rule::kOutOfUserRange, machine.errors.out_of_memory, asked);
+  // Beyond the highest address, or so near the last one that rounding begins again at 0 (check_brk_limits,
+  // mm/mmap.c: get_unmapped_area with MAP_FIXED, linux 6.12).
+  if (addr.value() > machine.user_end || to.value() > machine.user_end) {
+    return Refused(Rule::kOutOfUserRange, machine.errors.out_of_memory, asked);
+  }
+  if (to > from) {
     if (const Refusal r = GrowBreak({from, to - from}); r.rule != Rule::kNone) return r;
   } else if (to < from) {
     // Nothing there any more: somebody unmapped it, and the break stays (brk, mm/mmap.c, linux 6.12; by the

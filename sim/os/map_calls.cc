@@ -138,8 +138,8 @@ OsResult<Addr> MapCalls::ChoosePlace(AddrRange range, int flags, MemoryObjects::
     return range.start;
   }
   PlaceRequest request{s_.placement.Effective(range.start), range.bytes};
-  request.is_low = Has(flags, machine.map_extras.low_window);
-  request.above_4g = Has(flags, machine.map_extras.above_4g);
+  request.is_low = Has(flags, machine.map_extras.low_window) && s_.platform->placement.low_window_end != 0;
+  request.above_4g = Has(flags, machine.map_extras.above_4g) && machine.word_bits > 32;
   if (object != MemoryObjects::kNone) {
     request.content = PlaceRequest::Content::kFile;
     request.file_offset = file.offset;
@@ -174,40 +174,62 @@ Refusal MapCalls::CheckEdges(AddrRange range) {
   return invalid;
 }
 
-Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
+MapCalls::Overlap MapCalls::OverlapOf(AddrRange range) const {
+  Overlap overlap;
+  for (AddressSpace::Id id = s_.space.FirstEndingAbove(range.start);
+       id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
+    const Mapping& m = s_.space.mapping(id);
+    const uint64_t bytes = std::min(m.end, range.end()) - std::max(m.start, range.start);
+    overlap.bytes += bytes;
+    if (m.traits.charged) overlap.charged_bytes += bytes;
+  }
+  return overlap;
+}
+
+Demand MapCalls::DemandOf(AddrRange range, const MappingTraits& traits, const Overlap& overlap) {
   Demand demand;
   demand.bytes = range.bytes;
+  demand.replaced_bytes = overlap.bytes;
   demand.data = IsData(traits);
-  uint64_t replaced_charged_bytes = 0;
+  // Shared memory counts whatever its protection; of files, private writable ones (sys_mmap,
+  // sys/uvm/uvm_mmap.c 1.193, OpenBSD).
+  demand.claims = ClaimsMemory(traits) || traits.shared || (traits.kind == MappingKind::kFile && demand.data);
+  return demand;
+}
+
+// Limits, with what lies in `range` already taken into account; then removes it.
+Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
+  const ReplaceOrder order = s_.platform->mappings.replace;
   const bool replaces = s_.space.Overlaps(range);
-  if (replaces) {
-    // The edges stay split even when a check below fails (measured on linux 6.12 and 6.18).
+  // The edges stay split even when a check below fails, where removing begins with them (measured on linux 6.12
+  // and 6.18; vms_gather_munmap_vmas, mm/vma.c, 6.12).
+  if (replaces && order == ReplaceOrder::kCheckThenReplace) {
     if (Refusal refusal = CheckEdges(range); refusal.rule != Rule::kNone) return refusal;
     s_.space.SplitAt(range.start);
     s_.space.SplitAt(range.end());
-    for (AddressSpace::Id id = s_.space.FirstEndingAbove(range.start);
-         id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
-      const Mapping& m = s_.space.mapping(id);
-      demand.replaced_bytes += m.bytes();
-      if (m.traits.charged) replaced_charged_bytes += m.bytes();
-    }
   }
-  if (Refusal refusal = s_.limits.CheckMap(s_.space.totals(), demand); refusal.rule != Rule::kNone) {
-    return Where(refusal, range);
-  }
-  const bool remove_first = s_.platform->mappings.replace == ReplaceOrder::kRemoveThenCheck;
-  const auto remove = [&] {
-    if (!replaces) return;
+  Overlap overlap = OverlapOf(range);
+  const auto remove_if = [&](ReplaceOrder now) -> Refusal {
+    if (!replaces || order != now) return Refusal();
+    if (Refusal refusal = CheckEdges(range); refusal.rule != Rule::kNone) return refusal;
     s_.space.Remove(range);
     s_.DropPages(range);
+    overlap = Overlap();
+    return Refusal();
   };
-  if (remove_first) remove();
-  if (traits.charged && range.bytes > replaced_charged_bytes) {
-    const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), range.bytes - replaced_charged_bytes);
+  if (Refusal refusal = remove_if(ReplaceOrder::kRemoveFirst); refusal.rule != Rule::kNone) return refusal;
+  if (Refusal refusal = s_.limits.CheckMap(s_.space.totals(), DemandOf(range, traits, overlap));
+      refusal.rule != Rule::kNone) {
+    return Where(refusal, range);
+  }
+  // From here the whole is charged, but what it replaced is given back already (mmap_region, mm/mmap.c, linux
+  // 6.1).
+  if (Refusal refusal = remove_if(ReplaceOrder::kRemoveThenCheck); refusal.rule != Rule::kNone) return refusal;
+  if (traits.charged && range.bytes > overlap.charged_bytes) {
+    const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), range.bytes - overlap.charged_bytes);
     if (refusal.rule != Rule::kNone) return Where(refusal, range);
   }
-  if (!remove_first) remove();
-  return Refusal();
+  return remove_if(ReplaceOrder::kCheckThenReplace);
 }
 
 // ---- mmap ----

@@ -45,6 +45,12 @@ class MapCalls {
   Sharing SharingOf(int flags) const;
   // Whether the mappings that stick out of `range` may be split where it begins and ends.
   Refusal CheckEdges(AddrRange range);
+  struct Overlap {
+    uint64_t bytes = 0;
+    uint64_t charged_bytes = 0;  // counted as committed
+  };
+  Overlap OverlapOf(AddrRange range) const;
+  static Demand DemandOf(AddrRange range, const MappingTraits& traits, const Overlap& overlap);
   // The file behind `file`, or none for anonymous memory.
   OsResult<MemoryObjects::Id> FileOf(int flags, MapFile file, AddrRange asked) const;
   OsResult<Addr> ChoosePlace(AddrRange range, int flags, MemoryObjects::Id object, MapFile file) const;

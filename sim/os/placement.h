@@ -48,14 +48,19 @@ class Placement {
     return Choose(space, PlaceRequest{hint, bytes});
   }
   std::optional<Addr> Choose(const AddressSpace& space, const PlaceRequest& request) const;
+  // The highest granule at which `bytes` fit below the end of the user range (MEM_TOP_DOWN).
+  std::optional<Addr> HighestGranule(const AddressSpace& space, uint64_t bytes) const;
 
  private:
-  bool IsAligned(const PlaceRequest& request) const;
+  // How far a request with `hint` may search: the window, or all of it.
+  Addr EndFor(Addr hint) const { return hint > window_end_ ? user_end_ : window_end_; }
+  bool IsHugeAligned(const PlaceRequest& request) const;
   std::optional<Addr> Find(const AddressSpace& space, const PlaceRequest& request) const;
-  std::optional<Addr> FindLow(const AddressSpace& space, Addr hint, uint64_t bytes) const;
-  std::optional<Addr> Search(const AddressSpace& space, uint64_t bytes, Addr lowest) const;
-  std::optional<Addr> SearchDown(const AddressSpace& space, uint64_t bytes, Addr lowest) const;
-  std::optional<Addr> SearchUp(const AddressSpace& space, Addr from, Addr to, uint64_t bytes) const;
+  std::optional<Addr> FindLow(const AddressSpace& space, const PlaceRequest& request) const;
+  // Within EndFor(hint), which also raises the top of a top-down search.
+  std::optional<Addr> Search(const AddressSpace& space, const PlaceRequest& request) const;
+  std::optional<Addr> SearchDown(const AddressSpace& space, Addr lowest, Addr top, uint64_t bytes) const;
+  std::optional<Addr> SearchUp(const AddressSpace& space, Addr from, Addr end, uint64_t bytes) const;
   bool IsFree(const AddressSpace& space, AddrRange range) const;
 
   Platform::Placement rules_;
@@ -63,12 +68,18 @@ class Placement {
   uint64_t granularity_bytes_;
   Addr user_start_;
   Addr user_end_;
+  Addr window_end_;  // at most user_end_
   Addr base_;
   AddrRange ignored_hints_;
 };
 
-// The base of a process by the platform's rule. `data_start` = where the executable's data segment begins.
-Addr PlacementBase(const Platform& platform, uint64_t stack_limit_bytes, Addr data_start);
+// The base of a process by the platform's rule. `data_start` = where the executable's data segment begins;
+// `stack_slack_bytes` = how much lower than its highest place the stack may lie.
+Addr PlacementBase(const Platform& platform, uint64_t stack_limit_bytes, Addr data_start,
+                   uint64_t stack_slack_bytes = 0);
+
+// The end of what a process uses without asking for more.
+Addr WindowEnd(const Platform& platform);
 
 }  // namespace reheap
 

@@ -109,7 +109,6 @@ TEST(PlacementTest, StackKeepsItsGuardGap) {
   AddressSpace space = Space();
   MappingTraits stack;
   stack.kind = MappingKind::kStack;
-  stack.flags = kGrowsDown;
   space.InsertImage({Addr(11 * kMiB), 2 * kMiB}, stack, true);
   EXPECT_EQ(Choose(p, space, 0, kPage), Addr(10 * kMiB - kPage));
   p.placement.hint = HintRule::kExactOrAnywhere;
@@ -122,7 +121,6 @@ TEST(PlacementTest, AStackBelowItsOwnGuardGapIsNoEndlessSearch) {
   AddressSpace space = Space();
   MappingTraits stack;
   stack.kind = MappingKind::kStack;
-  stack.flags = kGrowsDown;
   space.InsertImage({Addr(16 * kPage), 12 * kMiB - 16 * kPage}, stack, true);
   EXPECT_EQ(Choose(p, space, 0, kPage), Addr(12 * kMiB)) << "from the fallback";
 }

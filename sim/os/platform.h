@@ -19,7 +19,12 @@ enum class Basis : uint8_t { kComparableWithRunningKernel = 1, kFromSourceNotMea
 enum class CallFamily : uint8_t { kMapAndProtect = 1, kReserveAndCommit = 2 };
 enum class Direction : uint8_t { kTopDown = 1, kBottomUp = 2 };
 enum class BaseRule : uint8_t { kBelowStackLimit = 1, kAboveData = 2, kFixedAddress = 3 };
-enum class HintRule : uint8_t { kExactOrAnywhere = 1, kLowerBound = 2, kExactOrRefused = 3 };
+enum class HintRule : uint8_t {
+  kExactOrAnywhere = 1,
+  kLowerBound = 2,
+  kExactOrRefused = 3,
+  kUpperBound = 50,
+};
 enum class HintRounding : uint8_t { kDown = 1, kUp = 2 };
 enum class AddressLimitRule : uint8_t {
   kNotEnforced = 1,
@@ -27,12 +32,25 @@ enum class AddressLimitRule : uint8_t {
   kBeforeOverlapCounted = 3,
   kAfterWholeMap = 4,
 };
-enum class DataLimitRule : uint8_t { kNotEnforced = 1, kPrivateWritable = 2, kBreakOnly = 3, kWholeMap = 4 };
+enum class DataLimitRule : uint8_t {
+  kNotEnforced = 1,
+  kPrivateWritable = 2,
+  kBreakOnly = 3,
+  kWholeMap = 4,
+  kAccessibleAnonymous = 50,
+};
 enum class CommitCharge : uint8_t { kNothing = 1, kWritablePrivate = 2, kCommittedPages = 3 };
 enum class CommitRefusal : uint8_t { kNever = 1, kOvercommitMode = 2, kRamPlusSwap = 3 };
-enum class MergeRule : uint8_t { kBothSidesSameWriter = 1, kPreviousOnly = 2, kWithinReservation = 3 };
-enum class ReplaceOrder : uint8_t { kCheckThenReplace = 1, kRemoveThenCheck = 2 };
-enum class HoleRule : uint8_t { kError = 1, kIgnored = 2 };
+enum class MergeRule : uint8_t {
+  kBothSidesSameWriter = 1,
+  kPreviousOnly = 2,
+  kWithinReservation = 3,
+  kNever = 50,
+  kSameObject = 51,
+  kOnlyWhenNew = 52,
+};
+enum class ReplaceOrder : uint8_t { kCheckThenReplace = 1, kRemoveThenCheck = 2, kRemoveFirst = 50 };
+enum class HoleRule : uint8_t { kError = 1, kIgnored = 2, kErrorBeforeChanges = 50 };
 enum class UnalignedRule : uint8_t { kRefused = 1, kRoundedDown = 2 };
 enum class DiscardRule : uint8_t { kDroppedAtOnce = 1, kKeptUntilPressure = 2 };
 
@@ -59,6 +77,7 @@ struct ErrorNumbers {
   int not_mapped = 0;
   int not_supported = 0;
   int try_again = 0;
+  int privilege = 0;
 };
 
 // 0 = the platform has none such.
@@ -89,10 +108,31 @@ struct RemapCall {
   RemapOrder order = RemapOrder::kChecksFirst;
 };
 
+struct LegacyLayout {
+  uint64_t divisor = 0;
+  bool when_stack_unlimited = false;
+};
+
+struct Randomisation {
+  uint64_t base_bits = 0;
+  uint64_t base_bits_most = 0;
+  uint64_t stack_bytes = 0;
+  uint64_t break_bytes = 0;
+  bool moves_fallback = false;
+};
+
+struct PersonalityBits {
+  uint64_t no_randomize = 0;
+  uint64_t compat_layout = 0;
+  uint64_t limit = 0;             // 0 = the platform has none
+  uint64_t limited_user_end = 0;  // address
+};
+
 struct Platform {
-  std::string name;
+  std::string name;  // of a release: "linux-amd64@6.1"
   std::vector<std::string> aliases;
   std::string summary;
+  std::string release;  // of the system, "6.18"; empty = unnamed
   Basis basis = Basis::kFromSourceNotMeasured;
 
   struct Machine {
@@ -121,6 +161,10 @@ struct Platform {
     uint64_t stack_guard_bytes = 0;
     uint64_t low_window_start = 0;  // address
     uint64_t low_window_end = 0;    // address, exclusive; 0 = none
+    uint64_t window_end = 0;  // address; 0 = user_end
+    std::optional<LegacyLayout> legacy;
+    std::optional<Randomisation> randomisation;
+    std::optional<PersonalityBits> personality;
   } placement;
 
   struct Limits {

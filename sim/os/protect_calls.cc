@@ -48,6 +48,25 @@ OsResult<Done> ProtectCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, 
   return Done();
 }
 
+// What must hold for the whole range before any of it is changed: no hole (vm_map_protect, osfmk/vm/vm_map.c:5787,
+// xnu-11417.101.15), room for what becomes accessible (uvm_map_protect, sys/uvm/uvm_map.c 1.338, OpenBSD).
+Refusal ProtectCalls::CheckWhole(AddrRange range, int protection, const Refusal& hole) const {
+  uint64_t claimed_bytes = 0;
+  Addr at = range.start;
+  for (AddressSpace::Id id = s_.space.FirstEndingAbove(at);
+       id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
+    const Mapping& m = s_.space.mapping(id);
+    if (m.start > at && s_.platform->mappings.hole == HoleRule::kErrorBeforeChanges) return hole;
+    at = m.end;
+    if (m.traits.kind == MappingKind::kAnonymous && protection != 0 && !ClaimsMemory(m.traits)) {
+      claimed_bytes += std::min(m.end, range.end()) - std::max(m.start, range.start);
+    }
+  }
+  if (at < range.end() && s_.platform->mappings.hole == HoleRule::kErrorBeforeChanges) return hole;
+  if (claimed_bytes == 0) return Refusal();
+  return Where(s_.limits.CheckClaim(s_.space.totals(), claimed_bytes), range);
+}
+
 OsResult<Done> ProtectCalls::Mprotect(Addr addr, uint64_t bytes, int protection) {
   const Platform::Machine& machine = s_.platform->machine;
   const MapExtras& extras = machine.map_extras;
@@ -77,6 +96,9 @@ OsResult<Done> ProtectCalls::Mprotect(Addr addr, uint64_t bytes, int protection)
     if (!is_down || !GrowsDown(s_.space.mapping(id).traits)) return invalid;
     range = {s_.space.mapping(id).start, range.end() - s_.space.mapping(id).start};
   }
+  if (s_.platform->mappings.hole == HoleRule::kErrorBeforeChanges || s_.limits.LimitsClaims()) {
+    if (const Refusal r = CheckWhole(range, protection, hole); r.rule != Rule::kNone) return r;
+  }
   return ProtectRange(range, protection, hole);
 }
 
@@ -92,6 +114,10 @@ OsResult<Done> ProtectCalls::ProtectRange(AddrRange range, int protection, const
       continue;
     }
     const Addr end = std::min(range.end(), s_.space.mapping(id).end);
+    if (IsGuard(s_.space.mapping(id).traits)) {  // skipped, no error (vm_map_protect, sys/vm/vm_map.c, FreeBSD)
+      at = end;
+      continue;
+    }
     const OsResult<Done> done = ProtectPiece(id, {at, end - at}, protection, &id);
     if (!done.ok()) return done;
     at = end;

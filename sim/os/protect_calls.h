@@ -22,6 +22,7 @@ class ProtectCalls {
  private:
   // `hole` = the answer where nothing is mapped.
   OsResult<Done> ProtectRange(AddrRange range, int protection, const Refusal& hole);
+  Refusal CheckWhole(AddrRange range, int protection, const Refusal& hole) const;
   OsResult<Done> ProtectPiece(AddressSpace::Id id, AddrRange piece, int protection, AddressSpace::Id* now);
 
   ProcessState& s_;

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "alloc/os.h"
@@ -22,8 +23,11 @@
 #include "sim/os/maps_text.h"
 #include "sim/os/page_faults.h"
 #include "sim/os/platform.h"
+#include "sim/os/process_layout.h"
 #include "sim/os/process_state.h"
 #include "sim/os/protect_calls.h"
+#include "sim/os/range_labels.h"
+#include "sim/os/region_calls.h"
 #include "sim/os/remap_calls.h"
 #include "sim/os/reserve_calls.h"
 
@@ -56,6 +60,7 @@ struct VirtualProcess {
   // Whether TakeImageBss may hand out the image's BSS; false when that BSS is another program's.
   bool image_bss_for_tables = true;
   ProcessLimits limits;
+  ProcessLayout layout;
   std::optional<HostSwitches> switches;
   // Where brk begins and what RLIMIT_DATA counts beside it (mm->start_brk; mm->end_data - mm->start_data), to
   // the byte; absent = as far as the image shows.
@@ -86,6 +91,9 @@ class VirtualOs final : public Os {
   Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
+  // `old`, unless null, becomes the first page's protection.
+  OsResult<Done> VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old = nullptr);
+  OsResult<RegionInfo> VirtualQuery(Addr addr) const;
 
   // The process opens a regular file of `bytes` for reading and writing: its descriptor, from 3 up.
   int AddFile(std::string name, uint64_t bytes);
@@ -93,16 +101,28 @@ class VirtualOs final : public Os {
   // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
   // resident.
   bool Touch(Addr a, bool write);
-  // Changes the limits of the running process, as setrlimit and sysctl do.
+  // Changes the limits of the running process as setrlimit does, which may refuse it.
+  OsResult<Done> ChangeLimits(const ProcessLimits& limits);
+  // The same without asking, as sysctl or whoever started the process does.
   void set_limits(const ProcessLimits& limits) { state_.limits.set_process(limits); }
   const ProcessLimits& limits() const { return state_.limits.process(); }
   // Not owned; null = nobody. At most one.
   void set_page_listener(PageListener* listener) { state_.listener = listener; }
 
+  // The newest request of either kind that was refused; rule kNone = none was.
+  const Refusal& last_refusal() const { return last_refusal_; }
+  // Says whose `range` is, for refusals that name the largest holder ("thread stacks"); empty = nobody's in
+  // particular. What comes through the Os interface is labelled "heap" by itself, squatters "squatters".
+  void Label(AddrRange range, std::string_view holder);
+  const RangeLabels& labels() const { return labels_; }
+  Addr break_start() const { return state_.break_start; }
+
   const Platform& platform() const { return platform_; }
   const AddressSpace& space() const { return state_.space; }
   const ResidentSet& resident() const { return state_.resident; }
   std::string MapsText() const;
+  // The name that maps shows for `m`, a mapping of space(); empty = none. Good until the next call.
+  std::string_view LabelOf(const Mapping& m) const;
 
   // ---- for tests ----
   // Maps `range` readable and writable whatever the limits say: somebody is there first.
@@ -128,9 +148,20 @@ class VirtualOs final : public Os {
                                   uint32_t allocation);
   OsResult<Done> MapFixed(OsOperation operation, AddrRange range, int protection);
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
+  // Passes `result` on; a refusal becomes the last one.
+  template <class T>
+  OsResult<T> Noted(const OsResult<T>& result) {
+    if (!result.ok()) [[unlikely]] last_refusal_ = result.refusal();
+    return result;
+  }
+  OsResult<AddrRange> Labelled(const OsResult<AddrRange>& result) {
+    if (result.ok()) labels_.Set(result.value(), heap_label_);
+    return Noted(result);
+  }
   bool RefusedByTest();
-  Refusal TestRefusal(OsOperation operation, AddrRange range) const;
-  void LoadImage(const std::vector<ImageMapping>& image);
+  Refusal TestRefusal(OsOperation operation, AddrRange range);
+  void SetImageProtection(const ImageMapping& m, MappingTraits* traits) const;
+  void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
   // `data` = the executable's data; null = none.
   void LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data);
 
@@ -143,9 +174,14 @@ class VirtualOs final : public Os {
   BreakCalls break_;
   PageFaults faults_;
   ReserveCalls reserve_;
+  RegionCalls regions_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
+  Addr stack_end_;       // of the image's [stack]; zero = none
   uint64_t image_resident_bytes_ = 0;
+  RangeLabels labels_;  // a label is an interned name of the address space
+  uint32_t heap_label_ = 0;
+  Refusal last_refusal_;
   std::optional<uint64_t> requests_left_;
 };
 

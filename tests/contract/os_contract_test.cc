@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -110,8 +111,10 @@ class OsContractTest : public testing::Test {
  protected:
   // Free in every world, 32-bit ones too, and a multiple of every granularity.
   Addr hint() {
-    const bool wide = kReal || world_.virtual_os()->platform().machine.word_bits == 64;
-    return wide ? Addr(0xf800000000) : Addr(0x60000000);
+    if (kReal) return Addr(0xf800000000);
+    const Platform::Machine& machine = world_.virtual_os()->platform().machine;
+    if (machine.word_bits == 32) return Addr(0x60000000);
+    return Addr(std::min<uint64_t>(0xf800000000, machine.user_end - 256 * kMiB));
   }
   Os& os() { return world_.os(); }
   uint64_t page() { return os().os_page_bytes(); }
