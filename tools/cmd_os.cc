@@ -183,18 +183,6 @@ int LineOf(const ImageMapping& mapping, const std::string& text) {
   return number;
 }
 
-// Why no process of the platform can have the mapping; empty when one can.
-std::string PlatformFault(const ImageMapping& mapping, const Platform& platform) {
-  const Platform::Machine& machine = platform.machine;
-  if (mapping.end.value() > machine.user_end) {
-    return absl::StrCat("addresses of ", platform.name, ", below 0x", absl::Hex(machine.user_end));
-  }
-  if (mapping.start.value() % machine.os_page_bytes != 0 || mapping.end.value() % machine.os_page_bytes != 0) {
-    return absl::StrCat("whole OS pages of ", platform.name, ", ", machine.os_page_bytes, " bytes");
-  }
-  return "";
-}
-
 // The image in a file: empty when none is named.
 absl::StatusOr<std::vector<ImageMapping>> ReadMapsFile(const std::string& path, const Platform& platform) {
   std::ifstream in(path, std::ios::binary);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "sim/os/gap_stack.h"
+
 namespace reheap {
 namespace {
 
@@ -26,54 +28,57 @@ MappingTraits MapCalls::NewTraits(int protection, bool shared, bool no_reserve) 
   return traits;
 }
 
-MapCalls::Sharing MapCalls::SharingOf(int flags) const {
+MapCalls::Sharing MapCalls::SharingOf(const Request& request) const {
   const CallBits& bits = s_.platform->machine.bits;
   const MapExtras& extras = s_.platform->machine.map_extras;
   if (extras.type_mask != 0) {
-    const int type = flags & extras.type_mask;
+    const int type = request.flags & extras.type_mask;
     if (type == bits.map_shared) return Sharing::kShared;
     if (type == bits.map_private) return Sharing::kPrivate;
     if (type != 0 && type == extras.shared_validate) return Sharing::kSharedValidated;
     if (type != 0 && type == extras.droppable) return Sharing::kDroppable;
     return Sharing::kUnknown;
   }
-  const bool shared = Has(flags, bits.map_shared), is_private = Has(flags, bits.map_private);
+  const bool shared = Has(request.flags, bits.map_shared);
+  const bool is_private = request.extra.is_private || Has(request.flags, bits.map_private);
   if (shared == is_private) return Sharing::kUnknown;
   return shared ? Sharing::kShared : Sharing::kPrivate;
 }
 
-OsResult<MemoryObjects::Id> MapCalls::FileOf(int flags, MapFile file, AddrRange asked) const {
+OsResult<MemoryObjects::Id> MapCalls::FileOf(const Request& request, MapFile file, AddrRange asked) const {
   const Platform::Machine& machine = s_.platform->machine;
+  const Refusal invalid = Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   // Also of anonymous memory, where nobody looks at it again (mmap, arch/x86/kernel/sys_x86_64.c, linux 6.12).
-  if (file.offset % machine.os_page_bytes != 0) {
-    return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
-  }
-  if (Has(flags, machine.bits.map_anonymous)) return MemoryObjects::kNone;
+  if (file.offset % machine.os_page_bytes != 0) return invalid;
+  const bool is_anonymous =
+      request.extra.guard || request.extra.gap_stack || Has(request.flags, machine.bits.map_anonymous);
+  if (is_anonymous) return MemoryObjects::kNone;
   const auto object = s_.FileAt(file.descriptor);
   if (object == MemoryObjects::kNone) {
-    return Refused(Rule::kInvalidArgument, machine.errors.bad_descriptor, asked);
+    const int error = machine.errors.bad_descriptor;
+    return error == 0 ? invalid : Refused(Rule::kInvalidArgument, error, asked);
   }
   // A file that is not hugetlbfs's (ksys_mmap_pgoff, mm/mmap.c, linux 6.12).
-  if (Has(flags, machine.map_extras.huge_tlb)) {
-    return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
-  }
+  if (Has(request.flags, machine.map_extras.huge_tlb)) return invalid;
   return object;
 }
 
 // What is wrong with the kind of sharing, in the order of do_mmap, mm/mmap.c, linux 6.12.
-Refusal MapCalls::CheckSharing(AddrRange range, int flags, MemoryObjects::Id object, MapFile file) const {
+Refusal MapCalls::CheckSharing(AddrRange range, const Request& request) const {
   const Platform::Machine& machine = s_.platform->machine;
   const MapExtras& extras = machine.map_extras;
-  const bool is_file = object != MemoryObjects::kNone;
+  const int flags = request.flags;
+  const bool is_file = request.file != MemoryObjects::kNone;
   const Refusal invalid = Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, range);
   if (is_file) {
     // MAX_LFS_FILESIZE, include/linux/fs.h, on a 64-bit kernel.
     const uint64_t most = std::numeric_limits<int64_t>::max();
-    if (range.bytes > most || file.offset > most - range.bytes) {
-      return Refused(Rule::kInvalidArgument, machine.errors.offset_overflow, range);
+    if (range.bytes > most || request.file_offset > most - range.bytes) {
+      const int error = machine.errors.offset_overflow;
+      return error == 0 ? invalid : Refused(Rule::kInvalidArgument, error, range);
     }
   }
-  const Sharing sharing = SharingOf(flags);
+  const Sharing sharing = SharingOf(request);
   if (sharing == Sharing::kUnknown) return invalid;
   if (is_file && sharing == Sharing::kDroppable) return invalid;
   if (sharing == Sharing::kSharedValidated) {
@@ -87,13 +92,14 @@ Refusal MapCalls::CheckSharing(AddrRange range, int flags, MemoryObjects::Id obj
   return Has(flags, extras.grows_down) && !may_grow ? invalid : Refusal();
 }
 
-MappingTraits MapCalls::TraitsOf(AddrRange range, int protection, int flags, MemoryObjects::Id object,
-                                 MapFile file) {
+MappingTraits MapCalls::TraitsOf(AddrRange range, const Request& request) {
   const CallBits& bits = s_.platform->machine.bits;
   const MapExtras& extras = s_.platform->machine.map_extras;
-  const Sharing sharing = SharingOf(flags);
+  const Sharing sharing = SharingOf(request);
   const bool shared = sharing == Sharing::kShared || sharing == Sharing::kSharedValidated;
-  MappingTraits traits = NewTraits(protection, shared, Has(flags, bits.map_no_reserve));
+  const int flags = request.flags;
+  MappingTraits traits = NewTraits(request.protection, shared, Has(flags, bits.map_no_reserve));
+  if (request.extra.guard) traits.kind = MappingKind::kGuard;
   // calc_vm_flag_bits, include/linux/mman.h, linux 6.12.
   if (Has(flags, extras.grows_down)) traits.flags |= kGrowsDown;
   if (Has(flags, extras.stack)) traits.flags |= kNoHuge;
@@ -103,11 +109,11 @@ MappingTraits MapCalls::TraitsOf(AddrRange range, int protection, int flags, Mem
     traits.no_reserve = true;
     traits.charged = false;
   }
-  if (object != MemoryObjects::kNone) {
+  if (request.file != MemoryObjects::kNone) {
     traits.kind = MappingKind::kFile;
-    traits.name = s_.space.objects()[object].name;
-    traits.object = object;
-    traits.origin = range.start.value() - file.offset;
+    traits.name = s_.space.objects()[request.file].name;
+    traits.object = request.file;
+    traits.origin = range.start.value() - request.file_offset;
   } else if (shared) {
     traits.origin = range.start.value();
   }
@@ -127,28 +133,34 @@ Refusal MapCalls::CheckFixedPlace(AddrRange range) const {
   return Refusal();
 }
 
-OsResult<Addr> MapCalls::ChoosePlace(AddrRange range, int flags, MemoryObjects::Id object, MapFile file) const {
+OsResult<Addr> MapCalls::ChoosePlace(AddrRange range, const Request& request) {
   const Platform::Machine& machine = s_.platform->machine;
-  const bool no_replace = Has(flags, machine.bits.map_no_replace);
-  if (no_replace || Has(flags, machine.bits.map_fixed)) {
+  const bool no_replace = Has(request.flags, machine.bits.map_no_replace);
+  if (no_replace || Has(request.flags, machine.bits.map_fixed)) {
     if (const Refusal r = CheckFixedPlace(range); r.rule != Rule::kNone) return r;
     if (no_replace && s_.space.Overlaps(range)) {
       return Refused(Rule::kAddressTaken, machine.errors.address_taken, range);
     }
     return range.start;
   }
-  PlaceRequest request{s_.placement.Effective(range.start), range.bytes};
-  request.is_low = Has(flags, machine.map_extras.low_window) && s_.platform->placement.low_window_end != 0;
-  request.above_4g = Has(flags, machine.map_extras.above_4g) && machine.word_bits > 32;
-  if (object != MemoryObjects::kNone) {
-    request.content = PlaceRequest::Content::kFile;
-    request.file_offset = file.offset;
-  } else if (Has(flags, machine.bits.map_shared)) {
-    request.content = PlaceRequest::Content::kShared;
-  }
-  const auto place = s_.placement.Choose(s_.space, request);
+  const auto place = drawn_.Handles(request.extra) ? drawn_.Choose(range.start, range.bytes, request.extra)
+                                                   : s_.placement.Choose(s_.space, PlaceOf(range, request));
   if (!place) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, range);
   return *place;
+}
+
+PlaceRequest MapCalls::PlaceOf(AddrRange range, const Request& request) const {
+  const Platform::Machine& machine = s_.platform->machine;
+  PlaceRequest place{s_.placement.Effective(range.start), range.bytes};
+  place.is_low = Has(request.flags, machine.map_extras.low_window) && s_.platform->placement.low_window_end != 0;
+  place.above_4g = Has(request.flags, machine.map_extras.above_4g) && machine.word_bits > 32;
+  if (request.file != MemoryObjects::kNone) {
+    place.content = PlaceRequest::Content::kFile;
+    place.file_offset = request.file_offset;
+  } else if (Has(request.flags, machine.bits.map_shared)) {
+    place.content = PlaceRequest::Content::kShared;
+  }
+  return place;
 }
 
 // ---- mmap: may it, and what it replaces ----
@@ -237,27 +249,35 @@ Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
 MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
   const Platform::Machine& machine = s_.platform->machine;
   const AddrRange asked{addr, bytes};
-  const OsResult<MemoryObjects::Id> object = FileOf(flags, file, asked);
+  if (const Refusal r = CheckMapFlags(*s_.platform, asked, protection, flags); r.rule != Rule::kNone) return r;
+  Request request;
+  request.protection = protection;
+  request.flags = flags;
+  request.extra = ReadMapFlags(*s_.platform, flags);
+  request.file_offset = file.offset;
+  const OsResult<MemoryObjects::Id> object = FileOf(request, file, asked);
   if (!object.ok()) return object.refusal();
+  request.file = object.value();
   if (bytes == 0) return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
   if (range.bytes == 0) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, asked);
   if (const Refusal r = s_.limits.CheckCount(s_.space.count(), false); r.rule != Rule::kNone) {
     return Where(r, range);
   }
-  const OsResult<Addr> place = ChoosePlace(range, flags, object.value(), file);
+  const OsResult<Addr> place = ChoosePlace(range, request);
   if (!place.ok()) return place;
   range.start = place.value();
-  if (const Refusal r = CheckSharing(range, flags, object.value(), file); r.rule != Rule::kNone) return r;
+  if (const Refusal r = CheckSharing(range, request); r.rule != Rule::kNone) return r;
 
-  MappingTraits traits = TraitsOf(range, protection, flags, object.value(), file);
+  MappingTraits traits = TraitsOf(range, request);
   Refusal refusal = MakeRoom(range, traits);
   if (refusal.rule == Rule::kNone) refusal = MakeObject(range, &traits);
+  if (refusal.rule == Rule::kNone && request.extra.gap_stack) refusal = GapStack(&s_).Map(range, traits);
   if (refusal.rule != Rule::kNone) {
     refusal.wanted = addr;
     return refusal;
   }
-  s_.space.Insert(range, traits);
+  if (!request.extra.gap_stack) s_.space.Insert(range, traits);
   return range.start;
 }
 
@@ -284,6 +304,18 @@ Refusal MapCalls::MakeObject(AddrRange range, MappingTraits* traits) {
 
 // ---- munmap ----
 
+// Every page must be mapped (sys_munmap, sys/uvm/uvm_mmap.c 1.193, OpenBSD).
+Refusal MapCalls::CheckUnmapHole(AddrRange range) const {
+  const int error = s_.platform->mappings.unmap_hole_error;
+  if (error == 0) return Refusal();
+  Addr at = range.start;
+  for (AddressSpace::Id id = s_.space.FirstEndingAbove(at);
+       id != AddressSpace::kNone && s_.space.mapping(id).start <= at && at < range.end(); id = s_.space.Next(id)) {
+    at = s_.space.mapping(id).end;
+  }
+  return at < range.end() ? Refused(Rule::kInvalidArgument, error, range) : Refusal();
+}
+
 OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
   const Platform::Machine& machine = s_.platform->machine;
   const AddrRange asked{addr, bytes};
@@ -295,7 +327,8 @@ OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
   if (addr.value() % machine.os_page_bytes != 0) return invalid;
   if (addr.value() > machine.user_end || bytes > machine.user_end - addr.value()) return invalid;
   const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
-  if (asked.bytes == 0) return invalid;
+  if (asked.bytes == 0) return s_.platform->mappings.unmap_nothing_succeeds ? OsResult<Done>(Done()) : invalid;
+  if (const Refusal r = CheckUnmapHole(range); r.rule != Rule::kNone) return r;
   if (const Refusal r = CheckEdges(range); r.rule != Rule::kNone) return r;
   s_.space.Remove(range);
   s_.DropPages(range);

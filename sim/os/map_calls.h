@@ -11,6 +11,8 @@
 #include <cstdint>
 
 #include "alloc/os.h"
+#include "sim/os/drawn_placement.h"
+#include "sim/os/map_flags.h"
 #include "sim/os/process_state.h"
 
 namespace reheap {
@@ -25,7 +27,7 @@ struct MapFile {
 
 class MapCalls {
  public:
-  explicit MapCalls(ProcessState* state) : s_(*state) {}
+  explicit MapCalls(ProcessState* state) : s_(*state), drawn_(state) {}
 
   // `flags` in the platform's numbers (Platform::machine.bits and map_extras).
   MmapResult Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file = {});
@@ -42,24 +44,35 @@ class MapCalls {
  private:
   // In which way a mapping shares what is written to it.
   enum class Sharing : uint8_t { kPrivate, kShared, kSharedValidated, kDroppable, kUnknown };
-  Sharing SharingOf(int flags) const;
-  // Whether the mappings that stick out of `range` may be split where it begins and ends.
-  Refusal CheckEdges(AddrRange range);
+  // What an mmap asks for, but for its place.
+  struct Request {
+    int protection = 0;
+    int flags = 0;
+    MapFlags extra;
+    MemoryObjects::Id file = MemoryObjects::kNone;
+    uint64_t file_offset = 0;
+  };
   struct Overlap {
     uint64_t bytes = 0;
     uint64_t charged_bytes = 0;  // counted as committed
   };
-  Overlap OverlapOf(AddrRange range) const;
-  static Demand DemandOf(AddrRange range, const MappingTraits& traits, const Overlap& overlap);
+  Sharing SharingOf(const Request& request) const;
   // The file behind `file`, or none for anonymous memory.
-  OsResult<MemoryObjects::Id> FileOf(int flags, MapFile file, AddrRange asked) const;
-  OsResult<Addr> ChoosePlace(AddrRange range, int flags, MemoryObjects::Id object, MapFile file) const;
-  Refusal CheckSharing(AddrRange range, int flags, MemoryObjects::Id object, MapFile file) const;
+  OsResult<MemoryObjects::Id> FileOf(const Request& request, MapFile file, AddrRange asked) const;
+  OsResult<Addr> ChoosePlace(AddrRange range, const Request& request);
+  PlaceRequest PlaceOf(AddrRange range, const Request& request) const;
+  Refusal CheckSharing(AddrRange range, const Request& request) const;
+  MappingTraits TraitsOf(AddrRange range, const Request& request);
   // Notes the new object in `traits` when they need one.
   Refusal MakeObject(AddrRange range, MappingTraits* traits);
-  MappingTraits TraitsOf(AddrRange range, int protection, int flags, MemoryObjects::Id object, MapFile file);
+  // Whether the mappings that stick out of `range` may be split where it begins and ends.
+  Refusal CheckEdges(AddrRange range);
+  Refusal CheckUnmapHole(AddrRange range) const;
+  Overlap OverlapOf(AddrRange range) const;
+  static Demand DemandOf(AddrRange range, const MappingTraits& traits, const Overlap& overlap);
 
   ProcessState& s_;
+  DrawnPlacement drawn_;
 };
 
 }  // namespace reheap

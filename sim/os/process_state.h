@@ -5,6 +5,7 @@
 #define REHEAP_SIM_OS_PROCESS_STATE_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "alloc/addr.h"
@@ -21,6 +22,7 @@ namespace reheap {
 inline constexpr int kProtRead = 1;
 inline constexpr int kProtWrite = 2;
 inline constexpr int kProtExecute = 4;
+constexpr bool IsWriteExecute(int protection) { return (protection & kProtWrite) && (protection & kProtExecute); }
 
 // Told when what was behind addresses is no longer there (ShadowMemory drops its copies).
 class PageListener {
@@ -48,6 +50,8 @@ struct ProcessState {
   PageListener* listener = nullptr;
   Addr break_start;  // of the brk area; zero = none
   Addr break_end;
+  std::optional<uint64_t> place_seed;  // of DrawnPlacement; absent = nothing is drawn
+  AddrRange main_stack;  // what exec made for the stack, its gap included; empty = none
   uint64_t data_segment_bytes = 0;         // of the executable, which RLIMIT_DATA counts beside the brk area
   std::vector<MemoryObjects::Id> files{};  // by descriptor - kFirstDescriptor
 
