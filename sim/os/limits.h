@@ -26,7 +26,7 @@ struct ProcessLimits {
   std::optional<uint64_t> address_bytes;  // RLIMIT_AS, `ulimit -v`
   std::optional<uint64_t> data_bytes;     // RLIMIT_DATA, `ulimit -d`
   std::optional<uint64_t> stack_bytes;    // RLIMIT_STACK at exec; absent = the platform's default
-  bool stack_unlimited = false;           // RLIM_INFINITY at exec; stack_bytes is not looked at
+  bool stack_unlimited = false;           // RLIM_INFINITY; stack_bytes is not looked at
   OvercommitMode overcommit = OvercommitMode::kHeuristic;
   uint32_t overcommit_ratio = 50;  // percent of RAM, mode 2
   uint64_t ram_bytes = 16 * kGiB;
