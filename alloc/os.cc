@@ -19,6 +19,7 @@ const char* RuleName(Rule rule) {
     case Rule::kNotReserved: return "not reserved";
     case Rule::kNotCommitted: return "not committed";
     case Rule::kPrivilege: return "privilege";
+    case Rule::kOnlyGrows: return "memory only grows";
   }
   return "unknown";
 }

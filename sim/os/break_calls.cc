@@ -17,7 +17,13 @@ Refusal BreakCalls::GrowBreak(AddrRange more) {
   if (Refusal r = s_.limits.CheckCount(s_.space.count(), false); r.rule != Rule::kNone) return Where(r, more);
   const MappingTraits traits = map_.NewTraits(kProtRead | kProtWrite, false, false);
   if (Refusal r = map_.MakeRoom(more, traits); r.rule != Rule::kNone) return r;
-  s_.space.Insert(more, traits);
+  // The mapping before the break is looked for above the break's start only (brk, do_brk_flags, mm/mmap.c, linux
+  // 6.12): the first growth does not join the BSS below.
+  if (more.start > s_.break_start) {
+    s_.space.Insert(more, traits);
+  } else {
+    s_.space.InsertImage(more, traits, false);
+  }
   return Refusal();
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/os/gap_stack.h"
+
 namespace reheap {
 namespace {
 
@@ -115,6 +117,8 @@ Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
 MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
   const Platform::Machine& machine = s_.platform->machine;
   const AddrRange asked{addr, bytes};
+  if (const Refusal r = CheckMapFlags(*s_.platform, asked, protection, flags); r.rule != Rule::kNone) return r;
+  const MapFlags extra = ReadMapFlags(*s_.platform, flags);
   if (bytes == 0) return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
   if (range.bytes == 0) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, asked);
@@ -128,24 +132,48 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags) 
       return Refused(Rule::kAddressTaken, machine.errors.address_taken, range);
     }
   } else {
-    const auto place = s_.placement.Choose(s_.space, s_.placement.Effective(addr), range.bytes);
+    const auto place = Place(addr, range.bytes, extra);
     if (!place) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, range);
     range.start = *place;
   }
-  const bool shared = Has(flags, machine.bits.map_shared), is_private = Has(flags, machine.bits.map_private);
-  if (shared == is_private || !Has(flags, machine.bits.map_anonymous)) {
+  const bool shared = Has(flags, machine.bits.map_shared);
+  const bool is_private = extra.is_private || Has(flags, machine.bits.map_private);
+  const bool anonymous = extra.guard || extra.gap_stack || Has(flags, machine.bits.map_anonymous);
+  if (shared == is_private || !anonymous) {
     return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   }
-  const MappingTraits traits = NewTraits(protection, shared, Has(flags, machine.bits.map_no_reserve));
+  MappingTraits traits = NewTraits(protection, shared, Has(flags, machine.bits.map_no_reserve));
+  if (extra.guard) traits.kind = MappingKind::kGuard;
   if (Refusal r = MakeRoom(range, traits); r.rule != Rule::kNone) {
     r.wanted = addr;
     return r;
   }
-  s_.space.Insert(range, traits);
+  if (extra.gap_stack) {
+    if (const Refusal r = GapStack(&s_).Map(range, traits); r.rule != Rule::kNone) return r;
+  } else {
+    s_.space.Insert(range, traits);
+  }
   return range.start;
 }
 
+std::optional<Addr> MapCalls::Place(Addr hint, uint64_t bytes, const MapFlags& flags) {
+  if (drawn_.Handles(flags)) return drawn_.Choose(hint, bytes, flags);
+  return s_.placement.Choose(s_.space, s_.placement.Effective(hint), bytes);
+}
+
 // ---- munmap ----
+
+// Every page must be mapped (sys_munmap, sys/uvm/uvm_mmap.c 1.193, OpenBSD).
+Refusal MapCalls::CheckUnmapHole(AddrRange range) const {
+  const int error = s_.platform->mappings.unmap_hole_error;
+  if (error == 0) return Refusal();
+  Addr at = range.start;
+  for (AddressSpace::Id id = s_.space.FirstEndingAbove(at);
+       id != AddressSpace::kNone && s_.space.mapping(id).start <= at && at < range.end(); id = s_.space.Next(id)) {
+    at = s_.space.mapping(id).end;
+  }
+  return at < range.end() ? Refused(Rule::kInvalidArgument, error, range) : Refusal();
+}
 
 OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
   const Platform::Machine& machine = s_.platform->machine;
@@ -158,7 +186,8 @@ OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
   if (addr.value() % machine.os_page_bytes != 0) return invalid;
   if (addr.value() > machine.user_end || bytes > machine.user_end - addr.value()) return invalid;
   const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
-  if (asked.bytes == 0) return invalid;
+  if (asked.bytes == 0) return s_.platform->mappings.unmap_nothing_succeeds ? OsResult<Done>(Done()) : invalid;
+  if (const Refusal r = CheckUnmapHole(range); r.rule != Rule::kNone) return r;
   if (const Refusal r = CheckMiddleSplit(range); r.rule != Rule::kNone) return r;
   s_.space.Remove(range);
   s_.DropPages(range);

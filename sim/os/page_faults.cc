@@ -6,7 +6,9 @@ namespace reheap {
 
 bool PageFaults::Touch(Addr a, bool write) {
   AddressSpace::Id id = s_.space.Containing(a);
-  if (id == AddressSpace::kNone) id = stack_growth_.GrowTo(a);
+  if (id == AddressSpace::kNone || s_.space.mapping(id).traits.kind == MappingKind::kStackGap) {
+    id = stack_growth_.GrowTo(a);
+  }
   if (id == AddressSpace::kNone) return false;
   const MappingTraits& traits = s_.space.mapping(id).traits;
   if (write ? !traits.write : !traits.read && !traits.write) {

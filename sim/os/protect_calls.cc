@@ -54,40 +54,48 @@ Refusal ProtectCalls::CheckWhole(AddrRange range, int protection, const Refusal&
   for (AddressSpace::Id id = s_.space.FirstEndingAbove(at);
        id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
     const Mapping& m = s_.space.mapping(id);
-    if (m.start > at && s_.platform->mappings.hole == HoleRule::kErrorBeforeChanges) return hole;
+    if (m.start > at && hole.os_error != 0) return hole;
     at = m.end;
     if (m.traits.kind == MappingKind::kAnonymous && protection != 0 && !ClaimsMemory(m.traits)) {
       claimed_bytes += std::min(m.end, range.end()) - std::max(m.start, range.start);
     }
   }
-  if (at < range.end() && s_.platform->mappings.hole == HoleRule::kErrorBeforeChanges) return hole;
+  if (at < range.end() && hole.os_error != 0) return hole;
   if (claimed_bytes == 0) return Refusal();
   return Where(s_.limits.CheckClaim(s_.space.totals(), claimed_bytes), range);
 }
 
 OsResult<Done> ProtectCalls::Mprotect(Addr addr, uint64_t bytes, int protection) {
   const Platform::Machine& machine = s_.platform->machine;
+  const Platform::Mappings& mappings = s_.platform->mappings;
   const AddrRange asked{addr, bytes};
-  if (s_.platform->mappings.unaligned == UnalignedRule::kRoundedDown) {
+  if (mappings.unaligned == UnalignedRule::kRoundedDown) {
     bytes += addr.value() % machine.os_page_bytes;
     addr = RoundDown(addr, machine.os_page_bytes);
   }
-  // 0xf: read, write, execute and PROT_SEM (do_mprotect_pkey, mm/mprotect.c, linux 6.12).
-  if (addr.value() % machine.os_page_bytes != 0 || (protection & ~0xf) != 0) {
-    return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
-  }
+  // The order of do_mprotect_pkey, mm/mprotect.c, linux 6.12: the address, no bytes at all, the range, the bits.
+  const Refusal invalid = Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
+  if (addr.value() % machine.os_page_bytes != 0) return invalid;
   if (asked.bytes == 0) return Done();
   const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
-  const Refusal hole = Refused(Rule::kOutOfUserRange, machine.errors.out_of_memory, asked);
-  if (range.end() <= range.start) return hole;
-  if (s_.platform->mappings.hole == HoleRule::kErrorBeforeChanges || s_.limits.LimitsClaims()) {
+  if (range.end() <= range.start) {
+    const int wrap = machine.protection_wrap_error;
+    return Refused(Rule::kOutOfUserRange, wrap != 0 ? wrap : machine.errors.out_of_memory, asked);
+  }
+  if (machine.protection_dropped) protection &= machine.protection_known;
+  if ((protection & ~machine.protection_known) != 0) return invalid;
+  if (const int error = mappings.write_execute_protect_error; error != 0 && IsWriteExecute(protection)) {
+    return Refused(Rule::kInvalidArgument, error, asked);
+  }
+  const Refusal hole = Refused(Rule::kOutOfUserRange, mappings.protect_hole_error, asked);
+  if (mappings.hole == HoleRule::kErrorBeforeChanges || s_.limits.LimitsClaims()) {
     if (const Refusal r = CheckWhole(range, protection, hole); r.rule != Rule::kNone) return r;
   }
   Addr at = range.start;
   while (at < range.end()) {
     AddressSpace::Id id = s_.space.FirstEndingAbove(at);
     const bool mapped = id != AddressSpace::kNone && s_.space.mapping(id).start <= at;
-    if (!mapped && s_.platform->mappings.hole == HoleRule::kError) return hole;
+    if (!mapped && mappings.protect_hole_error != 0) return hole;
     if (id == AddressSpace::kNone) break;
     if (!mapped) {
       at = std::min(range.end(), s_.space.mapping(id).start);

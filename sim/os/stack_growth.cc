@@ -1,9 +1,12 @@
 #include "sim/os/stack_growth.h"
 
+#include "sim/os/gap_stack.h"
+
 namespace reheap {
 
 // expand_downwards and acct_stack_growth, mm/vma.c, linux 6.12.
 AddressSpace::Id StackGrowth::GrowTo(Addr a) {
+  if (s_.platform->mappings.stack_step_bytes != 0) return GapStack(&s_).GrowTo(a);
   AddressSpace& space = s_.space;
   const AddressSpace::Id id = space.FirstEndingAbove(a);
   if (id == AddressSpace::kNone || space.mapping(id).traits.kind != MappingKind::kStack)

@@ -36,6 +36,8 @@ Platform WithSwitches(Platform platform, const std::optional<HostSwitches>& swit
     platform.limits.protect_uncharges_unwritten = switches->protect_uncharges_unwritten;
     platform.mappings.written_joins_unwritten = switches->written_joins_unwritten;
     platform.limits.max_mappings = switches->max_mappings;
+    platform.mappings.replace =
+        switches->replace_checks_first ? ReplaceOrder::kRemoveThenCheck : ReplaceOrder::kCheckThenReplace;
   }
   return platform;
 }
@@ -46,6 +48,11 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
     limits.swap_bytes = process.switches->swap_bytes;
     limits.overcommit = process.switches->overcommit;
     limits.overcommit_ratio = process.switches->overcommit_ratio;
+    limits.overcommit_kbytes = process.switches->overcommit_kbytes;
+    limits.user_reserve_bytes = process.switches->user_reserve_bytes;
+    limits.admin_reserve_bytes = process.switches->admin_reserve_bytes;
+    limits.huge_pool_bytes = process.switches->huge_pool_bytes;
+    limits.is_privileged = process.switches->is_privileged;
   }
   return limits;
 }
@@ -55,6 +62,8 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
 bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 
 MappingKind KindOf(const ImageMapping& m) {
+  if (m.name == "[guard]") return MappingKind::kGuard;
+  if (m.name == "[stack gap]") return MappingKind::kStackGap;
   if (m.name.rfind("[stack", 0) == 0) return MappingKind::kStack;
   if (IsFile(m)) return MappingKind::kFile;
   const bool special = !m.name.empty() && m.name != "[heap]" && m.name.rfind("[anon", 0) != 0;
@@ -137,14 +146,18 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              ResidentSet(platform_.machine.os_page_bytes),
              nullptr,
              Addr(),
-             Addr()},
+             Addr(),
+             process.layout.aslr_seed,
+             AddrRange()},
       map_(&state_),
       protect_(&state_),
       advice_(&state_),
       break_(&state_, &map_),
+      fork_(&state_),
       faults_(&state_),
       reserve_(&state_),
-      regions_(&state_) {
+      regions_(&state_),
+      grow_(&state_) {
   heap_label_ = state_.space.InternName("heap");
   LoadImage(ImageOf(process), LaidOf(process).break_raised_bytes);
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
@@ -187,6 +200,12 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     image_resident_bytes_ += m.anonymous_bytes;
     if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
     if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
+    if (traits.kind == MappingKind::kStackGap) state_.main_stack = {m.start, m.end - m.start};
+    if (m.name == "[stack]") {
+      const bool has_gap = state_.main_stack.bytes != 0 && state_.main_stack.end() == m.start;
+      const Addr start = has_gap ? state_.main_stack.start : m.start;
+      state_.main_stack = {start, m.end - start};
+    }
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
       state_.break_end = m.end;
@@ -237,23 +256,23 @@ OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
 // ---- the platform's own calls ----
 
 MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return Noted(map_.Mmap(addr, bytes, protection, flags));
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return Noted(map_.Munmap(addr, bytes));
 }
 OsResult<Done> VirtualOs::Mprotect(Addr addr, uint64_t bytes, int protection) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return Noted(protect_.Mprotect(addr, bytes, protection));
 }
 OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return Noted(advice_.Madvise(addr, bytes, advice));
 }
 MmapResult VirtualOs::Brk(Addr addr) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return Noted(break_.Brk(addr));
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
@@ -272,6 +291,11 @@ OsResult<Done> VirtualOs::VirtualProtect(Addr addr, uint64_t bytes, uint32_t pro
 OsResult<RegionInfo> VirtualOs::VirtualQuery(Addr addr) const {
   REHEAP_CHECK(reserves());
   return regions_.VirtualQuery(addr);
+}
+
+OsResult<Addr> VirtualOs::MemoryGrow(uint64_t bytes) {
+  REHEAP_CHECK(only_grows());
+  return Noted(grow_.Grow(bytes));
 }
 
 // ---- the Os interface ----
@@ -301,6 +325,8 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
     if (!got.ok() && got.refusal().rule == Rule::kAddressTaken && operation != OsOperation::kMapReadyAt) {
       got = reserve_.VirtualAlloc(Addr(), wanted.bytes, allocation, page_protection);
     }
+  } else if (only_grows()) {
+    got = grow_.Grow(wanted.bytes);
   } else {
     got = map_.Mmap(wanted.start, wanted.bytes, protection, bits.map_private | bits.map_anonymous);
   }
@@ -319,6 +345,12 @@ OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hi
 
 OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
+  if (only_grows()) {
+    if (RefusedByTest()) return TestRefusal(operation, range);
+    const OsResult<Done> grown = grow_.GrowAt(range);
+    if (grown.ok()) labels_.Set(range, heap_label_);
+    return Noted(Named(operation, grown));
+  }
   const OsResult<AddrRange> got = Noted(MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit));
   if (!got.ok()) return got.refusal();
   if (got.value().start == range.start) {
@@ -346,6 +378,7 @@ OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int p
 OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod method) {
   const OsOperation operation = OsOperation::kCommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   const int protection = Protection(access);
   if (reserves()) {
     const OsResult<Addr> got =
@@ -359,6 +392,7 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod 
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
   return Noted(Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard)));
 }
@@ -374,6 +408,7 @@ OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
 OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
   const OsOperation operation = OsOperation::kDecommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
   return MapFixed(operation, range, 0);
 }
@@ -381,6 +416,7 @@ OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
 OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
   const OsOperation operation = OsOperation::kRelease;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named<Done>(operation, grow_.RefuseToShrink(range)));
   const OsResult<Done> released = reserves() ? reserve_.VirtualFree(range.start, 0, kMemRelease)
                                              : map_.Munmap(range.start, range.bytes);
   if (released.ok()) labels_.Set(range, 0);

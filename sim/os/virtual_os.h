@@ -19,6 +19,8 @@
 #include "alloc/os.h"
 #include "sim/os/advice_calls.h"
 #include "sim/os/break_calls.h"
+#include "sim/os/fork_call.h"
+#include "sim/os/grow_calls.h"
 #include "sim/os/map_calls.h"
 #include "sim/os/maps_text.h"
 #include "sim/os/page_faults.h"
@@ -43,8 +45,14 @@ struct HostSwitches {
   uint64_t max_mappings = 0;
   OvercommitMode overcommit = OvercommitMode::kHeuristic;
   uint32_t overcommit_ratio = 0;
+  uint64_t overcommit_kbytes = 0;  // kilobytes; 0 = by the ratio
+  uint64_t user_reserve_bytes = 0;
+  uint64_t admin_reserve_bytes = 0;
+  uint64_t huge_pool_bytes = 0;
+  bool is_privileged = false;  // CAP_SYS_ADMIN
   bool protect_uncharges_unwritten = false;
   bool written_joins_unwritten = false;
+  bool replace_checks_first = false;  // a fixed mapping that a limit refuses splits nothing
 };
 
 // What a mapping of a maps file should be when no process of `platform` can have it; empty when one can.
@@ -70,6 +78,7 @@ class VirtualOs final : public Os {
   uint64_t os_page_bytes() const override { return platform_.machine.os_page_bytes; }
   uint64_t granularity_bytes() const override { return platform_.machine.granularity_bytes; }
   bool release_is_whole() const override { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
+  bool only_grows() const override { return platform_.machine.calls == CallFamily::kGrowOnly; }
   OsUsage Usage() override;
 
   // ---- the platform's own calls; `map` where calls are kMapAndProtect, `reserve` where kReserveAndCommit
@@ -79,12 +88,19 @@ class VirtualOs final : public Os {
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
   OsResult<Done> Madvise(Addr addr, uint64_t bytes, int advice);
   MmapResult Brk(Addr addr);
+  // What a fork would charge as committed: the child may write every page that is charged to this process and
+  // not shared. Forking answers whether the machine grants it; the child then lives on, its charge among what
+  // is committed elsewhere.
+  uint64_t ForkCharge() const { return fork_.Charge(); }
+  OsResult<Done> Fork() { return fork_.Fork(); }
   Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
   // `old`, unless null, becomes the first page's protection.
   OsResult<Done> VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old = nullptr);
   OsResult<RegionInfo> VirtualQuery(Addr addr) const;
+  // memory.grow, where calls are kGrowOnly; answers the end before it.
+  OsResult<Addr> MemoryGrow(uint64_t bytes);
 
   // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
   // resident.
@@ -133,6 +149,7 @@ class VirtualOs final : public Os {
   OsResult<AddrRange> MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
                                   uint32_t allocation);
   OsResult<Done> MapFixed(OsOperation operation, AddrRange range, int protection);
+  bool maps() const { return platform_.machine.calls == CallFamily::kMapAndProtect; }
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
   // Passes `result` on; a refusal becomes the last one.
   template <class T>
@@ -155,9 +172,11 @@ class VirtualOs final : public Os {
   ProtectCalls protect_;
   AdviceCalls advice_;
   BreakCalls break_;
+  ForkCall fork_;
   PageFaults faults_;
   ReserveCalls reserve_;
   RegionCalls regions_;
+  GrowCalls grow_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
   Addr stack_end_;       // of the image's [stack]; zero = none
