@@ -18,7 +18,10 @@ AddressSpace::Id StackGrowth::GrowTo(Addr a) {
   // Whether it may grow or not, it counts as written from here on (anon_vma_prepare stands before the limits).
   space.NoteFirstWrite(id);
   const Mapping stack = space.mapping(id);
-  const uint64_t most = s_.limits.process().stack_bytes.value_or(s_.platform->limits.default_stack_bytes);
+  const ProcessLimits& limits = s_.limits.process();
+  const uint64_t most = limits.stack_unlimited
+                            ? ~uint64_t{0}
+                            : limits.stack_bytes.value_or(s_.platform->limits.default_stack_bytes);
   Demand demand;
   demand.bytes = stack.start - start;
   // Not below offset 0 of what it maps: a stack that was moved up after it was written.
