@@ -102,8 +102,7 @@ std::optional<Addr> Placement::Search(const AddressSpace& space, Addr hint, uint
   if (bytes > end.value()) return std::nullopt;
   if (rules_.direction == Direction::kBottomUp) {
     if (const auto found = SearchUp(space, base_, end, bytes)) return found;
-    return rules_.fallback_base == 0 ? std::nullopt
-                                     : SearchUp(space, Addr(rules_.fallback_base), end, bytes);
+    return rules_.fallback_base == 0 ? std::nullopt : SearchUp(space, Addr(rules_.fallback_base), end, bytes);
   }
   if (const auto found = SearchDown(space, base_ + (end - window_end_), bytes)) return found;
   // arch_get_unmapped_area_topdown falls back to bottom-up from the legacy base (sys_x86_64.c, linux 6.12).
@@ -121,7 +120,8 @@ std::optional<Addr> Placement::SearchDown(const AddressSpace& space, Addr top, u
   }
 }
 
-std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, Addr end, uint64_t bytes) const {
+std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, Addr end,
+                                        uint64_t bytes) const {
   Addr lowest = std::max(from, user_start_);
   const uint64_t granules = RoundUp(bytes, granularity_bytes_);
   for (;;) {
