@@ -43,6 +43,7 @@ struct ProcessState {
   Addr break_end;
   std::optional<uint64_t> place_seed;  // of DrawnPlacement; absent = nothing is drawn
   AddrRange main_stack;  // what exec made for the stack, its gap included; empty = none
+  uint64_t table_charge_bytes = 0;  // page tables of reservations, where those are charged at once
 
   // Contents and residency of `range` go.
   void DropPages(AddrRange range) {

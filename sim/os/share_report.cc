@@ -16,6 +16,11 @@ std::string NameOf(const VirtualOs& os, const Mapping& m) {
       return "[stack]";
     case MappingKind::kSpecial:
       return "kernel pages";
+    case MappingKind::kGuard:
+    case MappingKind::kStackGap:
+      return "guards";
+    case MappingKind::kWindow:
+      return "windows for physical pages";
     case MappingKind::kAnonymous:
       break;
   }
@@ -30,6 +35,8 @@ bool Counts(const VirtualOs& os, const Mapping& m, ShareMeasure measure) {
   switch (os.platform().limits.data) {
     case DataLimitRule::kPrivateWritable:
       return IsData(m.traits);
+    case DataLimitRule::kAccessibleAnonymous:
+      return ClaimsMemory(m.traits);
     case DataLimitRule::kBreakOnly:
       return m.start < os.program_break() && m.end > os.break_start();
     case DataLimitRule::kWholeMap:
@@ -129,6 +136,7 @@ ShareMeasure MeasureOf(Rule rule) {
     case Rule::kAddressLimit: return ShareMeasure::kMappedBytes;
     case Rule::kDataLimit: return ShareMeasure::kDataBytes;
     case Rule::kCommitLimit: return ShareMeasure::kChargedBytes;
+    case Rule::kJobLimit: return ShareMeasure::kChargedBytes;
     case Rule::kOvercommitHeuristic: return ShareMeasure::kOneRequest;
     case Rule::kMappingCount: return ShareMeasure::kMappings;
     case Rule::kAddressSpaceExhausted: return ShareMeasure::kFreeBytes;
@@ -138,6 +146,10 @@ ShareMeasure MeasureOf(Rule rule) {
     case Rule::kStackLimit:
     case Rule::kOutOfUserRange:
     case Rule::kInvalidArgument:
+    case Rule::kNotReserved:
+    case Rule::kNotCommitted:
+    case Rule::kPrivilege:
+    case Rule::kOnlyGrows:
       break;
   }
   return ShareMeasure::kNothing;
