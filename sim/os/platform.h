@@ -228,6 +228,12 @@ struct Platform {
     uint64_t stack_gap_guard_bytes = 0;
   } mappings;
 
+  struct Reservations {
+    uint64_t bytes_per_charged_byte = 0;  // 0 = nothing
+    bool reset_undo = false;
+    uint64_t random_granules = 0;
+  } reservations;
+
   std::string image;  // text as of /proc/PID/maps
   // "machine.word_bits: where it was learnt", one line each, in the file's order.
   std::vector<std::string> sources;
