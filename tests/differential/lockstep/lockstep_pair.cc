@@ -1,7 +1,5 @@
 #include "tests/differential/lockstep/lockstep_pair.h"
 
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -57,13 +55,9 @@ uint64_t ChargedBytes(const std::vector<ImageMapping>& mappings) {
 absl::StatusOr<LockstepSetup> MakeSetup(const ProcessKind& kind, const std::string& release) {
   auto switches = ProbeSwitches(kind);
   if (!switches.ok()) return switches.status();
-  LockstepSetup setup{kind, PlatformOf(kind, release), *switches, false, false};
-  // get_mm_counter_sum in task_statm makes the numbers of /proc exact; kernels before 6.2 kept them per thread
-  // (fs/proc/task_mmu.c).
-  utsname system;
-  uname(&system);
-  setup.rss_from_smaps = std::string(system.release) < "6.2" && system.release[1] == '.';
-  return setup;
+  const auto lags = RssCounterLags(kind);
+  if (!lags.ok()) return lags.status();
+  return LockstepSetup{kind, PlatformOf(kind, release), *switches, false, *lags};
 }
 
 absl::StatusOr<std::unique_ptr<LockstepPair>> LockstepPair::Start(const LockstepSetup& setup) {

@@ -26,7 +26,7 @@ struct LockstepSetup {
   Platform platform;      // the model's rules
   HostSwitches switches;  // take the place of the platform's
   bool huge_pages = false;
-  // Anonymous RSS by smaps: where the kernel's own counters lag (before 6.2 or so).
+  // Anonymous RSS by smaps: where the kernel's own counters lag.
   bool rss_from_smaps = false;
 };
 

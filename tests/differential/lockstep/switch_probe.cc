@@ -33,10 +33,12 @@ class Asker {
 
   uint64_t Ask(OperationKind kind, uint64_t a, uint64_t b, uint64_t c = 0, uint64_t d = 0) {
     const Operation operation{kind, 0, {a, b, c, d, ~uint64_t{0}, 0}};
-    Answer answer;
-    status_.Update(process_->Carry({&operation, 1}, 0, {&answer, 1}));
-    return answer.error == 0 ? answer.value : 0;
+    answer_ = Answer();
+    status_.Update(process_->Carry({&operation, 1}, 0, {&answer_, 1}));
+    return answer_.error == 0 ? answer_.value : 0;
   }
+  // Of the last call.
+  const Answer& answer() const { return answer_; }
   uint64_t Map(uint64_t hint, uint64_t bytes, uint64_t protection) {
     return Ask(OperationKind::kMmap, hint, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS);
   }
@@ -53,6 +55,7 @@ class Asker {
 
  private:
   std::unique_ptr<ExecutorProcess> process_;
+  Answer answer_;
   absl::Status status_;
 };
 
@@ -134,6 +137,22 @@ absl::StatusOr<HostSwitches> ProbeSwitches(const ProcessKind& kind) {
   host.overcommit_ratio = static_cast<uint32_t>(ReadNumber("/proc/sys/vm/overcommit_ratio", 50));
   if (!ask.status().ok()) return ask.status();
   return host;
+}
+
+absl::StatusOr<bool> RssCounterLags(const ProcessKind& kind) {
+  auto process = ExecutorProcess::Start(kind, false);
+  if (!process.ok()) return process.status();
+  Asker ask(*std::move(process));
+  constexpr uint64_t kPages = 7;
+  const uint64_t at = ask.Map(0, kPages * kOsPage, PROT_READ | PROT_WRITE);
+  bool lags = false;
+  for (uint64_t page = 0; page < kPages; ++page) {
+    const uint64_t before = ask.answer().rss_anonymous_pages;
+    ask.Write(at + page * kOsPage);
+    lags |= ask.answer().rss_anonymous_pages != before + 1;
+  }
+  if (!ask.status().ok()) return ask.status();
+  return lags;
 }
 
 }  // namespace reheap
