@@ -134,11 +134,12 @@ void AddressSpace::Resize(Id id, Addr start, Addr end) {
   if (end_moved && nodes_[id].next != kNone) UpdateGapsUpwards(nodes_[id].next);
 }
 
-void AddressSpace::Count(uint64_t bytes, const MappingTraits& traits, bool add) {
+void AddressSpace::AddTo(MappingTotals* totals, uint64_t bytes, const MappingTraits& traits, bool add) {
   const uint64_t delta = add ? bytes : -bytes;
-  totals_.mapped_bytes += delta;
-  if (IsData(traits)) totals_.data_bytes += delta;
-  if (traits.charged) totals_.charged_bytes += delta;
+  if (!IsGuard(traits)) totals->mapped_bytes += delta;
+  if (IsData(traits)) totals->data_bytes += delta;
+  if (traits.charged) totals->charged_bytes += delta;
+  if (ClaimsMemory(traits)) totals->claimed_bytes += delta;
 }
 
 // ---- looking ----
@@ -235,15 +236,29 @@ bool AddressSpace::MayMerge(const MappingTraits& a, const MappingTraits& b) cons
   return a == b && a.kind != MappingKind::kSpecial;
 }
 
-// Both never written, one of them, or both by the same anon_vma (is_mergeable_anon_vma, mm/vma.c, 6.18).
+// Both never written, one of them, or both by the same anon_vma (is_mergeable_anon_vma, mm/vma.c, 6.18). One
+// object, or none yet (vm_map_mergeable_neighbors, sys/vm/vm_map.c, FreeBSD).
 bool AddressSpace::MayShareWriter(const Mapping& a, const Mapping& b) const {
+  if (merge_ == MergeRule::kSameObject) return a.writer == b.writer;
   return a.writer == 0 || b.writer == 0 || a.writer == b.writer;
 }
 
 bool AddressSpace::MayJoin(const Mapping& neighbour, const MappingTraits& traits, uint32_t writer,
                            bool existing) const {
   if (!MayMerge(neighbour.traits, traits)) return false;
-  if (merge_ == MergeRule::kWithinReservation) return true;
+  switch (merge_) {
+    case MergeRule::kNever:
+      return false;
+    case MergeRule::kWithinReservation:
+      return true;
+    case MergeRule::kSameObject:
+      return neighbour.writer == writer;
+    case MergeRule::kOnlyWhenNew:
+      return !existing;
+    case MergeRule::kPreviousOnly:
+    case MergeRule::kBothSidesSameWriter:
+      break;
+  }
   if (neighbour.writer == writer || writer == 0) return true;
   if (neighbour.writer != 0) return false;
   // A written piece into a never written neighbour: not on linux 6.1 and 6.12, allowed on 6.18.
@@ -256,8 +271,13 @@ void AddressSpace::Insert(AddrRange range, const MappingTraits& traits) {
   const Id previous = next == kNone ? last_ : nodes_[next].previous;
   REHEAP_CHECK(next == kNone || nodes_[next].mapping.start >= range.end());
 
+  // An object grows to hold what is mapped right behind it (vm_object_coalesce, sys/vm/vm_object.c, FreeBSD;
+  // how far it reached already is not modelled).
+  const auto extends = [this](const Mapping& m, const MappingTraits& with) {
+    return merge_ == MergeRule::kSameObject ? MayMerge(m.traits, with) : MayJoin(m, with, 0, false);
+  };
   const bool left = previous != kNone && nodes_[previous].mapping.end == range.start &&
-                    MayJoin(nodes_[previous].mapping, traits, 0, false);
+                    extends(nodes_[previous].mapping, traits);
   bool right = merge_ != MergeRule::kPreviousOnly && next != kNone &&
                nodes_[next].mapping.start == range.end() && MayJoin(nodes_[next].mapping, traits, 0, false);
   // Each fine but not with each other: joins the left only (can_vma_merge_right, mm/vma.c, 6.12).
@@ -283,9 +303,17 @@ void AddressSpace::InsertImage(AddrRange range, const MappingTraits& traits, boo
   Link(range, traits, written ? ++last_writer_ : 0, next);
 }
 
+// Whatever is split gets its object first, so that the pieces know each other again (vm_map_entry_clone,
+// sys/vm/vm_map.c, FreeBSD).
+void AddressSpace::NoteSplit(Id id) {
+  Mapping& m = nodes_[id].mapping;
+  if (merge_ == MergeRule::kSameObject && m.writer == 0 && !IsGuard(m.traits)) m.writer = ++last_writer_;
+}
+
 void AddressSpace::SplitAt(Addr a) {
   const Id id = Containing(a);
   if (id == kNone || nodes_[id].mapping.start == a) return;
+  NoteSplit(id);
   const Mapping whole = nodes_[id].mapping;
   Resize(id, whole.start, a);
   Link({a, whole.end - a}, whole.traits, whole.writer, nodes_[id].next);
@@ -295,6 +323,7 @@ void AddressSpace::Remove(AddrRange range) {
   const Addr end = range.end();
   Id id = FirstEndingAbove(range.start);
   while (id != kNone && nodes_[id].mapping.start < end) {
+    if (nodes_[id].mapping.start < range.start || nodes_[id].mapping.end > end) NoteSplit(id);
     const Mapping m = nodes_[id].mapping;
     const Id next = nodes_[id].next;
     if (m.start < range.start) {
@@ -367,7 +396,9 @@ void AddressSpace::NoteFirstWrite(Id id) {
     return neighbour.writer != 0 && theirs == m.traits;
   };
   const Id next = nodes_[id].next, previous = nodes_[id].previous;
-  if (next != kNone && nodes_[next].mapping.start == m.end && lends(nodes_[next].mapping)) {
+  if (merge_ != MergeRule::kBothSidesSameWriter) {
+    m.writer = ++last_writer_;  // an object or amap of its own
+  } else if (next != kNone && nodes_[next].mapping.start == m.end && lends(nodes_[next].mapping)) {
     m.writer = nodes_[next].mapping.writer;
   } else if (previous != kNone && nodes_[previous].mapping.end == m.start &&
              lends(nodes_[previous].mapping)) {
@@ -389,10 +420,7 @@ uint32_t AddressSpace::InternName(std::string_view name) {
 MappingTotals AddressSpace::Recount() const {
   MappingTotals totals;
   for (Id id = first_; id != kNone; id = nodes_[id].next) {
-    const Mapping& m = nodes_[id].mapping;
-    totals.mapped_bytes += m.bytes();
-    if (IsData(m.traits)) totals.data_bytes += m.bytes();
-    if (m.traits.charged) totals.charged_bytes += m.bytes();
+    AddTo(&totals, nodes_[id].mapping.bytes(), nodes_[id].mapping.traits, true);
   }
   return totals;
 }

@@ -29,6 +29,9 @@ enum class MappingKind : uint8_t {
   kFile,     // of the image; pieces of one file at matching offsets merge
   kSpecial,  // the kernel's own pages ([vdso], [vvar]): never merges
   kStack,    // keeps a guard gap below; its own pieces merge, new mappings never join it
+  kGuard,    // a hole that the process asked for: never accessible, not counted as mapped
+  kStackGap, // a guard that the stack above it may grow into
+  kWindow,   // reserved for physical pages that the program maps itself (MEM_PHYSICAL): never committed
 };
 
 // What makes a mapping the same as its neighbour.
@@ -40,6 +43,10 @@ struct MappingTraits {
   bool shared = false;
   bool no_reserve = false;  // asked for with MAP_NORESERVE, and the kernel took it seriously
   bool charged = false;     // its pages count as committed
+  // Reserve-and-commit systems (page_protection.h): PAGE_* of its pages, 0 = not committed; and what the
+  // reservation was made with.
+  uint16_t page_protection = 0;
+  uint16_t allocation_protection = 0;
   uint32_t name = 0;        // index of AddressSpace::NameOf; 0 = none
   // Files: start - file offset, so that contiguous pieces agree. Reservations: their base. Else 0.
   uint64_t origin = 0;
@@ -51,8 +58,8 @@ struct Mapping {
   Addr start;
   Addr end;
   MappingTraits traits;
-  // Which anon_vma it has: 0 = none of its pages was ever written. Two written neighbours merge only when
-  // they share one.
+  // Which anon_vma (linux), object or amap (BSD) it has: 0 = none of its pages was ever written. Two written
+  // neighbours merge only when they share one.
   uint32_t writer = 0;
 
   uint64_t bytes() const { return end - start; }
@@ -64,6 +71,7 @@ struct MappingTotals {
   uint64_t mapped_bytes = 0;
   uint64_t data_bytes = 0;     // private, writable, not a stack
   uint64_t charged_bytes = 0;  // counted as committed
+  uint64_t claimed_bytes = 0;  // ClaimsMemory
 
   friend bool operator==(const MappingTotals&, const MappingTotals&) = default;
 };
@@ -71,6 +79,18 @@ struct MappingTotals {
 // Private, writable and not a stack: what linux's RLIMIT_DATA counts (is_data_mapping, mm/vma.h, 6.12).
 constexpr bool IsData(const MappingTraits& traits) {
   return traits.write && !traits.shared && traits.kind != MappingKind::kStack;
+}
+
+// A hole kept on purpose (MAP_GUARD): an entry whose pages are not in the map's size (vm_map_insert,
+// sys/vm/vm_map.c, FreeBSD 12.3 to 14).
+constexpr bool IsGuard(const MappingTraits& traits) {
+  return traits.kind == MappingKind::kGuard || traits.kind == MappingKind::kStackGap;
+}
+
+// Anonymous, with any access, and not the stack: what OpenBSD's RLIMIT_DATA counts (vm_dused, uvm_mapanon and
+// uvmspace_dused, sys/uvm/uvm_map.c 1.338).
+constexpr bool ClaimsMemory(const MappingTraits& traits) {
+  return traits.kind == MappingKind::kAnonymous && (traits.read || traits.write || traits.execute);
 }
 
 class AddressSpace {
@@ -151,7 +171,8 @@ class AddressSpace {
   Id Link(AddrRange range, const MappingTraits& traits, uint32_t writer, Id next);
   void Unlink(Id id);
   void Resize(Id id, Addr start, Addr end);
-  void Count(uint64_t bytes, const MappingTraits& traits, bool add);
+  void Count(uint64_t bytes, const MappingTraits& traits, bool add) { AddTo(&totals_, bytes, traits, add); }
+  static void AddTo(MappingTotals* totals, uint64_t bytes, const MappingTraits& traits, bool add);
   // The outermost node of `subtree` on `side` (0 left, 1 right) whose gap is at least `bytes`.
   Id OutermostGap(Id subtree, uint64_t bytes, int side) const;
   // The nearest node before (side 0) or after (side 1) `id` whose gap is at least `bytes`.
@@ -160,6 +181,7 @@ class AddressSpace {
   bool MayMerge(const MappingTraits& a, const MappingTraits& b) const;
   bool MayJoin(const Mapping& neighbour, const MappingTraits& traits, uint32_t writer, bool existing) const;
   bool MayShareWriter(const Mapping& a, const Mapping& b) const;
+  void NoteSplit(Id id);
 
   const MergeRule merge_;
   const bool written_joins_unwritten_;

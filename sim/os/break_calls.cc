@@ -39,6 +39,11 @@ OsResult<Addr> BreakCalls::Brk(Addr addr) {
     return r;
   }
   const Addr from = RoundUp(s_.break_end, machine.os_page_bytes), to = RoundUp(addr, machine.os_page_bytes);
+  // Beyond the highest address, or so near the last one that rounding begins again at 0 (check_brk_limits,
+  // mm/mmap.c: get_unmapped_area with MAP_FIXED, linux 6.12).
+  if (addr.value() > machine.user_end || to.value() > machine.user_end) {
+    return Refused(Rule::kOutOfUserRange, machine.errors.out_of_memory, asked);
+  }
   if (to > from) {
     if (const Refusal r = GrowBreak({from, to - from}); r.rule != Rule::kNone) return r;
   } else if (to < from) {

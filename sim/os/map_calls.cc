@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/os/gap_stack.h"
+
 namespace reheap {
 namespace {
 
@@ -49,46 +51,74 @@ Refusal MapCalls::CheckMiddleSplit(AddrRange range) const {
   return Where(s_.limits.CheckCount(s_.space.count(), true), range);
 }
 
-// Limits, with what lies in `range` already taken into account; then removes it.
-Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
+Refusal MapCalls::SplitEdges(AddrRange range) {
+  if (Refusal refusal = CheckMiddleSplit(range); refusal.rule != Rule::kNone) return refusal;
+  s_.space.SplitAt(range.start);
+  s_.space.SplitAt(range.end());
+  return Refusal();
+}
+
+MapCalls::Overlap MapCalls::OverlapOf(AddrRange range) const {
+  Overlap overlap;
+  for (AddressSpace::Id id = s_.space.FirstEndingAbove(range.start);
+       id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
+    const Mapping& m = s_.space.mapping(id);
+    const uint64_t bytes = std::min(m.end, range.end()) - std::max(m.start, range.start);
+    overlap.bytes += bytes;
+    if (m.traits.charged) overlap.charged_bytes += bytes;
+  }
+  return overlap;
+}
+
+Demand MapCalls::DemandOf(AddrRange range, const MappingTraits& traits, const Overlap& overlap) {
   Demand demand;
   demand.bytes = range.bytes;
+  demand.replaced_bytes = overlap.bytes;
   demand.data = IsData(traits);
-  uint64_t replaced_charged_bytes = 0;
+  // Shared memory counts whatever its protection; of files, private writable ones (sys_mmap,
+  // sys/uvm/uvm_mmap.c 1.193, OpenBSD).
+  demand.claims = ClaimsMemory(traits) || traits.shared || (traits.kind == MappingKind::kFile && demand.data);
+  return demand;
+}
+
+// Limits, with what lies in `range` already taken into account; then removes it.
+Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
+  const ReplaceOrder order = s_.platform->mappings.replace;
   const bool replaces = s_.space.Overlaps(range);
-  if (replaces) {
+  // The edges stay split even when a check below fails, where removing begins with them (measured on linux 6.12
+  // and 6.18; vms_gather_munmap_vmas, mm/vma.c, 6.12).
+  if (replaces && order == ReplaceOrder::kCheckThenReplace) {
+    if (Refusal refusal = SplitEdges(range); refusal.rule != Rule::kNone) return refusal;
+  }
+  Overlap overlap = OverlapOf(range);
+  const auto remove_if = [&](ReplaceOrder now) -> Refusal {
+    if (!replaces || order != now) return Refusal();
     if (Refusal refusal = CheckMiddleSplit(range); refusal.rule != Rule::kNone) return refusal;
-    // The edges stay split even when a check below fails (measured on linux 6.12 and 6.18).
-    s_.space.SplitAt(range.start);
-    s_.space.SplitAt(range.end());
-    for (AddressSpace::Id id = s_.space.FirstEndingAbove(range.start);
-         id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
-      const Mapping& m = s_.space.mapping(id);
-      demand.replaced_bytes += m.bytes();
-      if (m.traits.charged) replaced_charged_bytes += m.bytes();
-    }
-  }
-  if (Refusal refusal = s_.limits.CheckMap(s_.space.totals(), demand); refusal.rule != Rule::kNone) {
-    return Where(refusal, range);
-  }
-  const bool remove_first = s_.platform->mappings.replace == ReplaceOrder::kRemoveThenCheck;
-  const auto remove = [&] {
-    if (!replaces) return;
     s_.space.Remove(range);
     s_.DropPages(range);
+    overlap = Overlap();
+    return Refusal();
   };
-  if (remove_first) remove();
-  if (traits.charged && range.bytes > replaced_charged_bytes) {
-    const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), range.bytes - replaced_charged_bytes);
+  if (Refusal refusal = remove_if(ReplaceOrder::kRemoveFirst); refusal.rule != Rule::kNone) return refusal;
+  if (Refusal refusal = s_.limits.CheckMap(s_.space.totals(), DemandOf(range, traits, overlap));
+      refusal.rule != Rule::kNone) {
+    return Where(refusal, range);
+  }
+  // From here the whole is charged, but what it replaced is given back already (mmap_region, mm/mmap.c, linux
+  // 6.1).
+  if (Refusal refusal = remove_if(ReplaceOrder::kRemoveThenCheck); refusal.rule != Rule::kNone) return refusal;
+  if (traits.charged && range.bytes > overlap.charged_bytes) {
+    const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), range.bytes - overlap.charged_bytes);
     if (refusal.rule != Rule::kNone) return Where(refusal, range);
   }
-  if (!remove_first) remove();
-  return Refusal();
+  return remove_if(ReplaceOrder::kCheckThenReplace);
 }
 
 MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
   const Platform::Machine& machine = s_.platform->machine;
   const AddrRange asked{addr, bytes};
+  if (const Refusal r = CheckMapFlags(*s_.platform, asked, protection, flags); r.rule != Rule::kNone) return r;
+  const MapFlags extra = ReadMapFlags(*s_.platform, flags);
   if (bytes == 0) return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
   if (range.bytes == 0) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, asked);
@@ -102,24 +132,48 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags) 
       return Refused(Rule::kAddressTaken, machine.errors.address_taken, range);
     }
   } else {
-    const auto place = s_.placement.Choose(s_.space, s_.placement.Effective(addr), range.bytes);
+    const auto place = Place(addr, range.bytes, extra);
     if (!place) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, range);
     range.start = *place;
   }
-  const bool shared = Has(flags, machine.bits.map_shared), is_private = Has(flags, machine.bits.map_private);
-  if (shared == is_private || !Has(flags, machine.bits.map_anonymous)) {
+  const bool shared = Has(flags, machine.bits.map_shared);
+  const bool is_private = extra.is_private || Has(flags, machine.bits.map_private);
+  const bool anonymous = extra.guard || extra.gap_stack || Has(flags, machine.bits.map_anonymous);
+  if (shared == is_private || !anonymous) {
     return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   }
-  const MappingTraits traits = NewTraits(protection, shared, Has(flags, machine.bits.map_no_reserve));
+  MappingTraits traits = NewTraits(protection, shared, Has(flags, machine.bits.map_no_reserve));
+  if (extra.guard) traits.kind = MappingKind::kGuard;
   if (Refusal r = MakeRoom(range, traits); r.rule != Rule::kNone) {
     r.wanted = addr;
     return r;
   }
-  s_.space.Insert(range, traits);
+  if (extra.gap_stack) {
+    if (const Refusal r = GapStack(&s_).Map(range, traits); r.rule != Rule::kNone) return r;
+  } else {
+    s_.space.Insert(range, traits);
+  }
   return range.start;
 }
 
+std::optional<Addr> MapCalls::Place(Addr hint, uint64_t bytes, const MapFlags& flags) {
+  if (drawn_.Handles(flags)) return drawn_.Choose(hint, bytes, flags);
+  return s_.placement.Choose(s_.space, s_.placement.Effective(hint), bytes);
+}
+
 // ---- munmap ----
+
+// Every page must be mapped (sys_munmap, sys/uvm/uvm_mmap.c 1.193, OpenBSD).
+Refusal MapCalls::CheckUnmapHole(AddrRange range) const {
+  const int error = s_.platform->mappings.unmap_hole_error;
+  if (error == 0) return Refusal();
+  Addr at = range.start;
+  for (AddressSpace::Id id = s_.space.FirstEndingAbove(at);
+       id != AddressSpace::kNone && s_.space.mapping(id).start <= at && at < range.end(); id = s_.space.Next(id)) {
+    at = s_.space.mapping(id).end;
+  }
+  return at < range.end() ? Refused(Rule::kInvalidArgument, error, range) : Refusal();
+}
 
 OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
   const Platform::Machine& machine = s_.platform->machine;
@@ -132,7 +186,8 @@ OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
   if (addr.value() % machine.os_page_bytes != 0) return invalid;
   if (addr.value() > machine.user_end || bytes > machine.user_end - addr.value()) return invalid;
   const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
-  if (asked.bytes == 0) return invalid;
+  if (asked.bytes == 0) return s_.platform->mappings.unmap_nothing_succeeds ? OsResult<Done>(Done()) : invalid;
+  if (const Refusal r = CheckUnmapHole(range); r.rule != Rule::kNone) return r;
   if (const Refusal r = CheckMiddleSplit(range); r.rule != Rule::kNone) return r;
   s_.space.Remove(range);
   s_.DropPages(range);

@@ -10,6 +10,8 @@
 #include <cstdint>
 
 #include "alloc/os.h"
+#include "sim/os/drawn_placement.h"
+#include "sim/os/map_flags.h"
 #include "sim/os/process_state.h"
 
 namespace reheap {
@@ -18,7 +20,7 @@ using MmapResult = OsResult<Addr>;
 
 class MapCalls {
  public:
-  explicit MapCalls(ProcessState* state) : s_(*state) {}
+  explicit MapCalls(ProcessState* state) : s_(*state), drawn_(state) {}
 
   // `flags` in the platform's numbers (Platform::machine.bits).
   MmapResult Mmap(Addr addr, uint64_t bytes, int protection, int flags);
@@ -32,8 +34,19 @@ class MapCalls {
  private:
   Refusal CheckFixedPlace(AddrRange range) const;
   Refusal CheckMiddleSplit(AddrRange range) const;
+  Refusal SplitEdges(AddrRange range);
+  struct Overlap {
+    uint64_t bytes = 0;
+    uint64_t charged_bytes = 0;  // counted as committed
+  };
+  Overlap OverlapOf(AddrRange range) const;
+  static Demand DemandOf(AddrRange range, const MappingTraits& traits, const Overlap& overlap);
+
+  std::optional<Addr> Place(Addr hint, uint64_t bytes, const MapFlags& flags);
+  Refusal CheckUnmapHole(AddrRange range) const;
 
   ProcessState& s_;
+  DrawnPlacement drawn_;
   uint64_t shared_objects_ = 0;  // numbers the shared mappings, so that two never merge
 };
 

@@ -1,43 +1,20 @@
 #include "sim/os/page_faults.h"
 
-namespace reheap {
+#include "sim/os/region_calls.h"
 
-// The stack above `a`, extended to hold it; kNone when it may not (expand_downwards and acct_stack_growth,
-// mm/vma.c, linux 6.12).
-AddressSpace::Id PageFaults::GrowStackTo(Addr a) {
-  AddressSpace& space = s_.space;
-  const AddressSpace::Id id = space.FirstEndingAbove(a);
-  if (id == AddressSpace::kNone || space.mapping(id).traits.kind != MappingKind::kStack)
-    return AddressSpace::kNone;
-  if (!s_.platform->mappings.stack_grows_on_access) return AddressSpace::kNone;
-  const Mapping stack = space.mapping(id);
-  const Addr start = RoundDown(a, s_.platform->machine.os_page_bytes);
-  const AddressSpace::Id below = space.Previous(id);
-  if (below != AddressSpace::kNone) {
-    // Only from memory that can be accessed and is no stack itself.
-    const MappingTraits& traits = space.mapping(below).traits;
-    const bool keeps_gap =
-        traits.kind != MappingKind::kStack && (traits.read || traits.write || traits.execute);
-    if (keeps_gap && start - space.mapping(below).end < s_.platform->placement.stack_guard_bytes)
-      return AddressSpace::kNone;
-  }
-  const uint64_t most = s_.limits.process().stack_bytes.value_or(s_.platform->limits.default_stack_bytes);
-  Demand demand;
-  demand.bytes = stack.start - start;
-  if (stack.end - start > most || s_.limits.CheckMap(space.totals(), demand).rule != Rule::kNone ||
-      s_.limits.CheckCommit(space.totals(), demand.bytes).rule != Rule::kNone) {
-    return AddressSpace::kNone;
-  }
-  space.ExtendDown(id, start);
-  return id;
-}
+namespace reheap {
 
 bool PageFaults::Touch(Addr a, bool write) {
   AddressSpace::Id id = s_.space.Containing(a);
-  if (id == AddressSpace::kNone) id = GrowStackTo(a);
+  if (id == AddressSpace::kNone || s_.space.mapping(id).traits.kind == MappingKind::kStackGap) {
+    id = stack_growth_.GrowTo(a);
+  }
   if (id == AddressSpace::kNone) return false;
   const MappingTraits& traits = s_.space.mapping(id).traits;
-  if (write ? !traits.write : !traits.read && !traits.write) return false;
+  if (write ? !traits.write : !traits.read && !traits.write) {
+    DropGuard(&s_, id, a);
+    return false;
+  }
   // Only private memory becomes anonymous pages; the zero page that a read sees is not resident.
   if (write && !traits.shared) {
     s_.space.NoteFirstWrite(id);

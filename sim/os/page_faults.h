@@ -1,7 +1,7 @@
 // PageFaults: what an access to an address does in a modelled kernel (row 9).
 //
-// Makes the page resident, extends a stack that grows on access, or answers that the process would get a
-// signal. It is the only place where memory becomes resident.
+// Makes the page resident, or answers that the process would get a signal; below a stack it asks stack_growth.h
+// first. It is the only place where memory becomes resident.
 //
 // Ownership: none; the state outlives it. Threads: one. Cost: a look at the mapping (remembered from the last
 // access) and a bit test.
@@ -9,21 +9,21 @@
 #define REHEAP_SIM_OS_PAGE_FAULTS_H_
 
 #include "sim/os/process_state.h"
+#include "sim/os/stack_growth.h"
 
 namespace reheap {
 
 class PageFaults {
  public:
-  explicit PageFaults(ProcessState* state) : s_(*state) {}
+  explicit PageFaults(ProcessState* state) : s_(*state), stack_growth_(state) {}
 
   // One access to the OS page of `a`: false where the process would get a signal. A write makes private memory
   // resident.
   bool Touch(Addr a, bool write);
 
  private:
-  AddressSpace::Id GrowStackTo(Addr a);
-
   ProcessState& s_;
+  StackGrowth stack_growth_;
 };
 
 }  // namespace reheap

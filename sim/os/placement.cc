@@ -4,17 +4,24 @@
 
 namespace reheap {
 
-Addr PlacementBase(const Platform& platform, uint64_t stack_limit_bytes, Addr data_start) {
+Addr WindowEnd(const Platform& platform) {
+  const uint64_t window = platform.placement.window_end;
+  return Addr(window == 0 ? platform.machine.user_end : window);
+}
+
+Addr PlacementBase(const Platform& platform, uint64_t stack_limit_bytes, Addr data_start,
+                   uint64_t stack_slack_bytes) {
   const Platform::Placement& rules = platform.placement;
   switch (rules.base) {
     case BaseRule::kBelowStackLimit: {
-      // mmap_base, arch/x86/mm/mmap.c:82, linux 6.12: at least 128 MiB (base_bytes) and at most five sixths
-      // of the address space are left to the stack.
-      const uint64_t user_end = platform.machine.user_end;
-      const uint64_t wanted =
-          stack_limit_bytes > user_end ? user_end : stack_limit_bytes + rules.stack_guard_bytes;
-      const uint64_t gap = std::clamp(wanted, rules.base_bytes, user_end / 6 * 5);
-      return RoundUp(Addr(user_end - gap), platform.machine.os_page_bytes);
+      // mmap_base, arch/x86/mm/mmap.c:82 and mm/util.c, linux 6.12: at least 128 MiB (base_bytes) and at most
+      // five sixths of the window are left to the stack; a limit near infinity overflows there.
+      const uint64_t window = WindowEnd(platform).value();
+      const uint64_t pad = rules.stack_guard_bytes + stack_slack_bytes;
+      const uint64_t wanted = stack_limit_bytes > window ? window : stack_limit_bytes + pad;
+      const uint64_t most = window / 6 * 5;
+      const uint64_t gap = std::clamp(wanted, std::min(rules.base_bytes, most), most);
+      return RoundUp(Addr(window - gap), platform.machine.os_page_bytes);
     }
     case BaseRule::kAboveData:  // round_page(vm_daddr + max RLIMIT_DATA), vm_mmap.c:300, FreeBSD 12.3
       return RoundUp(data_start + rules.base_bytes, platform.machine.os_page_bytes);
@@ -30,6 +37,7 @@ Placement::Placement(const Platform* platform, Addr base, AddrRange ignored_hint
       granularity_bytes_(platform->machine.granularity_bytes),
       user_start_(platform->machine.user_start),
       user_end_(platform->machine.user_end),
+      window_end_(WindowEnd(*platform)),
       base_(base),
       ignored_hints_(ignored_hints) {}
 
@@ -53,8 +61,10 @@ bool Placement::IsFree(const AddressSpace& space, AddrRange range) const {
 }
 
 std::optional<Addr> Placement::Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const {
-  const uint64_t room = user_end_.value();
+  const uint64_t room = EndFor(hint).value();
   if (bytes > room) return std::nullopt;
+  // What would cross the end of the window is no hint (mmap_address_hint_valid, arch/x86/mm/mmap.c:209;
+  // arch_get_mmap_end, arch/arm64/include/asm/processor.h, linux 6.12).
   const bool fits = hint && hint.value() <= room - bytes;
   switch (rules_.hint) {
     case HintRule::kExactOrAnywhere:
@@ -66,36 +76,42 @@ std::optional<Addr> Placement::Choose(const AddressSpace& space, Addr hint, uint
       return std::nullopt;
     case HintRule::kLowerBound:
       if (!fits) break;
-      if (const auto found = SearchUp(space, hint, bytes)) return found;
+      if (const auto found = SearchUp(space, hint, Addr(room), bytes)) return found;
       break;
+    case HintRule::kUpperBound:
+      return SearchDown(space, fits ? std::min(base_, hint + bytes) : base_, bytes);
   }
+  if (const auto found = SearchHugeAligned(space, hint, bytes)) return found;
+  return Search(space, hint, bytes);
+}
+
+std::optional<Addr> Placement::SearchHugeAligned(const AddressSpace& space, Addr hint, uint64_t bytes) const {
   const uint64_t huge = rules_.huge_alignment_bytes;
-  if (huge != 0 && !hint && bytes % huge == 0 && bytes + huge > bytes) {
-    // Needs a gap one huge page larger; top-down the highest aligned start inside it, never its lower end;
-    // bottom-up the lowest (__thp_get_unmapped_area, mm/huge_memory.c, linux 6.12).
-    if (const auto found = Search(space, bytes + huge)) {
-      const uint64_t past = found->value() % huge;
-      if (past == 0 && rules_.direction == Direction::kBottomUp) return found;
-      return *found + (huge - past);
-    }
-  }
-  return Search(space, bytes);
+  if (huge == 0 || hint || bytes % huge != 0 || bytes + huge < bytes) return std::nullopt;
+  // Needs a gap one huge page larger. The lowest aligned start inside it; top-down never the gap's own start,
+  // although aligned (__thp_get_unmapped_area, mm/huge_memory.c, linux 6.12).
+  const auto found = Search(space, hint, bytes + huge);
+  if (!found) return std::nullopt;
+  const uint64_t past = found->value() % huge;
+  if (past == 0 && rules_.direction == Direction::kBottomUp) return found;
+  return *found + (huge - past);
 }
 
-std::optional<Addr> Placement::Search(const AddressSpace& space, uint64_t bytes) const {
-  if (bytes > user_end_.value()) return std::nullopt;
+std::optional<Addr> Placement::Search(const AddressSpace& space, Addr hint, uint64_t bytes) const {
+  const Addr end = EndFor(hint);
+  if (bytes > end.value()) return std::nullopt;
   if (rules_.direction == Direction::kBottomUp) {
-    if (const auto found = SearchUp(space, base_, bytes)) return found;
-    return rules_.fallback_base == 0 ? std::nullopt : SearchUp(space, Addr(rules_.fallback_base), bytes);
+    if (const auto found = SearchUp(space, base_, end, bytes)) return found;
+    return rules_.fallback_base == 0 ? std::nullopt
+                                     : SearchUp(space, Addr(rules_.fallback_base), end, bytes);
   }
-  if (const auto found = SearchDown(space, bytes)) return found;
+  if (const auto found = SearchDown(space, base_ + (end - window_end_), bytes)) return found;
   // arch_get_unmapped_area_topdown falls back to bottom-up from the legacy base (sys_x86_64.c, linux 6.12).
-  return SearchUp(space, Addr(rules_.fallback_base), bytes);
+  return SearchUp(space, Addr(rules_.fallback_base), end, bytes);
 }
 
-std::optional<Addr> Placement::SearchDown(const AddressSpace& space, uint64_t bytes) const {
+std::optional<Addr> Placement::SearchDown(const AddressSpace& space, Addr top, uint64_t bytes) const {
   const Addr lowest = std::max(user_start_, Addr(std::max(rules_.hint_floor, page_bytes_)));
-  Addr top = base_;
   for (;;) {
     const auto found = space.HighestFit(lowest, top, bytes);
     if (!found || IsFree(space, {*found, bytes})) return found;
@@ -105,11 +121,23 @@ std::optional<Addr> Placement::SearchDown(const AddressSpace& space, uint64_t by
   }
 }
 
-std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, uint64_t bytes) const {
+std::optional<Addr> Placement::HighestGranule(const AddressSpace& space, uint64_t bytes) const {
+  const uint64_t granules = RoundUp(bytes, granularity_bytes_);
+  if (granules < bytes) return std::nullopt;
+  Addr top = RoundDown(user_end_, granularity_bytes_);
+  for (;;) {
+    const auto found = space.HighestFit(user_start_, top, granules);
+    if (!found || found->value() % granularity_bytes_ == 0) return found;
+    // The mapping above does not begin on a granule: again below the granule that it begins in.
+    top = RoundDown(*found + granules, granularity_bytes_);
+  }
+}
+
+std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, Addr end, uint64_t bytes) const {
   Addr lowest = std::max(from, user_start_);
   const uint64_t granules = RoundUp(bytes, granularity_bytes_);
   for (;;) {
-    const auto found = space.LowestFit(lowest, user_end_, granules, granularity_bytes_);
+    const auto found = space.LowestFit(lowest, end, granules, granularity_bytes_);
     if (!found || IsFree(space, {*found, bytes})) return found;
     lowest = space.mapping(space.FirstEndingAbove(*found)).end;
   }

@@ -4,6 +4,9 @@
 #ifndef REHEAP_SIM_OS_PROCESS_STATE_H_
 #define REHEAP_SIM_OS_PROCESS_STATE_H_
 
+#include <cstdint>
+#include <optional>
+
 #include "alloc/addr.h"
 #include "alloc/os.h"
 #include "sim/os/address_space.h"
@@ -18,6 +21,7 @@ namespace reheap {
 inline constexpr int kProtRead = 1;
 inline constexpr int kProtWrite = 2;
 inline constexpr int kProtExecute = 4;
+constexpr bool IsWriteExecute(int protection) { return (protection & kProtWrite) && (protection & kProtExecute); }
 
 // Told when what was behind addresses is no longer there (ShadowMemory drops its copies).
 class PageListener {
@@ -37,6 +41,8 @@ struct ProcessState {
   PageListener* listener = nullptr;
   Addr break_start;  // of the brk area; zero = none
   Addr break_end;
+  std::optional<uint64_t> place_seed;  // of DrawnPlacement; absent = nothing is drawn
+  AddrRange main_stack;  // what exec made for the stack, its gap included; empty = none
 
   // Contents and residency of `range` go.
   void DropPages(AddrRange range) {

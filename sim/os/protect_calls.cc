@@ -46,10 +46,30 @@ OsResult<Done> ProtectCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, 
   return Done();
 }
 
+// What must hold for the whole range before any of it is changed: no hole (vm_map_protect, osfmk/vm/vm_map.c:5787,
+// xnu-11417.101.15), room for what becomes accessible (uvm_map_protect, sys/uvm/uvm_map.c 1.338, OpenBSD).
+Refusal ProtectCalls::CheckWhole(AddrRange range, int protection, const Refusal& hole) const {
+  uint64_t claimed_bytes = 0;
+  Addr at = range.start;
+  for (AddressSpace::Id id = s_.space.FirstEndingAbove(at);
+       id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
+    const Mapping& m = s_.space.mapping(id);
+    if (m.start > at && hole.os_error != 0) return hole;
+    at = m.end;
+    if (m.traits.kind == MappingKind::kAnonymous && protection != 0 && !ClaimsMemory(m.traits)) {
+      claimed_bytes += std::min(m.end, range.end()) - std::max(m.start, range.start);
+    }
+  }
+  if (at < range.end() && hole.os_error != 0) return hole;
+  if (claimed_bytes == 0) return Refusal();
+  return Where(s_.limits.CheckClaim(s_.space.totals(), claimed_bytes), range);
+}
+
 OsResult<Done> ProtectCalls::Mprotect(Addr addr, uint64_t bytes, int protection) {
   const Platform::Machine& machine = s_.platform->machine;
+  const Platform::Mappings& mappings = s_.platform->mappings;
   const AddrRange asked{addr, bytes};
-  if (s_.platform->mappings.unaligned == UnalignedRule::kRoundedDown) {
+  if (mappings.unaligned == UnalignedRule::kRoundedDown) {
     bytes += addr.value() % machine.os_page_bytes;
     addr = RoundDown(addr, machine.os_page_bytes);
   }
@@ -58,21 +78,34 @@ OsResult<Done> ProtectCalls::Mprotect(Addr addr, uint64_t bytes, int protection)
   if (addr.value() % machine.os_page_bytes != 0) return invalid;
   if (asked.bytes == 0) return Done();
   const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
-  const Refusal hole = Refused(Rule::kOutOfUserRange, machine.errors.out_of_memory, asked);
-  if (range.end() <= range.start) return hole;
-  // 0xf: read, write, execute and PROT_SEM (arch_validate_prot, include/linux/mman.h, linux 6.12).
-  if ((protection & ~0xf) != 0) return invalid;
+  if (range.end() <= range.start) {
+    const int wrap = machine.protection_wrap_error;
+    return Refused(Rule::kOutOfUserRange, wrap != 0 ? wrap : machine.errors.out_of_memory, asked);
+  }
+  if (machine.protection_dropped) protection &= machine.protection_known;
+  if ((protection & ~machine.protection_known) != 0) return invalid;
+  if (const int error = mappings.write_execute_protect_error; error != 0 && IsWriteExecute(protection)) {
+    return Refused(Rule::kInvalidArgument, error, asked);
+  }
+  const Refusal hole = Refused(Rule::kOutOfUserRange, mappings.protect_hole_error, asked);
+  if (mappings.hole == HoleRule::kErrorBeforeChanges || s_.limits.LimitsClaims()) {
+    if (const Refusal r = CheckWhole(range, protection, hole); r.rule != Rule::kNone) return r;
+  }
   Addr at = range.start;
   while (at < range.end()) {
     AddressSpace::Id id = s_.space.FirstEndingAbove(at);
     const bool mapped = id != AddressSpace::kNone && s_.space.mapping(id).start <= at;
-    if (!mapped && s_.platform->mappings.hole == HoleRule::kError) return hole;
+    if (!mapped && mappings.protect_hole_error != 0) return hole;
     if (id == AddressSpace::kNone) break;
     if (!mapped) {
       at = std::min(range.end(), s_.space.mapping(id).start);
       continue;
     }
     const Addr end = std::min(range.end(), s_.space.mapping(id).end);
+    if (IsGuard(s_.space.mapping(id).traits)) {  // skipped, no error (vm_map_protect, sys/vm/vm_map.c, FreeBSD)
+      at = end;
+      continue;
+    }
     const OsResult<Done> done = ProtectPiece(id, {at, end - at}, protection, &id);
     if (!done.ok()) return done;
     at = end;

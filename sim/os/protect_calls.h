@@ -20,6 +20,7 @@ class ProtectCalls {
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
 
  private:
+  Refusal CheckWhole(AddrRange range, int protection, const Refusal& hole) const;
   OsResult<Done> ProtectPiece(AddressSpace::Id id, AddrRange piece, int protection, AddressSpace::Id* now);
 
   ProcessState& s_;

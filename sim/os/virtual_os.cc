@@ -1,6 +1,7 @@
 #include "sim/os/virtual_os.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "alloc/check.h"
@@ -28,14 +29,15 @@ OsResult<Done> Named(OsOperation operation, const OsResult<Done>& result) {
   return result.ok() ? result : Named<Done>(operation, result.refusal());
 }
 
-Platform WithSwitches(const VirtualProcess& process) {
-  Platform platform = *process.platform;
-  if (process.switches) {
-    platform.placement.hint_floor = process.switches->hint_floor_bytes;
-    platform.placement.huge_alignment_bytes = process.switches->huge_alignment_bytes;
-    platform.limits.protect_uncharges_unwritten = process.switches->protect_uncharges_unwritten;
-    platform.mappings.written_joins_unwritten = process.switches->written_joins_unwritten;
-    platform.limits.max_mappings = process.switches->max_mappings;
+Platform WithSwitches(Platform platform, const std::optional<HostSwitches>& switches) {
+  if (switches) {
+    platform.placement.hint_floor = switches->hint_floor_bytes;
+    platform.placement.huge_alignment_bytes = switches->huge_alignment_bytes;
+    platform.limits.protect_uncharges_unwritten = switches->protect_uncharges_unwritten;
+    platform.mappings.written_joins_unwritten = switches->written_joins_unwritten;
+    platform.limits.max_mappings = switches->max_mappings;
+    platform.mappings.replace =
+        switches->replace_checks_first ? ReplaceOrder::kRemoveThenCheck : ReplaceOrder::kCheckThenReplace;
   }
   return platform;
 }
@@ -46,6 +48,11 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
     limits.swap_bytes = process.switches->swap_bytes;
     limits.overcommit = process.switches->overcommit;
     limits.overcommit_ratio = process.switches->overcommit_ratio;
+    limits.overcommit_kbytes = process.switches->overcommit_kbytes;
+    limits.user_reserve_bytes = process.switches->user_reserve_bytes;
+    limits.admin_reserve_bytes = process.switches->admin_reserve_bytes;
+    limits.huge_pool_bytes = process.switches->huge_pool_bytes;
+    limits.is_privileged = process.switches->is_privileged;
   }
   return limits;
 }
@@ -55,15 +62,16 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
 bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 
 MappingKind KindOf(const ImageMapping& m) {
+  if (m.name == "[guard]") return MappingKind::kGuard;
+  if (m.name == "[stack gap]") return MappingKind::kStackGap;
   if (m.name.rfind("[stack", 0) == 0) return MappingKind::kStack;
   if (IsFile(m)) return MappingKind::kFile;
   const bool special = !m.name.empty() && m.name != "[heap]" && m.name.rfind("[anon", 0) != 0;
   return special ? MappingKind::kSpecial : MappingKind::kAnonymous;
 }
 
-std::vector<ImageMapping> ImageOf(const VirtualProcess& process) {
-  if (!process.image.empty()) return process.image;
-  auto image = ParseMaps(process.platform->image, process.platform->name + " image");
+std::vector<ImageMapping> OwnImage(const Platform& platform) {
+  auto image = ParseMaps(platform.image, platform.name + " image");
   REHEAP_CHECK(image.ok());  // ParsePlatform's promise
   return *std::move(image);
 }
@@ -77,21 +85,30 @@ const ImageMapping* DataOf(const std::vector<ImageMapping>& image) {
   return nullptr;
 }
 
-// Where the search for places begins. A randomised process mapped its loader at the very top, so the highest
-// mapping that belongs to a file tells; a static or unrandomised one begins where the platform's rule says.
-Addr BaseOf(const Platform& platform, const ProcessLimits& limits, const std::vector<ImageMapping>& image) {
-  const ImageMapping* data = DataOf(image);
-  const Addr by_rule =
-      PlacementBase(platform, limits.stack_bytes.value_or(platform.limits.default_stack_bytes),
-                    data == nullptr ? Addr() : data->start);
-  if (platform.placement.base != BaseRule::kBelowStackLimit) return by_rule;
-  // 2^28 pages of randomness at most (Kconfig ARCH_MMAP_RND_BITS, linux 6.12).
-  const uint64_t randomness = std::min<uint64_t>(kTiB, by_rule.value() / 4);
-  Addr top;
-  for (const ImageMapping& m : image) {
-    if (IsFile(m) && m.end <= by_rule && m.end >= by_rule - randomness) top = m.end;
-  }
-  return top ? top : by_rule;
+std::optional<uint64_t> StackLimit(const VirtualProcess& process) {
+  if (process.limits.stack_unlimited) return std::nullopt;
+  return process.limits.stack_bytes.value_or(process.platform->limits.default_stack_bytes);
+}
+
+// What exec decided, and what it left: of the platform's own small program, or as `process.image` tells.
+LaidProcess LaidOf(const VirtualProcess& process) {
+  const Platform platform = WithSwitches(*process.platform, process.switches);
+  const auto data_start = [](const std::vector<ImageMapping>& image) {
+    const ImageMapping* data = DataOf(image);
+    return data == nullptr ? Addr() : data->start;
+  };
+  LaidProcess laid = process.image.empty()
+                         ? LayProcess(platform, process.layout, StackLimit(process), data_start(OwnImage(platform)))
+                         : LearnLayout(platform, process.layout, StackLimit(process), data_start(process.image),
+                                       process.image);
+  if (process.switches && process.switches->placement_base) laid.base = process.switches->placement_base;
+  return laid;
+}
+
+std::vector<ImageMapping> ImageOf(const VirtualProcess& process) {
+  if (!process.image.empty()) return process.image;
+  std::vector<ImageMapping> image = OwnImage(*process.platform);
+  return process.platform->placement.randomisation ? LayImage(LaidOf(process), std::move(image)) : image;
 }
 
 AddrRange IgnoredHints(const std::vector<ImageMapping>& image, Addr base) {
@@ -99,37 +116,67 @@ AddrRange IgnoredHints(const std::vector<ImageMapping>& image, Addr base) {
   return {image.front().start, base - image.front().start};
 }
 
-Placement MakePlacement(const Platform* platform, const VirtualProcess& process,
-                        const std::vector<ImageMapping>& image) {
-  const Addr base = process.switches && process.switches->placement_base
-                        ? process.switches->placement_base
-                        : BaseOf(*platform, process.limits, image);
-  return Placement(platform, base, IgnoredHints(image, base));
+Placement MakePlacement(const Platform* platform, const VirtualProcess& process) {
+  const Addr base = LaidOf(process).base;
+  return Placement(platform, base, IgnoredHints(ImageOf(process), base));
 }
 
 }  // namespace
 
+std::string PlatformFault(const ImageMapping& mapping, const Platform& platform) {
+  const Platform::Machine& machine = platform.machine;
+  char text[100];
+  if (mapping.end.value() > machine.user_end) {
+    std::snprintf(text, sizeof(text), "addresses below 0x%llx", static_cast<unsigned long long>(machine.user_end));
+  } else if ((mapping.start.value() | mapping.end.value()) % machine.os_page_bytes != 0) {
+    std::snprintf(text, sizeof(text), "whole OS pages of %llu bytes",
+                  static_cast<unsigned long long>(machine.os_page_bytes));
+  } else {
+    return "";
+  }
+  return text + (" on " + platform.name);
+}
+
 VirtualOs::VirtualOs(const VirtualProcess& process)
-    : platform_(WithSwitches(process)),
+    : platform_(LaidOf(process).platform),
       state_{&platform_,
              Limits(&platform_, WithSwitches(process, process.limits)),
-             MakePlacement(&platform_, process, ImageOf(process)),
+             MakePlacement(&platform_, process),
              AddressSpace(platform_.mappings.merge, platform_.mappings.written_joins_unwritten),
              ResidentSet(platform_.machine.os_page_bytes),
              nullptr,
              Addr(),
-             Addr()},
+             Addr(),
+             process.layout.aslr_seed,
+             AddrRange()},
       map_(&state_),
       protect_(&state_),
       advice_(&state_),
       break_(&state_, &map_),
+      fork_(&state_),
       faults_(&state_),
-      reserve_(&state_) {
-  LoadImage(ImageOf(process));
+      reserve_(&state_),
+      regions_(&state_),
+      grow_(&state_) {
+  heap_label_ = state_.space.InternName("heap");
+  LoadImage(ImageOf(process), LaidOf(process).break_raised_bytes);
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
-void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
+// An image has one allocation for its file, whatever its sections' protections.
+void VirtualOs::SetImageProtection(const ImageMapping& m, MappingTraits* traits) const {
+  const AddressSpace& space = state_.space;
+  const AddressSpace::Id below = space.Last();
+  const bool continues = traits->kind == MappingKind::kFile && below != AddressSpace::kNone &&
+                         space.mapping(below).end == m.start && space.mapping(below).traits.name == traits->name;
+  traits->origin = continues ? space.mapping(below).traits.origin : m.start.value();
+  traits->page_protection = static_cast<uint16_t>(ProtectionOf(*traits));
+  // PAGE_EXECUTE_WRITECOPY for images (measured on Wine 8.0).
+  traits->allocation_protection =
+      traits->kind == MappingKind::kFile ? kPageExecuteWriteCopy : traits->page_protection;
+}
+
+void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes) {
   AddressSpace& space = state_.space;
   for (const ImageMapping& m : image) {
     if (m.name == "[vsyscall]") continue;  // not a mapping of the process
@@ -145,12 +192,20 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
-    if (reserves()) traits.origin = m.start.value();
+    if (reserves()) SetImageProtection(m, &traits);
     // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
                             (traits.kind == MappingKind::kFile && traits.write);
     space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
     image_resident_bytes_ += m.anonymous_bytes;
+    if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
+    if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
+    if (traits.kind == MappingKind::kStackGap) state_.main_stack = {m.start, m.end - m.start};
+    if (m.name == "[stack]") {
+      const bool has_gap = state_.main_stack.bytes != 0 && state_.main_stack.end() == m.start;
+      const Addr start = has_gap ? state_.main_stack.start : m.start;
+      state_.main_stack = {start, m.end - start};
+    }
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
       state_.break_end = m.end;
@@ -164,10 +219,11 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
       if (bss.start == data->end && bss.traits.kind == MappingKind::kAnonymous && IsData(bss.traits)) {
         image_bss_ = bss.range();
         image_end_ = bss.end;
+        Label(image_bss_, data->name.substr(data->name.rfind('/') + 1) + " BSS");
       }
     }
   }
-  if (!state_.break_start) state_.break_start = state_.break_end = image_end_;
+  if (!state_.break_start) state_.break_start = state_.break_end = image_end_ + break_raised_bytes;
 }
 
 std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
@@ -175,6 +231,7 @@ std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
   if (rounded == 0 || rounded > image_bss_.bytes) return std::nullopt;
   const AddrRange taken{image_bss_.end() - rounded, rounded};
   image_bss_ = AddrRange();
+  labels_.Set(taken, heap_label_);
   return taken;
 }
 
@@ -189,35 +246,56 @@ OsUsage VirtualOs::Usage() {
 
 bool VirtualOs::Touch(Addr a, bool write) { return faults_.Touch(a, write); }
 
+OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
+  const Refusal refusal = state_.limits.CheckNew(limits, state_.space.totals());
+  if (refusal.rule != Rule::kNone) return refusal;
+  set_limits(limits);
+  return Done();
+}
+
 // ---- the platform's own calls ----
 
 MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
-  REHEAP_CHECK(!reserves());
-  return map_.Mmap(addr, bytes, protection, flags);
+  REHEAP_CHECK(maps());
+  return Noted(map_.Mmap(addr, bytes, protection, flags));
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
-  REHEAP_CHECK(!reserves());
-  return map_.Munmap(addr, bytes);
+  REHEAP_CHECK(maps());
+  return Noted(map_.Munmap(addr, bytes));
 }
 OsResult<Done> VirtualOs::Mprotect(Addr addr, uint64_t bytes, int protection) {
-  REHEAP_CHECK(!reserves());
-  return protect_.Mprotect(addr, bytes, protection);
+  REHEAP_CHECK(maps());
+  return Noted(protect_.Mprotect(addr, bytes, protection));
 }
 OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
-  REHEAP_CHECK(!reserves());
-  return advice_.Madvise(addr, bytes, advice);
+  REHEAP_CHECK(maps());
+  return Noted(advice_.Madvise(addr, bytes, advice));
 }
 MmapResult VirtualOs::Brk(Addr addr) {
-  REHEAP_CHECK(!reserves());
-  return break_.Brk(addr);
+  REHEAP_CHECK(maps());
+  return Noted(break_.Brk(addr));
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
   REHEAP_CHECK(reserves());
-  return reserve_.VirtualAlloc(addr, bytes, type, protection);
+  return Noted(reserve_.VirtualAlloc(addr, bytes, type, protection));
 }
 OsResult<Done> VirtualOs::VirtualFree(Addr addr, uint64_t bytes, uint32_t type) {
   REHEAP_CHECK(reserves());
-  return reserve_.VirtualFree(addr, bytes, type);
+  return Noted(reserve_.VirtualFree(addr, bytes, type));
+}
+
+OsResult<Done> VirtualOs::VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old) {
+  REHEAP_CHECK(reserves());
+  return regions_.VirtualProtect(addr, bytes, protection, old);
+}
+OsResult<RegionInfo> VirtualOs::VirtualQuery(Addr addr) const {
+  REHEAP_CHECK(reserves());
+  return regions_.VirtualQuery(addr);
+}
+
+OsResult<Addr> VirtualOs::MemoryGrow(uint64_t bytes) {
+  REHEAP_CHECK(only_grows());
+  return Noted(grow_.Grow(bytes));
 }
 
 // ---- the Os interface ----
@@ -229,10 +307,10 @@ bool VirtualOs::RefusedByTest() {
   return false;
 }
 
-Refusal VirtualOs::TestRefusal(OsOperation operation, AddrRange range) const {
-  Refusal refusal = Refused(Rule::kUnknown, platform_.machine.errors.out_of_memory, range);
-  refusal.operation = operation;
-  return refusal;
+Refusal VirtualOs::TestRefusal(OsOperation operation, AddrRange range) {
+  last_refusal_ = Refused(Rule::kUnknown, platform_.machine.errors.out_of_memory, range);
+  last_refusal_.operation = operation;
+  return last_refusal_;
 }
 
 OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
@@ -247,6 +325,8 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
     if (!got.ok() && got.refusal().rule == Rule::kAddressTaken && operation != OsOperation::kMapReadyAt) {
       got = reserve_.VirtualAlloc(Addr(), wanted.bytes, allocation, page_protection);
     }
+  } else if (only_grows()) {
+    got = grow_.Grow(wanted.bytes);
   } else {
     got = map_.Mmap(wanted.start, wanted.bytes, protection, bits.map_private | bits.map_anonymous);
   }
@@ -255,18 +335,28 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
 }
 
 OsResult<AddrRange> VirtualOs::DoReserve(uint64_t bytes, Addr hint) {
-  return MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve);
+  return Labelled(MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve));
 }
 
 OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hint) {
-  return MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit);
+  return Labelled(
+      MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit));
 }
 
 OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
-  const OsResult<AddrRange> got = MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit);
+  if (only_grows()) {
+    if (RefusedByTest()) return TestRefusal(operation, range);
+    const OsResult<Done> grown = grow_.GrowAt(range);
+    if (grown.ok()) labels_.Set(range, heap_label_);
+    return Noted(Named(operation, grown));
+  }
+  const OsResult<AddrRange> got = Noted(MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit));
   if (!got.ok()) return got.refusal();
-  if (got.value().start == range.start) return Done();
+  if (got.value().start == range.start) {
+    labels_.Set(range, heap_label_);
+    return Done();
+  }
   if (reserves()) {
     (void)reserve_.VirtualFree(got.value().start, 0, kMemRelease);
   } else {
@@ -275,34 +365,36 @@ OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
   Refusal refusal = Refused(Rule::kAddressTaken, 0, range);
   refusal.operation = operation;
   refusal.obtained = got.value().start;
-  return refusal;
+  return Noted(OsResult<Done>(refusal));
 }
 
 OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int protection) {
   const CallBits& bits = platform_.machine.bits;
   const MmapResult got =
       map_.Mmap(range.start, range.bytes, protection, bits.map_private | bits.map_anonymous | bits.map_fixed);
-  return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+  return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
 }
 
 OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod method) {
   const OsOperation operation = OsOperation::kCommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   const int protection = Protection(access);
   if (reserves()) {
     const OsResult<Addr> got =
         reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, PageProtection(protection));
-    return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+    return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
   }
   if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);
-  return Named(operation, protect_.Mprotect(range.start, range.bytes, protection));
+  return Noted(Named(operation, protect_.Mprotect(range.start, range.bytes, protection)));
 }
 
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
-  return Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard));
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
+  if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
+  return Noted(Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard)));
 }
 
 OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
@@ -310,24 +402,39 @@ OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
   if (RefusedByTest()) return TestRefusal(operation, range);
   if (!reserves()) return Done();
   const OsResult<Addr> got = reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, kPageReadWrite);
-  return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+  return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
 }
 
 OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
   const OsOperation operation = OsOperation::kDecommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
+  if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
   return MapFixed(operation, range, 0);
 }
 
 OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
   const OsOperation operation = OsOperation::kRelease;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, 0, kMemRelease));
-  return Named(operation, map_.Munmap(range.start, range.bytes));
+  if (only_grows()) return Noted(Named<Done>(operation, grow_.RefuseToShrink(range)));
+  const OsResult<Done> released = reserves() ? reserve_.VirtualFree(range.start, 0, kMemRelease)
+                                             : map_.Munmap(range.start, range.bytes);
+  if (released.ok()) labels_.Set(range, 0);
+  return Noted(Named(operation, released));
 }
 
 // ---- for people and tests ----
+
+// A file's own name comes first, then [heap]; of a stack in pieces only the one where the program started is
+// [stack], taken to be the highest (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap and
+// vma_is_initial_stack, include/linux/mm.h, linux 6.12).
+std::string_view VirtualOs::LabelOf(const Mapping& m) const {
+  if (m.traits.kind == MappingKind::kStack && m.end != stack_end_) return {};
+  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && !m.traits.shared &&
+                       m.start < state_.break_end &&
+                       m.end > state_.break_start;
+  return is_heap ? std::string_view("[heap]") : std::string_view(state_.space.NameOf(m.traits.name));
+}
 
 std::string VirtualOs::MapsText() const {
   std::string text;
@@ -343,8 +450,7 @@ std::string VirtualOs::MapsText() const {
       line.offset = m.start.value() - m.traits.origin;
       line.inode = 1;
     }
-    line.name = space.NameOf(m.traits.name);
-    if (m.start < state_.break_end && m.end > state_.break_start) line.name = "[heap]";
+    line.name = LabelOf(m);
     text += FormatMapsLine(line) + "\n";
   }
   return text;
@@ -354,12 +460,21 @@ void VirtualOs::Squat(AddrRange range) {
   MappingTraits traits;
   traits.read = traits.write = true;
   traits.charged = platform_.limits.commit_charge != CommitCharge::kNothing;
-  if (reserves()) traits.origin = range.start.value();
+  if (reserves()) {
+    traits.origin = range.start.value();
+    traits.page_protection = traits.allocation_protection = kPageReadWrite;
+  }
   state_.space.Insert(range, traits);
+  Label(range, "squatters");
+}
+
+void VirtualOs::Label(AddrRange range, std::string_view holder) {
+  labels_.Set(range, holder.empty() ? 0 : state_.space.InternName(holder));
 }
 
 void VirtualOs::CheckInvariants() const {
   state_.space.CheckInvariants();
+  labels_.CheckInvariants();
   REHEAP_CHECK_EQ(state_.resident.Recount(), state_.resident.count());
 }
 
