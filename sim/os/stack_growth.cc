@@ -23,7 +23,10 @@ AddressSpace::Id StackGrowth::GrowTo(Addr a) {
     if (keeps_gap && start - space.mapping(below).end < s_.platform->placement.stack_guard_bytes)
       return AddressSpace::kNone;
   }
-  const uint64_t most = s_.limits.process().stack_bytes.value_or(s_.platform->limits.default_stack_bytes);
+  const ProcessLimits& limits = s_.limits.process();
+  const uint64_t most = limits.stack_unlimited
+                            ? ~uint64_t{0}
+                            : limits.stack_bytes.value_or(s_.platform->limits.default_stack_bytes);
   Demand demand;
   demand.bytes = stack.start - start;
   if (stack.end - start > most || s_.limits.CheckMap(space.totals(), demand).rule != Rule::kNone ||

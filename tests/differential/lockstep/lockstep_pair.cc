@@ -7,7 +7,7 @@
 #include "sim/os/host_probe.h"
 #include "sim/os/maps_text.h"
 #include "tests/differential/lockstep/model_side.h"
-#include "tests/differential/lockstep/switch_probe.h"
+#include "tests/differential/lockstep/kernel_probe.h"
 
 namespace reheap {
 namespace {
@@ -53,11 +53,11 @@ uint64_t ChargedBytes(const std::vector<ImageMapping>& mappings) {
 }  // namespace
 
 absl::StatusOr<LockstepSetup> MakeSetup(const ProcessKind& kind, const std::string& release) {
-  auto switches = ProbeSwitches(kind);
-  if (!switches.ok()) return switches.status();
-  const auto lags = RssCounterLags(kind);
-  if (!lags.ok()) return lags.status();
-  return LockstepSetup{kind, PlatformOf(kind, release), *switches, false, *lags};
+  const auto answers = ProbeKernel(kind);
+  if (!answers.ok()) return answers.status();
+  const Platform* const platform = PlatformOf(kind, answers->has_high_addresses, release);
+  if (platform == nullptr) return absl::NotFoundError("no linux platform has a release " + release);
+  return LockstepSetup{kind, *platform, answers->switches, false, answers->rss_counter_lags};
 }
 
 absl::StatusOr<std::unique_ptr<LockstepPair>> LockstepPair::Start(const LockstepSetup& setup) {
@@ -72,7 +72,9 @@ LockstepPair::LockstepPair(const LockstepSetup& setup, std::unique_ptr<ExecutorP
   process.platform = &setup_.platform;
   process.image = Parsed(executor_->SmapsText());
   process.switches = setup_.switches;
-  process.limits.stack_bytes = setup_.kind.stack_limit_bytes;
+  process.layout.personality = static_cast<uint32_t>(setup_.kind.personality);
+  process.limits.stack_unlimited = setup_.kind.stack_limit_bytes == kNoLimit;
+  if (!process.limits.stack_unlimited) process.limits.stack_bytes = setup_.kind.stack_limit_bytes;
   model_ = std::make_unique<VirtualOs>(process);
 }
 
