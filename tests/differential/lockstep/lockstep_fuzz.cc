@@ -63,8 +63,8 @@ int FuzzKind(const ProcessKind& kind, const Options& options) {
     ++mismatches;
     std::printf("%s\n", std::string(agreed.message()).c_str());
   }
-  std::printf("%-26s %10llu operations, %d mismatches\n", kind.name,
-              static_cast<unsigned long long>(tally.total()), mismatches);
+  std::printf("%-26s %10llu operations, %d mismatches (model %s)\n", kind.name,
+              static_cast<unsigned long long>(tally.total()), mismatches, setup->platform.name.c_str());
   std::fflush(stdout);
   return mismatches;
 }

@@ -9,7 +9,6 @@ namespace {
 
 constexpr uint64_t kPrivate = MAP_PRIVATE | MAP_ANONYMOUS;
 constexpr uint64_t kNoFile = ~uint64_t{0};
-constexpr uint64_t kMostMappings = 60;  // more of them make each comparison slow
 
 Operation MmapOf(uint64_t addr, uint64_t bytes, uint64_t protection, uint64_t flags) {
   return {OperationKind::kMmap, 0, {addr, bytes, protection, flags, kNoFile, 0}};
@@ -33,8 +32,14 @@ Operation MmapBadFlags(Draw& d) {
   return MmapOf(d.Hint(), d.Bytes(), d.Protection(), d.Chance(50) ? MAP_ANONYMOUS : kPrivate | MAP_SHARED);
 }
 
+// More of them make each comparison slow; a low limit should be met, though.
+uint64_t MostMappings(const VirtualOs& os) {
+  const uint64_t limit = os.platform().limits.max_mappings;
+  return limit < 1000 ? limit : 60;
+}
+
 Operation Munmap(Draw& d) {
-  if (d.os().space().count() > kMostMappings) {
+  if (d.os().space().count() > MostMappings(d.os())) {
     // All that lies between two places.
     const Addr a = d.Place(true).start, b = d.Place(true).start;
     return {OperationKind::kMunmap, 0, {std::min(a, b).value(), std::max(a, b) - std::min(a, b)}};
