@@ -14,10 +14,10 @@ std::string NameOf(const VirtualOs& os, const Mapping& m) {
       return name.substr(name.rfind('/') + 1);
     case MappingKind::kStack:
       return "[stack]";
-    case MappingKind::kSpecial:
-      return "kernel pages";
     case MappingKind::kAnonymous:
       break;
+    default:
+      return "kernel pages";  // its own, or kept by it from everybody
   }
   if (m.start < os.program_break() && m.end > os.break_start()) return "[heap]";
   return m.traits.shared ? "shared memory" : "mapped by the program";
@@ -32,11 +32,11 @@ bool Counts(const VirtualOs& os, const Mapping& m, ShareMeasure measure) {
       return IsData(m.traits);
     case DataLimitRule::kBreakOnly:
       return m.start < os.program_break() && m.end > os.break_start();
-    case DataLimitRule::kWholeMap:
-    case DataLimitRule::kNotEnforced:
+    case DataLimitRule::kAccessibleAnonymous:
+      return ClaimsMemory(m.traits);
+    default:
       return true;
   }
-  return true;
 }
 
 class Shares {
@@ -133,14 +133,8 @@ ShareMeasure MeasureOf(Rule rule) {
     case Rule::kMappingCount: return ShareMeasure::kMappings;
     case Rule::kAddressSpaceExhausted: return ShareMeasure::kFreeBytes;
     case Rule::kAddressTaken: return ShareMeasure::kPlace;
-    case Rule::kNone:
-    case Rule::kUnknown:
-    case Rule::kStackLimit:
-    case Rule::kOutOfUserRange:
-    case Rule::kInvalidArgument:
-      break;
+    default: return ShareMeasure::kNothing;
   }
-  return ShareMeasure::kNothing;
 }
 
 ShareReport ReportShares(const VirtualOs& os, const Refusal& refusal) {
