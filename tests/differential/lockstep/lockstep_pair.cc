@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "alloc/check.h"
 #include "sim/os/host_probe.h"
 #include "sim/os/maps_text.h"
@@ -24,6 +25,13 @@ std::string Difference(const Answer& kernel, const Answer& model) {
   name(kernel.rss_anonymous_pages != model.rss_anonymous_pages, "RssAnon");
   name(kernel.mapping_count != model.mapping_count || kernel.layout_hash != model.layout_hash, "layout");
   return what;
+}
+
+std::string AnswerText(const Answer& a) {
+  return absl::StrFormat(
+      "value 0x%x errno %d, VmSize %d, VmData+VmStk %d, RssAnon %d pages, %d mappings (layout %08x)", a.value,
+      a.error, a.vsize_pages, a.data_pages, a.rss_anonymous_pages, a.mapping_count,
+      a.layout_hash & 0xffffffff);
 }
 
 // "start-end perms" of each mapping.
@@ -51,6 +59,11 @@ uint64_t ChargedBytes(const std::vector<ImageMapping>& mappings) {
 }
 
 }  // namespace
+
+std::string Mismatch::ToString() const {
+  return "  differs: " + what + (detail.empty() ? "" : ": " + detail) + "\n  kernel:  " + AnswerText(kernel) +
+         "\n  model:   " + AnswerText(model);
+}
 
 absl::StatusOr<LockstepSetup> MakeSetup(const ProcessKind& kind, const std::string& release) {
   const auto answers = ProbeKernel(kind);

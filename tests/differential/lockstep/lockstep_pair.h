@@ -47,6 +47,8 @@ struct Mismatch {
     return operation.kind == other.operation.kind && what == other.what &&
            kernel.error == other.kernel.error && model.error == other.model.error;
   }
+  // What differs, and both answers.
+  std::string ToString() const;
 };
 
 class LockstepPair {

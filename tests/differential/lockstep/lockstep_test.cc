@@ -49,6 +49,24 @@ TEST_P(LockstepTest, Agrees) {
   }
 }
 
+// A process with as many mappings as it may have.
+class MappingLimitTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(MappingLimitTest, Agrees) {
+  const auto setup = MakeSetup(*FindProcessKind(GetParam()), "");
+  if (absl::IsUnavailable(setup.status())) GTEST_SKIP() << setup.status().message();
+  ASSERT_TRUE(setup.ok()) << setup.status();
+  const uint64_t seed = FreshSeed();
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  Tally tally;
+  const absl::Status agreed = FuzzAtMappingLimit(*setup, seed, 5000, &tally);
+  if (absl::IsUnavailable(agreed)) GTEST_SKIP() << agreed.message();
+  ASSERT_TRUE(agreed.ok()) << agreed.message() << "\nrepeat with --test_env=REHEAP_SEED=" << seed;
+  std::printf("%s", tally.ToString().c_str());
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, MappingLimitTest, testing::Values("amd64", "i386"));
+
 INSTANTIATE_TEST_SUITE_P(Kinds, LockstepTest,
                          testing::Combine(testing::ValuesIn(ProcessKinds().begin(), ProcessKinds().end()),
                                           testing::Bool()),

@@ -32,14 +32,8 @@ Operation MmapBadFlags(Draw& d) {
   return MmapOf(d.Hint(), d.Bytes(), d.Protection(), d.Chance(50) ? MAP_ANONYMOUS : kPrivate | MAP_SHARED);
 }
 
-// More of them make each comparison slow; a low limit should be met, though.
-uint64_t MostMappings(const VirtualOs& os) {
-  const uint64_t limit = os.platform().limits.max_mappings;
-  return limit < 1000 ? limit : 60;
-}
-
 Operation Munmap(Draw& d) {
-  if (d.os().space().count() > MostMappings(d.os())) {
+  if (d.os().space().count() > d.most_mappings()) {
     // All that lies between two places.
     const Addr a = d.Place(true).start, b = d.Place(true).start;
     return {OperationKind::kMunmap, 0, {std::min(a, b).value(), std::max(a, b) - std::min(a, b)}};
