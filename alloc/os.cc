@@ -16,6 +16,9 @@ const char* RuleName(Rule rule) {
     case Rule::kAddressTaken: return "address taken";
     case Rule::kOutOfUserRange: return "out of user range";
     case Rule::kInvalidArgument: return "invalid argument";
+    case Rule::kMemoryCgroup: return "memory.max";
+    case Rule::kLockedLimit: return "RLIMIT_MEMLOCK";
+    case Rule::kNotPermitted: return "not permitted";
   }
   return "unknown";
 }

@@ -47,6 +47,9 @@ enum class Rule : uint8_t {
   kAddressTaken,          // somebody is already there
   kOutOfUserRange,        // beyond the highest user address
   kInvalidArgument,
+  kMemoryCgroup,          // cgroup memory.max: no answer but a kill, at a touch
+  kLockedLimit,           // RLIMIT_MEMLOCK, `ulimit -l`
+  kNotPermitted,          // for privileged processes only
 };
 // "RLIMIT_AS", "address taken", ...; never null.
 const char* RuleName(Rule rule);

@@ -6,6 +6,20 @@
 #include "alloc/check.h"
 
 namespace reheap {
+namespace {
+
+// vm_stat_account, mm/mmap.c, and is_exec_mapping, is_stack_mapping, mm/vma.h, linux 6.12. A delta may be negative.
+void AddTo(MappingTotals* totals, const MappingTraits& traits, uint64_t delta) {
+  totals->mapped_bytes += delta;
+  if (IsData(traits)) totals->data_bytes += delta;
+  if (traits.charged) totals->charged_bytes += delta;
+  const bool is_stack = traits.kind == MappingKind::kStack;
+  if (is_stack) totals->stack_bytes += delta;
+  if (traits.execute && !traits.write && !is_stack) totals->executable_bytes += delta;
+  if (traits.flags & kLocked) totals->locked_bytes += delta;
+}
+
+}  // namespace
 
 AddressSpace::AddressSpace(MergeRule merge, bool written_joins_unwritten)
     : merge_(merge), written_joins_unwritten_(written_joins_unwritten), nodes_(1), names_(1) {}
@@ -136,9 +150,11 @@ void AddressSpace::Resize(Id id, Addr start, Addr end) {
 
 void AddressSpace::Count(uint64_t bytes, const MappingTraits& traits, bool add) {
   const uint64_t delta = add ? bytes : -bytes;
-  totals_.mapped_bytes += delta;
-  if (IsData(traits)) totals_.data_bytes += delta;
-  if (traits.charged) totals_.charged_bytes += delta;
+  AddTo(&totals_, traits, delta);
+  if (traits.object != 0) {
+    if (traits.object >= object_bytes_.size()) object_bytes_.resize(traits.object + 1);
+    object_bytes_[traits.object] += delta;
+  }
 }
 
 // ---- looking ----
@@ -286,6 +302,7 @@ void AddressSpace::InsertImage(AddrRange range, const MappingTraits& traits, boo
 void AddressSpace::SplitAt(Addr a) {
   const Id id = Containing(a);
   if (id == kNone || nodes_[id].mapping.start == a) return;
+  NoteBoundary(a);
   const Mapping whole = nodes_[id].mapping;
   Resize(id, whole.start, a);
   Link({a, whole.end - a}, whole.traits, whole.writer, nodes_[id].next);
@@ -297,6 +314,8 @@ void AddressSpace::Remove(AddrRange range) {
   while (id != kNone && nodes_[id].mapping.start < end) {
     const Mapping m = nodes_[id].mapping;
     const Id next = nodes_[id].next;
+    if (m.start < range.start) NoteBoundary(range.start);
+    if (m.end > end) NoteBoundary(end);
     if (m.start < range.start) {
       Resize(id, m.start, range.start);
       if (m.end > end) Link({end, m.end - end}, m.traits, m.writer, nodes_[id].next);
@@ -390,9 +409,7 @@ MappingTotals AddressSpace::Recount() const {
   MappingTotals totals;
   for (Id id = first_; id != kNone; id = nodes_[id].next) {
     const Mapping& m = nodes_[id].mapping;
-    totals.mapped_bytes += m.bytes();
-    if (IsData(m.traits)) totals.data_bytes += m.bytes();
-    if (m.traits.charged) totals.charged_bytes += m.bytes();
+    AddTo(&totals, m.traits, m.bytes());
   }
   return totals;
 }
@@ -423,6 +440,12 @@ void AddressSpace::CheckInvariants() const {
   REHEAP_CHECK_EQ(previous, last_);
   REHEAP_CHECK_EQ(count, count_);
   REHEAP_CHECK(Recount() == totals_);
+  std::vector<uint64_t> object_bytes(object_bytes_.size());
+  for (Id id = first_; id != kNone; id = nodes_[id].next) {
+    const Mapping& m = nodes_[id].mapping;
+    if (m.traits.object != 0) object_bytes[m.traits.object] += m.bytes();
+  }
+  REHEAP_CHECK(object_bytes == object_bytes_);
 }
 
 }  // namespace reheap

@@ -31,6 +31,20 @@ enum class MappingKind : uint8_t {
   kStack,    // keeps a guard gap below; its own pieces merge, new mappings never join it
 };
 
+// What a program asked for one mapping beyond access (linux: VM_* bits). Neighbours that differ in one never merge.
+enum MappingFlag : uint32_t {
+  kLocked = 1 << 0,           // mlock, MAP_LOCKED
+  kLockOnFault = 1 << 1,      // with kLocked: pages are locked as they come
+  kHugePages = 1 << 2,        // MADV_HUGEPAGE
+  kNoHugePages = 1 << 3,      // MADV_NOHUGEPAGE, MAP_STACK
+  kNotDumped = 1 << 4,        // MADV_DONTDUMP
+  kNotForked = 1 << 5,        // MADV_DONTFORK
+  kWipedOnFork = 1 << 6,      // MADV_WIPEONFORK
+  kReadRandomly = 1 << 7,     // MADV_RANDOM
+  kReadInSequence = 1 << 8,   // MADV_SEQUENTIAL
+  kSharedIfSame = 1 << 9,     // MADV_MERGEABLE
+};
+
 // What makes a mapping the same as its neighbour.
 struct MappingTraits {
   MappingKind kind = MappingKind::kAnonymous;
@@ -41,7 +55,9 @@ struct MappingTraits {
   bool no_reserve = false;  // asked for with MAP_NORESERVE, and the kernel took it seriously
   bool charged = false;     // its pages count as committed
   uint32_t name = 0;        // index of AddressSpace::NameOf; 0 = none
-  // Files: start - file offset, so that contiguous pieces agree. Reservations: their base. Else 0.
+  uint32_t flags = 0;       // MappingFlag
+  uint32_t object = 0;      // the file or shared memory behind it; 0 = none
+  // Files and shared memory: start - offset in it, so that contiguous pieces agree. Reservations: their base. Else 0.
   uint64_t origin = 0;
 
   friend bool operator==(const MappingTraits&, const MappingTraits&) = default;
@@ -64,6 +80,9 @@ struct MappingTotals {
   uint64_t mapped_bytes = 0;
   uint64_t data_bytes = 0;     // private, writable, not a stack
   uint64_t charged_bytes = 0;  // counted as committed
+  uint64_t stack_bytes = 0;
+  uint64_t executable_bytes = 0;  // and not writable
+  uint64_t locked_bytes = 0;
 
   friend bool operator==(const MappingTotals&, const MappingTotals&) = default;
 };
@@ -72,6 +91,13 @@ struct MappingTotals {
 constexpr bool IsData(const MappingTraits& traits) {
   return traits.write && !traits.shared && traits.kind != MappingKind::kStack;
 }
+
+// Told about each new boundary inside a mapping, before the mapping is split there.
+class BoundaryListener {
+ public:
+  virtual ~BoundaryListener() = default;
+  virtual void OnBoundary(Addr a) = 0;
+};
 
 class AddressSpace {
  public:
@@ -98,6 +124,10 @@ class AddressSpace {
   std::optional<Addr> LowestFit(Addr lowest, Addr highest, uint64_t bytes, uint64_t alignment) const;
   uint64_t count() const { return count_; }
   const MappingTotals& totals() const { return totals_; }
+  // How much of `object` is mapped, each mapping counted.
+  uint64_t ObjectBytes(uint32_t object) const { return object < object_bytes_.size() ? object_bytes_[object] : 0; }
+  // Not owned; null = nobody.
+  void set_boundary_listener(BoundaryListener* listener) { boundary_listener_ = listener; }
 
   // ---- changing ----
   // Adds a mapping and merges it with its neighbours. Preconditions: `range` is free and not empty.
@@ -152,6 +182,9 @@ class AddressSpace {
   void Unlink(Id id);
   void Resize(Id id, Addr start, Addr end);
   void Count(uint64_t bytes, const MappingTraits& traits, bool add);
+  void NoteBoundary(Addr a) {
+    if (boundary_listener_ != nullptr) boundary_listener_->OnBoundary(a);
+  }
   // The outermost node of `subtree` on `side` (0 left, 1 right) whose gap is at least `bytes`.
   Id OutermostGap(Id subtree, uint64_t bytes, int side) const;
   // The nearest node before (side 0) or after (side 1) `id` whose gap is at least `bytes`.
@@ -172,6 +205,8 @@ class AddressSpace {
   Id last_ = kNone;
   uint64_t count_ = 0;
   MappingTotals totals_;
+  std::vector<uint64_t> object_bytes_;  // by MappingTraits::object
+  BoundaryListener* boundary_listener_ = nullptr;
   uint32_t last_writer_ = 0;
   uint32_t random_ = 0x9e3779b9;  // xorshift state of the priorities: any constant but 0
   std::vector<std::string> names_;

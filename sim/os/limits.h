@@ -20,6 +20,9 @@ namespace reheap {
 // vm.overcommit_memory (Documentation/mm/overcommit-accounting, linux 6.12).
 enum class OvercommitMode : uint8_t { kHeuristic = 0, kAlways = 1, kNever = 2 };
 
+// When anonymous memory gets huge pages (/sys/kernel/mm/transparent_hugepage/enabled, linux).
+enum class HugePageMode : uint8_t { kNever = 0, kMadvise = 1, kAlways = 2 };
+
 // What one process may use. Absent = unlimited.
 struct ProcessLimits {
   std::optional<uint64_t> address_bytes;  // RLIMIT_AS, `ulimit -v`
@@ -30,6 +33,12 @@ struct ProcessLimits {
   uint64_t ram_bytes = 16 * kGiB;
   uint64_t swap_bytes = 0;
   std::optional<uint64_t> max_mappings;  // absent = the platform's
+  std::optional<uint64_t> locked_bytes;  // RLIMIT_MEMLOCK, `ulimit -l`
+  // cgroup memory.max: written private memory, shared memory and page tables. File pages are not counted: the kernel
+  // takes them back before it kills.
+  std::optional<uint64_t> memory_max_bytes;
+  HugePageMode thp = HugePageMode::kMadvise;
+  bool is_privileged = false;  // CAP_IPC_LOCK, CAP_SYS_ADMIN: RLIMIT_MEMLOCK does not apply
 };
 
 // What a request would add, and what it replaces.
@@ -57,6 +66,12 @@ class Limits {
   Refusal CheckBreak(uint64_t break_bytes, uint64_t now_bytes) const;
   // Mapping count; `strict` = a split, which must stay below the limit, where a new map may reach it.
   Refusal CheckCount(uint64_t count, bool strict) const;
+  // Before `bytes` more are locked, of which `counted_bytes` are counted as locked already.
+  Refusal CheckLocked(const MappingTotals& totals, uint64_t bytes, uint64_t counted_bytes) const;
+  // Whether the process may lock at all.
+  Refusal CheckMayLock() const;
+  // Before `charged_bytes` become `added_bytes` more: memory.max.
+  Refusal CheckMemory(uint64_t charged_bytes, uint64_t added_bytes) const;
   // Before `bytes` more are charged as committed.
   Refusal CheckCommit(const MappingTotals& totals, uint64_t bytes) const;
 

@@ -24,8 +24,19 @@ MappingTraits MapCalls::NewTraits(int protection, bool shared, bool no_reserve) 
     // 6.12).
     traits.charged = shared || traits.write;
   }
-  if (shared) traits.origin = ++shared_objects_;
+  traits.flags = s_.new_mapping_flags;
   return traits;
+}
+
+// can_do_mlock and mlock_future_ok as do_mmap asks them, mm/mmap.c, linux 6.12: EPERM, EAGAIN.
+Refusal MapCalls::CheckLock(uint32_t flags, AddrRange range) const {
+  if (!(flags & kLocked)) return Refusal();
+  if (!(s_.new_mapping_flags & kLocked)) {
+    if (const Refusal r = s_.limits.CheckMayLock(); r.rule != Rule::kNone) return Where(r, range);
+  }
+  Refusal r = s_.limits.CheckLocked(s_.space.totals(), range.bytes, 0);
+  if (r.rule != Rule::kNone) r.os_error = s_.platform->machine.errors.try_again;
+  return r.rule == Rule::kNone ? r : Where(r, range);
 }
 
 Refusal MapCalls::CheckFixedPlace(AddrRange range) const {
@@ -74,8 +85,7 @@ Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
   const bool remove_first = s_.platform->mappings.replace == ReplaceOrder::kRemoveThenCheck;
   const auto remove = [&] {
     if (!replaces) return;
-    s_.space.Remove(range);
-    s_.DropPages(range);
+    s_.Unmap(range);
   };
   if (remove_first) remove();
   if (traits.charged && range.bytes > replaced_charged_bytes) {
@@ -106,14 +116,21 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags) 
     if (!place) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, range);
     range.start = *place;
   }
+  const uint32_t lock = Has(flags, machine.bits.map_locked) ? uint32_t{kLocked} : 0;
+  if (const Refusal r = CheckLock(s_.new_mapping_flags | lock, range); r.rule != Rule::kNone) return r;
   const bool shared = Has(flags, machine.bits.map_shared), is_private = Has(flags, machine.bits.map_private);
   if (shared == is_private || !Has(flags, machine.bits.map_anonymous)) {
     return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   }
-  const MappingTraits traits = NewTraits(protection, shared, Has(flags, machine.bits.map_no_reserve));
+  MappingTraits traits = NewTraits(protection, shared, Has(flags, machine.bits.map_no_reserve));
+  traits.flags |= lock;
   if (Refusal r = MakeRoom(range, traits); r.rule != Rule::kNone) {
     r.wanted = addr;
     return r;
+  }
+  if (shared) {
+    traits.object = s_.objects.AddShared(range.bytes);
+    traits.origin = range.start.value();
   }
   s_.space.Insert(range, traits);
   return range.start;
@@ -134,8 +151,7 @@ OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
   const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
   if (asked.bytes == 0) return invalid;
   if (const Refusal r = CheckMiddleSplit(range); r.rule != Rule::kNone) return r;
-  s_.space.Remove(range);
-  s_.DropPages(range);
+  s_.Unmap(range);
   return Done();
 }
 

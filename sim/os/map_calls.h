@@ -28,13 +28,14 @@ class MapCalls {
   // Limits, with what lies in `range` already taken into account; then removes it.
   Refusal MakeRoom(AddrRange range, const MappingTraits& traits);
   MappingTraits NewTraits(int protection, bool shared, bool no_reserve);
+  // Whether a mapping of MappingFlag `flags` may be locked, when it is to be.
+  Refusal CheckLock(uint32_t flags, AddrRange range) const;
 
  private:
   Refusal CheckFixedPlace(AddrRange range) const;
   Refusal CheckMiddleSplit(AddrRange range) const;
 
   ProcessState& s_;
-  uint64_t shared_objects_ = 0;  // numbers the shared mappings, so that two never merge
 };
 
 }  // namespace reheap

@@ -59,7 +59,18 @@ class RuleChecker {
         return Missing(line, path + " has no value");
       }
       if (field.cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE) continue;
-      if (!reflection.HasField(message, &field)) return Missing(line, name + " is missing");
+      if (field.is_repeated()) {
+        for (int k = 0; k < reflection.FieldSize(message, &field); ++k) {
+          const auto* inner = tree == nullptr ? nullptr : tree->GetTreeForNested(&field, k);
+          const absl::Status status = Check(reflection.GetRepeatedMessage(message, &field, k), inner, name, line);
+          if (!status.ok()) return status;
+        }
+        continue;
+      }
+      if (!reflection.HasField(message, &field)) {
+        if (IsOptional(name)) continue;
+        return Missing(line, name + " is missing");
+      }
       const int start = tree == nullptr ? line : tree->GetLocation(&field, -1).line;
       const auto* inner = tree == nullptr ? nullptr : tree->GetTreeForNested(&field, -1);
       const absl::Status status = Check(reflection.GetMessage(message, &field), inner, name, start);
@@ -69,6 +80,8 @@ class RuleChecker {
   }
 
  private:
+  // Groups of rules that a platform may do without as a whole.
+  static bool IsOptional(const std::string& name) { return name == "pages" || name == "advice"; }
   absl::Status Missing(int line, const std::string& what) const {
     return absl::InvalidArgumentError(At(file_, std::max(line, 0)) + what);
   }
@@ -100,12 +113,19 @@ void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   to->bits.map_no_reserve = static_cast<int>(bits.map_no_reserve());
   to->bits.map_no_replace = static_cast<int>(bits.map_no_replace());
   to->bits.advice_discard = static_cast<int>(bits.advice_discard());
+  to->bits.map_locked = static_cast<int>(bits.map_locked());
+  to->bits.map_populate = static_cast<int>(bits.map_populate());
   const proto::ErrorNumbers& errors = from.errors();
   to->errors.invalid_argument = static_cast<int>(errors.invalid_argument());
   to->errors.out_of_memory = static_cast<int>(errors.out_of_memory());
   to->errors.address_taken = static_cast<int>(errors.address_taken());
   to->errors.commit_limit = static_cast<int>(errors.commit_limit());
   to->errors.out_of_range = static_cast<int>(errors.out_of_range());
+  to->errors.try_again = static_cast<int>(errors.try_again());
+  to->errors.not_permitted = static_cast<int>(errors.not_permitted());
+  to->errors.no_access = static_cast<int>(errors.no_access());
+  to->errors.bad_address = static_cast<int>(errors.bad_address());
+  to->errors.not_supported = static_cast<int>(errors.not_supported());
 }
 
 void CopyPlacement(const proto::Platform::Placement& from, Platform::Placement* to) {
@@ -141,6 +161,20 @@ void CopyMappings(const proto::Platform::Mappings& from, Platform::Mappings* to)
   Copy(from.stack_grows_on_access(), &to->stack_grows_on_access);
 }
 
+void CopyPages(const proto::Platform& from, Platform* to) {
+  if (from.has_pages()) {
+    Copy(from.pages().table_levels(), &to->pages.table_levels);
+    Copy(from.pages().huge_page_bytes(), &to->pages.huge_page_bytes);
+    Copy(from.pages().fault_around_bytes(), &to->pages.fault_around_bytes);
+    Copy(from.pages().zero_page(), &to->pages.zero_page);
+    Copy(from.pages().discard_frees_tables(), &to->pages.discard_frees_tables);
+    Copy(from.pages().huge_zero_write_is_huge(), &to->pages.huge_zero_write_is_huge);
+  }
+  for (const proto::Advice::Word& word : from.advice().word()) {
+    to->advice.push_back({static_cast<int>(word.number()), static_cast<AdviceMeaning>(word.meaning())});
+  }
+}
+
 // What the rules must fulfil together.
 std::string Contradiction(const Platform& p) {
   const auto power_of_two = [](uint64_t n) { return n != 0 && (n & (n - 1)) == 0; };
@@ -153,6 +187,15 @@ std::string Contradiction(const Platform& p) {
   if (p.machine.user_start >= p.machine.user_end) return "machine.user_start is not below machine.user_end";
   if (p.placement.direction == Direction::kTopDown && p.placement.fallback_base == 0) {
     return "placement.fallback_base is 0, which a top-down search cannot use";
+  }
+  const auto& pages = p.pages;
+  if (pages.table_levels > 4) return "pages.table_levels is above 4";
+  if (pages.huge_page_bytes != 0 &&
+      (!power_of_two(pages.huge_page_bytes) || pages.huge_page_bytes < p.machine.os_page_bytes)) {
+    return "pages.huge_page_bytes is not a power of two of at least machine.os_page_bytes";
+  }
+  if (pages.fault_around_bytes != 0 && !power_of_two(pages.fault_around_bytes)) {
+    return "pages.fault_around_bytes is not a power of two";
   }
   return "";
 }
@@ -179,6 +222,7 @@ absl::StatusOr<Platform> ParsePlatform(std::string_view text, std::string_view f
   CopyPlacement(message.placement(), &platform.placement);
   CopyLimits(message.limits(), &platform.limits);
   CopyMappings(message.mappings(), &platform.mappings);
+  CopyPages(message, &platform);
   for (const std::string& line : message.image().line()) platform.image += line + "\n";
   const std::string contradiction = Contradiction(platform);
   if (!contradiction.empty()) return absl::InvalidArgumentError(At(file, 0) + contradiction);

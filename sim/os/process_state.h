@@ -4,10 +4,14 @@
 #ifndef REHEAP_SIM_OS_PROCESS_STATE_H_
 #define REHEAP_SIM_OS_PROCESS_STATE_H_
 
+#include <algorithm>
+#include <cstdint>
+
 #include "alloc/addr.h"
 #include "alloc/os.h"
 #include "sim/os/address_space.h"
 #include "sim/os/limits.h"
+#include "sim/os/memory_objects.h"
 #include "sim/os/placement.h"
 #include "sim/os/platform.h"
 #include "sim/os/resident_set.h"
@@ -28,18 +32,51 @@ class PageListener {
   virtual void OnAccessChanged(AddrRange range) = 0;
 };
 
+// The highest sums so far (VmPeak, VmHWM). Bytes.
+struct Peaks {
+  uint64_t vsize_bytes = 0;
+  uint64_t rss_bytes = 0;
+};
+
 struct ProcessState {
   const Platform* platform;
   Limits limits;
   Placement placement;
   AddressSpace space;
   ResidentSet resident;
+  MemoryObjects objects;
   PageListener* listener = nullptr;
-  Addr break_start;  // of the brk area; zero = none
-  Addr break_end;
+  Addr break_start = Addr();  // of the brk area; zero = none
+  Addr break_end = Addr();
+  uint64_t image_resident_bytes = 0;  // anonymous memory of the image, written before the model begins
+  uint32_t new_mapping_flags = 0;     // MappingFlag of each new mapping (mlockall MCL_FUTURE)
+  bool huge_pages_disabled = false;   // prctl PR_SET_THP_DISABLE
+  Peaks peaks = {};
+  Refusal killed = {};  // why the kernel ended the process; kNone while it lives
 
+  // What memory.max counts.
+  uint64_t ChargedBytes() const {
+    const uint64_t pages = resident.anonymous_pages() + objects.shared_pages() + resident.tables().count();
+    return image_resident_bytes + pages * resident.os_page_bytes();
+  }
+  // RssAnon + RssFile + RssShmem.
+  uint64_t RssBytes() const {
+    return image_resident_bytes + resident.resident_pages() * resident.os_page_bytes();
+  }
+  // Sums only fall where one of the functions below is called, so the peaks are noted there (update_hiwater_rss and
+  // update_hiwater_vm, mm/memory.c and mm/vma.c, linux 6.12, do it at the same places).
+  void NotePeaks() {
+    peaks.vsize_bytes = std::max(peaks.vsize_bytes, space.totals().mapped_bytes);
+    peaks.rss_bytes = std::max(peaks.rss_bytes, RssBytes());
+  }
+  // Nothing is mapped in `range` any more: mappings, contents, residency and the page tables that only it needed go,
+  // and shared memory that nobody else has.
+  void Unmap(AddrRange range);
+  // Pages of shared memory go, from every mapping of it.
+  void RemoveShared(uint32_t object, uint64_t offset, uint64_t bytes);
   // Contents and residency of `range` go.
   void DropPages(AddrRange range) {
+    NotePeaks();
     resident.Clear(range);
     if (listener != nullptr) listener->OnPagesDropped(range);
   }
@@ -50,6 +87,10 @@ struct ProcessState {
     if (listener != nullptr) listener->OnAccessChanged(range);
   }
 };
+
+// Gives `piece`, which lies in mapping `*id`, new traits; `*id` = what holds it after. Fails when the mapping count has
+// no room for a split that it takes (vma_modify, mm/vma.c, linux 6.12).
+Refusal ChangeTraits(ProcessState& s, AddressSpace::Id* id, AddrRange piece, const MappingTraits& traits);
 
 // A refusal that is not about an allowance.
 inline Refusal Refused(Rule rule, int os_error, AddrRange range) {

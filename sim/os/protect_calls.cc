@@ -27,21 +27,7 @@ OsResult<Done> ProtectCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, 
              !m.traits.shared && m.writer == 0) {
     traits.charged = false;
   }
-  // A piece that joins its neighbour needs no split; each other split must stay below the count limit
-  // (vma_modify, mm/vma.c, linux 6.12).
-  const bool joins =
-      s_.space.WouldJoinPrevious(id, piece, traits) || s_.space.WouldJoinNext(id, piece, traits);
-  if (!joins && m.start < piece.start) {
-    const Refusal refusal = s_.limits.CheckCount(s_.space.count(), true);
-    if (refusal.rule != Rule::kNone) return Where(refusal, piece);
-    s_.space.SplitAt(piece.start);
-    id = s_.space.Containing(piece.start);
-  }
-  if (!joins && piece.end() < m.end) {
-    const Refusal refusal = s_.limits.CheckCount(s_.space.count(), true);
-    if (refusal.rule != Rule::kNone) return Where(refusal, piece);
-  }
-  *now = s_.space.SetTraits(id, piece, traits);
+  if (const Refusal r = ChangeTraits(s_, now, piece, traits); r.rule != Rule::kNone) return r;
   s_.AccessChanged(piece);
   return Done();
 }

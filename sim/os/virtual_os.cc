@@ -46,6 +46,7 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
     limits.swap_bytes = process.switches->swap_bytes;
     limits.overcommit = process.switches->overcommit;
     limits.overcommit_ratio = process.switches->overcommit_ratio;
+    limits.thp = process.switches->thp;
   }
   return limits;
 }
@@ -115,17 +116,18 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              Limits(&platform_, WithSwitches(process, process.limits)),
              MakePlacement(&platform_, process, ImageOf(process)),
              AddressSpace(platform_.mappings.merge, platform_.mappings.written_joins_unwritten),
-             ResidentSet(platform_.machine.os_page_bytes),
-             nullptr,
-             Addr(),
-             Addr()},
+             ResidentSet(platform_.machine.os_page_bytes, platform_.pages.huge_page_bytes,
+                         static_cast<int>(platform_.pages.table_levels)),
+             MemoryObjects(platform_.machine.os_page_bytes)},
       map_(&state_),
       protect_(&state_),
-      advice_(&state_),
-      break_(&state_, &map_),
       faults_(&state_),
+      advice_(&state_, &faults_),
+      lock_(&state_, &faults_),
+      break_(&state_, &map_),
       reserve_(&state_) {
   LoadImage(ImageOf(process));
+  state_.space.set_boundary_listener(this);
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
@@ -150,7 +152,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
                             (traits.kind == MappingKind::kFile && traits.write);
     space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
-    image_resident_bytes_ += m.anonymous_bytes;
+    state_.image_resident_bytes += m.anonymous_bytes;
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
       state_.break_end = m.end;
@@ -181,19 +183,19 @@ std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
 OsUsage VirtualOs::Usage() {
   OsUsage usage;
   usage.vsize_bytes = state_.space.totals().mapped_bytes;
-  usage.rss_anonymous_bytes = image_resident_bytes_ + state_.resident.count() * os_page_bytes();
+  usage.rss_anonymous_bytes = state_.image_resident_bytes + state_.resident.anonymous_pages() * os_page_bytes();
   usage.commit_bytes = state_.space.totals().charged_bytes;
   usage.mapping_count = state_.space.count();
   return usage;
 }
 
-bool VirtualOs::Touch(Addr a, bool write) { return faults_.Touch(a, write); }
-
 // ---- the platform's own calls ----
 
 MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
   REHEAP_CHECK(!reserves());
-  return map_.Mmap(addr, bytes, protection, flags);
+  const MmapResult got = map_.Mmap(addr, bytes, protection, flags);
+  if (got.ok()) PopulateNew({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
+  return got;
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
   REHEAP_CHECK(!reserves());
@@ -207,9 +209,38 @@ OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
   REHEAP_CHECK(!reserves());
   return advice_.Madvise(addr, bytes, advice);
 }
+OsResult<Done> VirtualOs::Mlock(Addr addr, uint64_t bytes, int flags) {
+  REHEAP_CHECK(!reserves());
+  return lock_.Mlock(addr, bytes, flags);
+}
+OsResult<Done> VirtualOs::Munlock(Addr addr, uint64_t bytes) {
+  REHEAP_CHECK(!reserves());
+  return lock_.Munlock(addr, bytes);
+}
+OsResult<Done> VirtualOs::Mlockall(int flags) {
+  REHEAP_CHECK(!reserves());
+  return lock_.Mlockall(flags);
+}
+OsResult<Done> VirtualOs::Munlockall() {
+  REHEAP_CHECK(!reserves());
+  return lock_.Munlockall();
+}
 MmapResult VirtualOs::Brk(Addr addr) {
   REHEAP_CHECK(!reserves());
-  return break_.Brk(addr);
+  const Addr before = RoundUp(state_.break_end, os_page_bytes());
+  const MmapResult got = break_.Brk(addr);
+  if (got.ok() && got.value() > before) {
+    PopulateNew({before, RoundUp(got.value(), os_page_bytes()) - before}, 0);
+  }
+  return got;
+}
+
+// mm_populate at the end of mmap and brk, linux 6.12: MAP_POPULATE, or memory that is born locked.
+void VirtualOs::PopulateNew(AddrRange range, int flags) {
+  const int populate = platform_.machine.bits.map_populate;
+  const AddressSpace::Id id = state_.space.Containing(range.start);
+  const bool locked = id != AddressSpace::kNone && (state_.space.mapping(id).traits.flags & kLocked);
+  if (locked || (populate != 0 && (flags & populate) == populate)) (void)faults_.PopulateMapped(range, true);
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
   REHEAP_CHECK(reserves());
@@ -258,11 +289,11 @@ OsResult<AddrRange> VirtualOs::DoReserve(uint64_t bytes, Addr hint) {
   return MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve);
 }
 
-OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hint) {
+OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, reheap::Access access, Addr hint) {
   return MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit);
 }
 
-OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
+OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, reheap::Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
   const OsResult<AddrRange> got = MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit);
   if (!got.ok()) return got.refusal();
@@ -285,7 +316,7 @@ OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int p
   return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
 }
 
-OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod method) {
+OsResult<Done> VirtualOs::DoCommit(AddrRange range, reheap::Access access, CommitMethod method) {
   const OsOperation operation = OsOperation::kCommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
   const int protection = Protection(access);
@@ -360,7 +391,8 @@ void VirtualOs::Squat(AddrRange range) {
 
 void VirtualOs::CheckInvariants() const {
   state_.space.CheckInvariants();
-  REHEAP_CHECK_EQ(state_.resident.Recount(), state_.resident.count());
+  state_.resident.CheckInvariants();
+  REHEAP_CHECK_EQ(state_.objects.Recount(), state_.objects.shared_pages());
 }
 
 }  // namespace reheap

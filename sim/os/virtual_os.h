@@ -20,9 +20,11 @@
 #include "sim/os/break_calls.h"
 #include "sim/os/map_calls.h"
 #include "sim/os/maps_text.h"
+#include "sim/os/lock_calls.h"
 #include "sim/os/page_faults.h"
 #include "sim/os/platform.h"
 #include "sim/os/process_state.h"
+#include "sim/os/process_status.h"
 #include "sim/os/protect_calls.h"
 #include "sim/os/reserve_calls.h"
 
@@ -41,6 +43,7 @@ struct HostSwitches {
   uint32_t overcommit_ratio = 0;
   bool protect_uncharges_unwritten = false;
   bool written_joins_unwritten = false;
+  HugePageMode thp = HugePageMode::kMadvise;
 };
 
 struct VirtualProcess {
@@ -52,9 +55,11 @@ struct VirtualProcess {
   std::optional<HostSwitches> switches;
 };
 
-class VirtualOs final : public Os {
+class VirtualOs final : public Os, private BoundaryListener {
  public:
   explicit VirtualOs(const VirtualProcess& process);
+  VirtualOs(const VirtualOs&) = delete;
+  VirtualOs& operator=(const VirtualOs&) = delete;
 
   std::optional<AddrRange> TakeImageBss(uint64_t bytes) override;
   Addr image_end() const override { return image_end_; }
@@ -69,14 +74,25 @@ class VirtualOs final : public Os {
   OsResult<Done> Munmap(Addr addr, uint64_t bytes);
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
   OsResult<Done> Madvise(Addr addr, uint64_t bytes, int advice);
+  // `flags` as mlock2 has them; 0 = mlock.
+  OsResult<Done> Mlock(Addr addr, uint64_t bytes, int flags = 0);
+  OsResult<Done> Munlock(Addr addr, uint64_t bytes);
+  OsResult<Done> Mlockall(int flags);
+  OsResult<Done> Munlockall();
   MmapResult Brk(Addr addr);
   Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
 
-  // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
-  // resident.
-  bool Touch(Addr a, bool write);
+  // One access to the OS page of `a`, and what it makes resident.
+  TouchOutcome Access(Addr a, bool write) { return faults_.Access(a, write); }
+  bool Touch(Addr a, bool write) { return Access(a, write) == TouchOutcome::kDone; }
+  // What the kernel killed the process for; null while it lives. Every access after it is kOutOfMemoryKill.
+  const Refusal* killed() const { return state_.killed.rule == Rule::kNone ? nullptr : &state_.killed; }
+  // prctl PR_SET_THP_DISABLE: no huge pages from now on, whatever the mode says.
+  void DisableHugePages(bool disabled) { state_.huge_pages_disabled = disabled; }
+  // /proc/PID/status. O(1).
+  ProcessStatus Status() const { return StatusOf(state_); }
   // Changes the limits of the running process, as setrlimit and sysctl do.
   void set_limits(const ProcessLimits& limits) { state_.limits.set_process(limits); }
   const ProcessLimits& limits() const { return state_.limits.process(); }
@@ -97,9 +113,9 @@ class VirtualOs final : public Os {
 
  private:
   OsResult<AddrRange> DoReserve(uint64_t bytes, Addr hint) override;
-  OsResult<AddrRange> DoMapReady(uint64_t bytes, Access access, Addr hint) override;
-  OsResult<Done> DoMapReadyAt(AddrRange range, Access access) override;
-  OsResult<Done> DoCommit(AddrRange range, Access access, CommitMethod method) override;
+  OsResult<AddrRange> DoMapReady(uint64_t bytes, reheap::Access access, Addr hint) override;
+  OsResult<Done> DoMapReadyAt(AddrRange range, reheap::Access access) override;
+  OsResult<Done> DoCommit(AddrRange range, reheap::Access access, CommitMethod method) override;
   OsResult<Done> DoDiscard(AddrRange range) override;
   OsResult<Done> DoReuse(AddrRange range) override;
   OsResult<Done> DoDecommit(AddrRange range) override;
@@ -109,22 +125,25 @@ class VirtualOs final : public Os {
   OsResult<AddrRange> MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
                                   uint32_t allocation);
   OsResult<Done> MapFixed(OsOperation operation, AddrRange range, int protection);
+  void PopulateNew(AddrRange range, int flags);
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range) const;
   void LoadImage(const std::vector<ImageMapping>& image);
+  // A huge page does not reach over a mapping's end (vma_adjust_trans_huge, mm/huge_memory.c, linux 6.12).
+  void OnBoundary(Addr a) override { state_.resident.BreakHugeAt(a); }
 
   const Platform platform_;  // with the switches applied
   ProcessState state_;
   MapCalls map_;
   ProtectCalls protect_;
-  AdviceCalls advice_;
-  BreakCalls break_;
   PageFaults faults_;
+  AdviceCalls advice_;
+  LockCalls lock_;
+  BreakCalls break_;
   ReserveCalls reserve_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
-  uint64_t image_resident_bytes_ = 0;
   std::optional<uint64_t> requests_left_;
 };
 

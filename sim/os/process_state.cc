@@ -1,0 +1,66 @@
+#include "sim/os/process_state.h"
+
+#include <vector>
+
+namespace reheap {
+
+void ProcessState::Unmap(AddrRange range) {
+  NotePeaks();
+  std::vector<uint32_t> shared;
+  if (objects.shared_pages() != 0) {
+    for (AddressSpace::Id id = space.FirstEndingAbove(range.start);
+         id != AddressSpace::kNone && space.mapping(id).start < range.end(); id = space.Next(id)) {
+      if (const uint32_t object = space.mapping(id).traits.object; object != 0) shared.push_back(object);
+    }
+  }
+  space.Remove(range);
+  for (const uint32_t object : shared) {
+    if (space.ObjectBytes(object) == 0 && !objects.IsFile(object)) objects.Release(object);
+  }
+  resident.Clear(range);
+  if (resident.tables().count() != 0) {
+    const AddressSpace::Id after = space.FirstEndingAbove(range.start);
+    const AddressSpace::Id before = after == AddressSpace::kNone ? space.Last() : space.Previous(after);
+    const Addr floor = before == AddressSpace::kNone ? Addr() : space.mapping(before).end;
+    // Above the last mapping nothing holds a table (USER_PGTABLES_CEILING = 0, linux 6.12).
+    const Addr ceiling = after == AddressSpace::kNone ? Addr(uint64_t{1} << 63) : space.mapping(after).start;
+    resident.DropTablesWithin({floor, ceiling - floor});
+  }
+  if (listener != nullptr) listener->OnPagesDropped(range);
+}
+
+// shmem_fallocate, mm/shmem.c, linux 6.12 (FALLOC_FL_PUNCH_HOLE). A file keeps its pages: they are read again, as zeros.
+void ProcessState::RemoveShared(uint32_t object, uint64_t offset, uint64_t bytes) {
+  NotePeaks();
+  for (AddressSpace::Id id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
+    const Mapping& m = space.mapping(id);
+    if (m.traits.object != object) continue;
+    const uint64_t first = m.start.value() - m.traits.origin;
+    const uint64_t from = std::max(first, offset), to = std::min(first + m.bytes(), offset + bytes);
+    if (from >= to) continue;
+    const AddrRange gone{m.start + (from - first), to - from};
+    resident.ClearButGuards(gone);
+    ForgetContents(gone);
+  }
+  objects.Punch(object, offset, bytes);
+}
+
+Refusal ChangeTraits(ProcessState& s, AddressSpace::Id* id, AddrRange piece, const MappingTraits& traits) {
+  AddressSpace& space = s.space;
+  const Mapping m = space.mapping(*id);
+  if (traits == m.traits) return Refusal();
+  // A piece that joins its neighbour needs no split; each other split must stay below the count limit.
+  const bool joins = space.WouldJoinPrevious(*id, piece, traits) || space.WouldJoinNext(*id, piece, traits);
+  if (!joins && m.start < piece.start) {
+    if (const Refusal r = s.limits.CheckCount(space.count(), true); r.rule != Rule::kNone) return Where(r, piece);
+    space.SplitAt(piece.start);
+    *id = space.Containing(piece.start);
+  }
+  if (!joins && piece.end() < m.end) {
+    if (const Refusal r = s.limits.CheckCount(space.count(), true); r.rule != Rule::kNone) return Where(r, piece);
+  }
+  *id = space.SetTraits(*id, piece, traits);
+  return Refusal();
+}
+
+}  // namespace reheap
