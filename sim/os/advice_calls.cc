@@ -1,6 +1,7 @@
 #include "sim/os/advice_calls.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace reheap {
 namespace {
@@ -144,10 +145,7 @@ Refusal AdviceCalls::Discard(const Mapping& m, AddrRange piece, AdviceMeaning me
       s_.resident.SplitFolios(piece);
       return Refusal();
     case AdviceMeaning::kPageOut:
-      // Without swap only what was freed lazily can go (shrink_folio_list, mm/vmscan.c).
-      s_.NotePeaks();
-      s_.resident.SplitFolios(piece);
-      s_.resident.TakeLazyIn(piece);
+      PageOut(m, piece);
       return Refusal();
     default:
       s_.NotePeaks();
@@ -155,6 +153,27 @@ Refusal AdviceCalls::Discard(const Mapping& m, AddrRange piece, AdviceMeaning me
       if (s_.platform->pages.discard_frees_tables) s_.resident.DropEmptyTables(piece);
       s_.ForgetContents(piece);
       return Refusal();
+  }
+}
+
+// Without swap, private memory goes only when it was freed lazily. Shared memory loses its mapping in any case, and its
+// page when nobody wrote it (shrink_folio_list, mm/vmscan.c, linux 6.12; measured on 6.18). Pages that are mapped
+// elsewhere, too, are left alone (madvise_cold_or_pageout_pte_range).
+void AdviceCalls::PageOut(const Mapping& m, AddrRange piece) {
+  s_.NotePeaks();
+  s_.resident.SplitFolios(piece);
+  s_.resident.TakeLazyIn(piece);
+  std::vector<Addr> mapped;
+  for (const PageState state : {PageState::kShared, PageState::kFile}) {
+    s_.resident.ForEach(state, piece, [&](Addr a) { mapped.push_back(a); });
+  }
+  for (const Addr a : mapped) {
+    const uint64_t offset = a.value() - m.traits.origin;
+    if (m.traits.object != 0 && s_.CountMapped(m.traits.object, offset) > 1) continue;
+    s_.resident.ClearButGuards({a, s_.resident.os_page_bytes()});
+    if (m.traits.object != 0 && !s_.objects.IsDirty(m.traits.object, offset)) {
+      s_.objects.Punch(m.traits.object, offset, s_.resident.os_page_bytes());
+    }
   }
 }
 
@@ -189,10 +208,10 @@ Refusal AdviceCalls::Collapse(AddressSpace::Id id, AddrRange piece) {
       m.writer == 0 || RoundDown(m.end, huge) < RoundUp(m.start, huge) + huge) {
     return Invalid(piece);
   }
-  bool all = true;
-  for (Addr at = RoundUp(piece.start, huge); at + huge <= piece.end(); at = at + huge) {
-    all &= s_.resident.Collapse(at);
-  }
+  // Not even one whole huge page in the range counts as failure, an empty range of them does not.
+  const Addr first = RoundUp(piece.start, huge), end = RoundDown(piece.end(), huge);
+  bool all = first <= end;
+  for (Addr at = first; at < end; at = at + huge) all &= s_.resident.Collapse(at);
   return all ? Refusal() : Invalid(piece);
 }
 

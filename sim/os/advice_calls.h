@@ -28,6 +28,7 @@ class AdviceCalls {
   // One mapping's share; `*id` = what holds the piece after.
   Refusal Advise(AddressSpace::Id* id, AddrRange piece, AdviceMeaning meaning);
   Refusal Discard(const Mapping& m, AddrRange piece, AdviceMeaning meaning);
+  void PageOut(const Mapping& m, AddrRange piece);
   Refusal InstallGuard(AddressSpace::Id id, AddrRange piece);
   Refusal Remove(const Mapping& m, AddrRange piece);
   Refusal Collapse(AddressSpace::Id id, AddrRange piece);

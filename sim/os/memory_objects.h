@@ -24,9 +24,9 @@ class MemoryObjects {
   explicit MemoryObjects(uint64_t os_page_bytes) : os_page_bytes_(os_page_bytes) {}
 
   // Shared memory of `bytes` (shmem_zero_setup, mm/shmem.c, linux 6.12: as large as the first mapping, for good).
-  uint32_t AddShared(uint64_t bytes) { return Add({std::string(), bytes, false, PageBits(os_page_bytes_)}); }
+  uint32_t AddShared(uint64_t bytes) { return Add({std::string(), bytes, false, PageBits(os_page_bytes_), PageBits(os_page_bytes_)}); }
   uint32_t AddFile(std::string name, uint64_t bytes) {
-    return Add({std::move(name), bytes, true, PageBits(os_page_bytes_)});
+    return Add({std::move(name), bytes, true, PageBits(os_page_bytes_), PageBits(os_page_bytes_)});
   }
   bool IsFile(uint32_t object) const { return At(object).is_file; }
   uint64_t bytes(uint32_t object) const { return At(object).bytes; }
@@ -41,9 +41,15 @@ class MemoryObjects {
   void Fill(uint32_t object, uint64_t offset) {
     if (At(object).pages.Add(Addr(offset))) ++pages_;
   }
+  // The page at `offset` is written: what was never written can be taken without swap.
+  void NoteDirty(uint32_t object, uint64_t offset) {
+    if (!At(object).is_file) At(object).dirty.Add(Addr(offset));
+  }
+  bool IsDirty(uint32_t object, uint64_t offset) const { return At(object).dirty.Contains(Addr(offset)); }
   // The pages of [offset, offset + bytes) go (MADV_REMOVE).
   void Punch(uint32_t object, uint64_t offset, uint64_t bytes) {
     pages_ -= At(object).pages.Clear({Addr(offset), bytes});
+    At(object).dirty.Clear({Addr(offset), bytes});
   }
   // No mapping is left of it.
   void Release(uint32_t object) { Punch(object, 0, ~uint64_t{0} - os_page_bytes_ + 1); }
@@ -62,6 +68,7 @@ class MemoryObjects {
     uint64_t bytes;
     bool is_file;
     PageBits pages;  // of shared memory: those that were touched
+    PageBits dirty;  // and written
   };
   uint32_t Add(Object object) {
     objects_.push_back(std::move(object));

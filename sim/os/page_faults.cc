@@ -93,6 +93,9 @@ TouchOutcome PageFaults::FaultObject(AddressSpace::Id id, Addr a, bool write, Pa
       s_.objects.Fill(m.traits.object, offset);
     }
   }
+  if (write && !copies && m.traits.object != 0) {
+    s_.objects.NoteDirty(m.traits.object, RoundDown(a, s_.resident.os_page_bytes()).value() - m.traits.origin);
+  }
   if (!Charge(a, copies ? 1 : 0)) return TouchOutcome::kOutOfMemoryKill;
   if (copies) {
     s_.resident.Put(a, PageState::kAnonymous);

@@ -29,7 +29,21 @@ void ProcessState::Unmap(AddrRange range) {
   if (listener != nullptr) listener->OnPagesDropped(range);
 }
 
-// shmem_fallocate, mm/shmem.c, linux 6.12 (FALLOC_FL_PUNCH_HOLE). A file keeps its pages: they are read again, as zeros.
+uint64_t ProcessState::CountMapped(uint32_t object, uint64_t offset) const {
+  uint64_t count = 0;
+  for (AddressSpace::Id id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
+    const Mapping& m = space.mapping(id);
+    if (m.traits.object != object) continue;
+    const Addr at(m.traits.origin + offset);
+    if (!m.range().Contains(at)) continue;
+    const PageState state = resident.At(at);
+    count += state == PageState::kShared || state == PageState::kFile;
+  }
+  return count;
+}
+
+// shmem_fallocate, mm/shmem.c, linux 6.12 (FALLOC_FL_PUNCH_HOLE). Copies in private mappings stay. A file keeps its
+// pages: they are there again, as zeros.
 void ProcessState::RemoveShared(uint32_t object, uint64_t offset, uint64_t bytes) {
   NotePeaks();
   for (AddressSpace::Id id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
@@ -39,8 +53,8 @@ void ProcessState::RemoveShared(uint32_t object, uint64_t offset, uint64_t bytes
     const uint64_t from = std::max(first, offset), to = std::min(first + m.bytes(), offset + bytes);
     if (from >= to) continue;
     const AddrRange gone{m.start + (from - first), to - from};
-    resident.ClearButGuards(gone);
-    ForgetContents(gone);
+    resident.ClearMapped(gone);
+    if (m.traits.shared) ForgetContents(gone);
   }
   objects.Punch(object, offset, bytes);
 }

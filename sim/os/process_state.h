@@ -72,6 +72,8 @@ struct ProcessState {
   // Nothing is mapped in `range` any more: mappings, contents, residency and the page tables that only it needed go,
   // and shared memory that nobody else has.
   void Unmap(AddrRange range);
+  // How many mappings have a page table entry for the page of `object` at `offset`. O(mappings).
+  uint64_t CountMapped(uint32_t object, uint64_t offset) const;
   // Pages of shared memory go, from every mapping of it.
   void RemoveShared(uint32_t object, uint64_t offset, uint64_t bytes);
   // Contents and residency of `range` go.

@@ -58,6 +58,11 @@ class ResidentSet {
     guard_.Clear(range);
   }
   void ClearButGuards(AddrRange range);
+  // Pages of files and shared memory alone.
+  void ClearMapped(AddrRange range) {
+    shared_.Clear(range);
+    file_.Clear(range);
+  }
   void ClearGuards(AddrRange range) { guard_.Clear(range); }
   // Lowest tables wholly in `range` that have no entry left go.
   void DropEmptyTables(AddrRange range);
