@@ -177,12 +177,12 @@ void AdviceCalls::PageOut(const Mapping& m, AddrRange piece) {
   }
 }
 
-// madvise_guard_install, mm/madvise.c, linux 6.18: what is there goes, every page gets a marker, and the mapping counts
-// as written to from then on.
+// madvise_guard_install, mm/madvise.c, linux 6.18: what is there goes, every page gets a marker, and an anonymous
+// mapping counts as written to from then on (a shared one does not: measured).
 Refusal AdviceCalls::InstallGuard(AddressSpace::Id id, AddrRange piece) {
   const Mapping& m = s_.space.mapping(id);
   if (m.traits.kind == MappingKind::kSpecial || (m.traits.flags & kLocked)) return Invalid(piece);
-  s_.space.NoteFirstWrite(id);
+  if (IsAnonymous(m.traits)) s_.space.NoteFirstWrite(id);
   s_.NotePeaks();
   s_.resident.ClearButGuards(piece);
   for (Addr at = piece.start; at < piece.end(); at = at + s_.resident.os_page_bytes()) {

@@ -111,13 +111,15 @@ PageState PageFaults::StateBehind(const MappingTraits& traits) const {
   return is_shared_memory ? PageState::kShared : PageState::kFile;
 }
 
-// do_fault_around and filemap_map_pages, mm/memory.c and mm/filemap.c, linux 6.12: of the aligned block around `a`,
-// within the mapping and its page table, what is in memory and has no entry yet.
+// do_fault_around and filemap_map_pages, mm/memory.c and mm/filemap.c, linux 6.12: of one block's length, from the
+// start of the aligned block or of the mapping on, within the mapping and its page table, what is in memory and has no
+// entry yet.
 void PageFaults::MapAround(const Mapping& m, Addr a) {
   const uint64_t page = s_.resident.os_page_bytes(), block = s_.platform->pages.fault_around_bytes;
   if (block <= page) return;
   Addr at = std::max(RoundDown(a, block), m.start);
-  const Addr end = std::min(RoundDown(a, block) + block, m.end);
+  const uint64_t table = std::max(block, s_.resident.tables().covered_bytes());
+  const Addr end = std::min({at + block, RoundDown(a, table) + table, m.end});
   const PageState state = StateBehind(m.traits);
   for (; at < end; at = at + page) {
     if (s_.resident.At(at) != PageState::kAbsent) continue;

@@ -195,11 +195,10 @@ void ResidentSet::TakeLazyIn(AddrRange range) {
 
 bool ResidentSet::Collapse(Addr a) {
   const AddrRange range = HugeRange(a);
-  if (huge_anonymous_.Contains(a)) return true;
-  bool written = false, guarded = false;
-  anonymous_.ForEach(range, [&](Addr) { written = true; });
+  if (IsHuge(a)) return true;
+  bool guarded = false;
   guard_.ForEach(range, [&](Addr) { guarded = true; });
-  if (!written || guarded) return false;
+  if (!tables_.Has(a) || guarded) return false;
   std::vector<Addr> with_contents;
   anonymous_.ForEach(range, [&](Addr page) {
     if (!blank_.Contains(page)) with_contents.push_back(page);
