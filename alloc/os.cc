@@ -16,9 +16,12 @@ const char* RuleName(Rule rule) {
     case Rule::kAddressTaken: return "address taken";
     case Rule::kOutOfUserRange: return "out of user range";
     case Rule::kInvalidArgument: return "invalid argument";
+    case Rule::kNotReserved: return "not reserved";
+    case Rule::kNotCommitted: return "not committed";
+    case Rule::kPrivilege: return "privilege";
+    case Rule::kOnlyGrows: return "memory only grows";
     case Rule::kMemoryCgroup: return "memory.max";
     case Rule::kLockedLimit: return "RLIMIT_MEMLOCK";
-    case Rule::kNotPermitted: return "not permitted";
   }
   return "unknown";
 }

@@ -61,6 +61,12 @@ VerbOptions ReplayOptions() {
                "replay a trace that was cut off as far as its blocks are whole, instead of refusing it");
   options.Value("squat", "ADDR+SIZE,...", "",
                 "address ranges that somebody else holds before the heap starts, e.g. 0xf840100000+64KiB");
+  options.Value("foreign", "F", "replay",
+                "the program's own mmap, munmap, mprotect, mremap and brk calls: replay (beside the heap, where they "
+                "were recorded if that place is free) or ignore; nothing of them is written to");
+  options.Value("thread-stacks", "S", "glibc",
+                "with --foreign replay: glibc (a stack per recorded thread, as large as the recorded RLIMIT_STACK: "
+                "modelled) or none");
   options.Flag("measure-lookup", "also time page-to-span lookups in the heap that each run leaves behind");
   options.Group("Output");
   options.Value("format", "F", "table", "table, json (report.proto), csv");
@@ -167,6 +173,15 @@ absl::StatusOr<ReplayRequest> ReadRequest(const VerbOptions& options) {
   if (!order.ok()) return order.status();
   const absl::StatusOr<std::string> touch = options.Word("touch", {"full", "none"});
   if (!touch.ok()) return touch.status();
+  const absl::StatusOr<std::string> foreign = options.Word("foreign", {"replay", "ignore"});
+  if (!foreign.ok()) return foreign.status();
+  const absl::StatusOr<std::string> stacks = options.Word("thread-stacks", {"glibc", "none"});
+  if (!stacks.ok()) return stacks.status();
+  if (*foreign == "ignore" && options.Given("thread-stacks")) {
+    return Contradiction("foreign", "thread-stacks", "thread stacks are part of what --foreign ignore leaves out");
+  }
+  request.foreign = *foreign;
+  request.thread_stacks = *stacks;
   request.order = *order;
   request.touch = *touch;
   request.maps_path = options.Get("maps");

@@ -6,20 +6,6 @@
 #include "alloc/check.h"
 
 namespace reheap {
-namespace {
-
-// vm_stat_account, mm/mmap.c, and is_exec_mapping, is_stack_mapping, mm/vma.h, linux 6.12. A delta may be negative.
-void AddTo(MappingTotals* totals, const MappingTraits& traits, uint64_t delta) {
-  totals->mapped_bytes += delta;
-  if (IsData(traits)) totals->data_bytes += delta;
-  if (traits.charged) totals->charged_bytes += delta;
-  const bool is_stack = traits.kind == MappingKind::kStack;
-  if (is_stack) totals->stack_bytes += delta;
-  if (traits.execute && !traits.write && !is_stack) totals->executable_bytes += delta;
-  if (traits.flags & kLocked) totals->locked_bytes += delta;
-}
-
-}  // namespace
 
 AddressSpace::AddressSpace(MergeRule merge, bool written_joins_unwritten)
     : merge_(merge), written_joins_unwritten_(written_joins_unwritten), nodes_(1), names_(1) {}
@@ -108,11 +94,17 @@ AddressSpace::Id AddressSpace::Link(AddrRange range, const MappingTraits& traits
 
   ++count_;
   Count(range.bytes, traits, true);
+  if (traits.object != MemoryObjects::kNone) objects_.Mapped(traits.object);
   return id;
 }
 
 void AddressSpace::Unlink(Id id) {
   Count(nodes_[id].mapping.bytes(), nodes_[id].mapping.traits, false);
+  if (const auto object = nodes_[id].mapping.traits.object; object != MemoryObjects::kNone) {
+    totals_.charged_bytes -= objects_.charged_bytes();
+    objects_.Unmapped(object);
+    totals_.charged_bytes += objects_.charged_bytes();
+  }
   --count_;
   for (;;) {
     const Id left = nodes_[id].child[0], right = nodes_[id].child[1];
@@ -148,13 +140,16 @@ void AddressSpace::Resize(Id id, Addr start, Addr end) {
   if (end_moved && nodes_[id].next != kNone) UpdateGapsUpwards(nodes_[id].next);
 }
 
-void AddressSpace::Count(uint64_t bytes, const MappingTraits& traits, bool add) {
+void AddressSpace::AddTo(MappingTotals* totals, uint64_t bytes, const MappingTraits& traits, bool add) {
   const uint64_t delta = add ? bytes : -bytes;
-  AddTo(&totals_, traits, delta);
-  if (traits.object != 0) {
-    if (traits.object >= object_bytes_.size()) object_bytes_.resize(traits.object + 1);
-    object_bytes_[traits.object] += delta;
-  }
+  if (!IsGuard(traits)) totals->mapped_bytes += delta;
+  if (IsData(traits)) totals->data_bytes += delta;
+  if (GrowsDown(traits)) totals->stack_bytes += delta;
+  if (traits.charged) totals->charged_bytes += delta;
+  if (ClaimsMemory(traits)) totals->claimed_bytes += delta;
+  // is_exec_mapping, mm/vma.h, linux 6.12.
+  if (traits.execute && !traits.write && !GrowsDown(traits)) totals->executable_bytes += delta;
+  if (traits.flags & kLocked) totals->locked_bytes += delta;
 }
 
 // ---- looking ----
@@ -251,46 +246,65 @@ bool AddressSpace::MayMerge(const MappingTraits& a, const MappingTraits& b) cons
   return a == b && a.kind != MappingKind::kSpecial;
 }
 
-// Both never written, one of them, or both by the same anon_vma (is_mergeable_anon_vma, mm/vma.c, 6.18).
+// Both never written, one of them, or both by the same anon_vma (is_mergeable_anon_vma, mm/vma.c, 6.18). One
+// object, or none yet (vm_map_mergeable_neighbors, sys/vm/vm_map.c, FreeBSD).
 bool AddressSpace::MayShareWriter(const Mapping& a, const Mapping& b) const {
+  if (merge_ == MergeRule::kSameObject) return a.writer == b.writer;
   return a.writer == 0 || b.writer == 0 || a.writer == b.writer;
 }
 
 bool AddressSpace::MayJoin(const Mapping& neighbour, const MappingTraits& traits, uint32_t writer,
                            bool existing) const {
   if (!MayMerge(neighbour.traits, traits)) return false;
-  if (merge_ == MergeRule::kWithinReservation) return true;
+  switch (merge_) {
+    case MergeRule::kNever:
+      return false;
+    case MergeRule::kWithinReservation:
+      return true;
+    case MergeRule::kSameObject:
+      return neighbour.writer == writer;
+    case MergeRule::kOnlyWhenNew:
+      return !existing;
+    case MergeRule::kPreviousOnly:
+    case MergeRule::kBothSidesSameWriter:
+      break;
+  }
   if (neighbour.writer == writer || writer == 0) return true;
-  if (neighbour.writer != 0) return false;
   // A written piece into a never written neighbour: not on linux 6.1 and 6.12, allowed on 6.18.
-  return !existing || written_joins_unwritten_;
+  return neighbour.writer == 0 && written_joins_unwritten_;
 }
 
-void AddressSpace::Insert(AddrRange range, const MappingTraits& traits) {
+AddressSpace::Id AddressSpace::Insert(AddrRange range, const MappingTraits& traits, uint32_t writer, Join join) {
   REHEAP_CHECK_GT(range.bytes, 0);
   const Id next = FirstEndingAbove(range.start);
   const Id previous = next == kNone ? last_ : nodes_[next].previous;
   REHEAP_CHECK(next == kNone || nodes_[next].mapping.start >= range.end());
 
-  const bool left = previous != kNone && nodes_[previous].mapping.end == range.start &&
-                    MayJoin(nodes_[previous].mapping, traits, 0, false);
-  bool right = merge_ != MergeRule::kPreviousOnly && next != kNone &&
-               nodes_[next].mapping.start == range.end() && MayJoin(nodes_[next].mapping, traits, 0, false);
+  // An object grows to hold what is mapped right behind it (vm_object_coalesce, sys/vm/vm_object.c, FreeBSD;
+  // how far it reached already is not modelled).
+  const auto extends = [&](const Mapping& m) {
+    return merge_ == MergeRule::kSameObject ? MayMerge(m.traits, traits) : MayJoin(m, traits, writer, false);
+  };
+  const bool left = join != Join::kNone && previous != kNone && nodes_[previous].mapping.end == range.start &&
+                    extends(nodes_[previous].mapping);
+  bool right = join == Join::kBoth && merge_ != MergeRule::kPreviousOnly && next != kNone &&
+               nodes_[next].mapping.start == range.end() && MayJoin(nodes_[next].mapping, traits, writer, false);
   // Each fine but not with each other: joins the left only (can_vma_merge_right, mm/vma.c, 6.12).
   if (left && right && !MayShareWriter(nodes_[previous].mapping, nodes_[next].mapping)) right = false;
 
+  if (!left && !right) return Link(range, traits, writer, next);
+  const Id into = left ? previous : next;
+  Mapping& whole = nodes_[into].mapping;
+  if (whole.writer == 0) whole.writer = writer;
   if (left && right) {
     const Mapping absorbed = nodes_[next].mapping;
     Unlink(next);
-    Resize(previous, nodes_[previous].mapping.start, absorbed.end);
-    if (nodes_[previous].mapping.writer == 0) nodes_[previous].mapping.writer = absorbed.writer;
-  } else if (left) {
-    Resize(previous, nodes_[previous].mapping.start, range.end());
-  } else if (right) {
-    Resize(next, range.start, nodes_[next].mapping.end);
+    if (whole.writer == 0) whole.writer = absorbed.writer;
+    Resize(into, whole.start, absorbed.end);
   } else {
-    Link(range, traits, 0, next);
+    Resize(into, left ? whole.start : range.start, left ? range.end() : whole.end);
   }
+  return into;
 }
 
 void AddressSpace::InsertImage(AddrRange range, const MappingTraits& traits, bool written) {
@@ -299,9 +313,17 @@ void AddressSpace::InsertImage(AddrRange range, const MappingTraits& traits, boo
   Link(range, traits, written ? ++last_writer_ : 0, next);
 }
 
+// Whatever is split gets its object first, so that the pieces know each other again (vm_map_entry_clone,
+// sys/vm/vm_map.c, FreeBSD).
+void AddressSpace::NoteSplit(Id id) {
+  Mapping& m = nodes_[id].mapping;
+  if (merge_ == MergeRule::kSameObject && m.writer == 0 && !IsGuard(m.traits)) m.writer = ++last_writer_;
+}
+
 void AddressSpace::SplitAt(Addr a) {
   const Id id = Containing(a);
   if (id == kNone || nodes_[id].mapping.start == a) return;
+  NoteSplit(id);
   NoteBoundary(a);
   const Mapping whole = nodes_[id].mapping;
   Resize(id, whole.start, a);
@@ -312,6 +334,7 @@ void AddressSpace::Remove(AddrRange range) {
   const Addr end = range.end();
   Id id = FirstEndingAbove(range.start);
   while (id != kNone && nodes_[id].mapping.start < end) {
+    if (nodes_[id].mapping.start < range.start || nodes_[id].mapping.end > end) NoteSplit(id);
     const Mapping m = nodes_[id].mapping;
     const Id next = nodes_[id].next;
     if (m.start < range.start) NoteBoundary(range.start);
@@ -386,7 +409,9 @@ void AddressSpace::NoteFirstWrite(Id id) {
     return neighbour.writer != 0 && theirs == m.traits;
   };
   const Id next = nodes_[id].next, previous = nodes_[id].previous;
-  if (next != kNone && nodes_[next].mapping.start == m.end && lends(nodes_[next].mapping)) {
+  if (merge_ != MergeRule::kBothSidesSameWriter) {
+    m.writer = ++last_writer_;  // an object or amap of its own
+  } else if (next != kNone && nodes_[next].mapping.start == m.end && lends(nodes_[next].mapping)) {
     m.writer = nodes_[next].mapping.writer;
   } else if (previous != kNone && nodes_[previous].mapping.end == m.start &&
              lends(nodes_[previous].mapping)) {
@@ -394,6 +419,15 @@ void AddressSpace::NoteFirstWrite(Id id) {
   } else {
     m.writer = ++last_writer_;
   }
+}
+
+MemoryObjects::Id AddressSpace::AddFile(std::string_view name, uint64_t bytes) {
+  return objects_.AddFile(InternName(name), bytes);
+}
+
+MemoryObjects::Id AddressSpace::AddShared(uint64_t bytes, bool charged) {
+  if (charged) totals_.charged_bytes += bytes;
+  return objects_.AddShared(bytes, charged ? bytes : 0);
 }
 
 uint32_t AddressSpace::InternName(std::string_view name) {
@@ -407,9 +441,9 @@ uint32_t AddressSpace::InternName(std::string_view name) {
 
 MappingTotals AddressSpace::Recount() const {
   MappingTotals totals;
+  for (MemoryObjects::Id id = 1; id < objects_.size(); ++id) totals.charged_bytes += objects_[id].charged_bytes;
   for (Id id = first_; id != kNone; id = nodes_[id].next) {
-    const Mapping& m = nodes_[id].mapping;
-    AddTo(&totals, m.traits, m.bytes());
+    AddTo(&totals, nodes_[id].mapping.bytes(), nodes_[id].mapping.traits, true);
   }
   return totals;
 }
@@ -440,12 +474,6 @@ void AddressSpace::CheckInvariants() const {
   REHEAP_CHECK_EQ(previous, last_);
   REHEAP_CHECK_EQ(count, count_);
   REHEAP_CHECK(Recount() == totals_);
-  std::vector<uint64_t> object_bytes(object_bytes_.size());
-  for (Id id = first_; id != kNone; id = nodes_[id].next) {
-    const Mapping& m = nodes_[id].mapping;
-    if (m.traits.object != 0) object_bytes[m.traits.object] += m.bytes();
-  }
-  REHEAP_CHECK(object_bytes == object_bytes_);
 }
 
 }  // namespace reheap

@@ -20,29 +20,36 @@
 #include <vector>
 
 #include "alloc/addr.h"
+#include "sim/os/memory_objects.h"
 #include "sim/os/platform.h"
 
 namespace reheap {
 
 enum class MappingKind : uint8_t {
   kAnonymous,
-  kFile,     // of the image; pieces of one file at matching offsets merge
-  kSpecial,  // the kernel's own pages ([vdso], [vvar]): never merges
-  kStack,    // keeps a guard gap below; its own pieces merge, new mappings never join it
+  kFile,      // pieces of one file at matching offsets merge
+  kSpecial,   // the kernel's own pages ([vdso], [vvar]): never merges, never splits
+  kStack,     // the one that exec made: its own pieces merge, new mappings never join it
+  kGuard,     // a hole that the process asked for: never accessible, not counted as mapped
+  kStackGap,  // a guard that the stack above it may grow into
+  kWindow,    // reserved for physical pages that the program maps itself (MEM_PHYSICAL): never committed
 };
 
-// What a program asked for one mapping beyond access (linux: VM_* bits). Neighbours that differ in one never merge.
+// What else mappings are told apart by: the vm_flags of include/linux/mm.h (linux 6.12) that a call can set.
 enum MappingFlag : uint32_t {
-  kLocked = 1 << 0,           // mlock, MAP_LOCKED
-  kLockOnFault = 1 << 1,      // with kLocked: pages are locked as they come
-  kHugePages = 1 << 2,        // MADV_HUGEPAGE
-  kNoHugePages = 1 << 3,      // MADV_NOHUGEPAGE, MAP_STACK
-  kNotDumped = 1 << 4,        // MADV_DONTDUMP
-  kNotForked = 1 << 5,        // MADV_DONTFORK
-  kWipedOnFork = 1 << 6,      // MADV_WIPEONFORK
-  kReadRandomly = 1 << 7,     // MADV_RANDOM
-  kReadInSequence = 1 << 8,   // MADV_SEQUENTIAL
-  kSharedIfSame = 1 << 9,     // MADV_MERGEABLE
+  kGrowsDown = 1u << 0,  // a stack: an access below extends it, and it keeps a guard gap there
+  kNoHuge = 1u << 1,     // no huge pages: MAP_STACK, MADV_NOHUGEPAGE
+  kSync = 1u << 2,       // asked for with MAP_SYNC
+  kDroppable = 1u << 3,  // MAP_DROPPABLE: not charged, not inherited, not dumped
+  kLocked = 1u << 4,          // mlock, MAP_LOCKED
+  kLockOnFault = 1u << 5,     // with kLocked: pages are locked as they come
+  kHuge = 1u << 6,            // MADV_HUGEPAGE
+  kNotDumped = 1u << 7,       // MADV_DONTDUMP
+  kNotForked = 1u << 8,       // MADV_DONTFORK
+  kWipedOnFork = 1u << 9,     // MADV_WIPEONFORK
+  kReadRandomly = 1u << 10,   // MADV_RANDOM
+  kReadInSequence = 1u << 11, // MADV_SEQUENTIAL
+  kMergeable = 1u << 12,      // MADV_MERGEABLE
 };
 
 // What makes a mapping the same as its neighbour.
@@ -54,10 +61,16 @@ struct MappingTraits {
   bool shared = false;
   bool no_reserve = false;  // asked for with MAP_NORESERVE, and the kernel took it seriously
   bool charged = false;     // its pages count as committed
+  // Reserve-and-commit systems (page_protection.h): PAGE_* of its pages, 0 = not committed; and what the
+  // reservation was made with.
+  uint16_t page_protection = 0;
+  uint16_t allocation_protection = 0;
   uint32_t name = 0;        // index of AddressSpace::NameOf; 0 = none
   uint32_t flags = 0;       // MappingFlag
-  uint32_t object = 0;      // the file or shared memory behind it; 0 = none
-  // Files and shared memory: start - offset in it, so that contiguous pieces agree. Reservations: their base. Else 0.
+  MemoryObjects::Id object = MemoryObjects::kNone;  // a file that was added, or shared memory
+  // Start - offset in what is mapped, so that contiguous pieces agree. Private anonymous memory lies at the
+  // offset that is its address: 0, until it is moved with what was written (modulo 2^64). Reservations: their
+  // base.
   uint64_t origin = 0;
 
   friend bool operator==(const MappingTraits&, const MappingTraits&) = default;
@@ -67,8 +80,8 @@ struct Mapping {
   Addr start;
   Addr end;
   MappingTraits traits;
-  // Which anon_vma it has: 0 = none of its pages was ever written. Two written neighbours merge only when
-  // they share one.
+  // Which anon_vma (linux), object or amap (BSD) it has: 0 = none of its pages was ever written. Two written
+  // neighbours merge only when they share one.
   uint32_t writer = 0;
 
   uint64_t bytes() const { return end - start; }
@@ -80,16 +93,36 @@ struct MappingTotals {
   uint64_t mapped_bytes = 0;
   uint64_t data_bytes = 0;     // private, writable, not a stack
   uint64_t charged_bytes = 0;  // counted as committed
-  uint64_t stack_bytes = 0;
+  uint64_t claimed_bytes = 0;  // ClaimsMemory
+  uint64_t stack_bytes = 0;    // of all that grow down
   uint64_t executable_bytes = 0;  // and not writable
   uint64_t locked_bytes = 0;
 
   friend bool operator==(const MappingTotals&, const MappingTotals&) = default;
 };
 
+constexpr bool GrowsDown(const MappingTraits& traits) {
+  return traits.kind == MappingKind::kStack || (traits.flags & kGrowsDown) != 0;
+}
 // Private, writable and not a stack: what linux's RLIMIT_DATA counts (is_data_mapping, mm/vma.h, 6.12).
 constexpr bool IsData(const MappingTraits& traits) {
-  return traits.write && !traits.shared && traits.kind != MappingKind::kStack;
+  return traits.write && !traits.shared && !GrowsDown(traits);
+}
+// Zero-filled and nobody else's (vma_is_anonymous, include/linux/mm.h, 6.12).
+constexpr bool IsPrivateAnonymous(const MappingTraits& traits) {
+  return (traits.kind == MappingKind::kAnonymous || traits.kind == MappingKind::kStack) && !traits.shared;
+}
+
+// A hole kept on purpose (MAP_GUARD): an entry whose pages are not in the map's size (vm_map_insert,
+// sys/vm/vm_map.c, FreeBSD 12.3 to 14).
+constexpr bool IsGuard(const MappingTraits& traits) {
+  return traits.kind == MappingKind::kGuard || traits.kind == MappingKind::kStackGap;
+}
+
+// Anonymous, with any access, and not the stack: what OpenBSD's RLIMIT_DATA counts (vm_dused, uvm_mapanon and
+// uvmspace_dused, sys/uvm/uvm_map.c 1.338).
+constexpr bool ClaimsMemory(const MappingTraits& traits) {
+  return traits.kind == MappingKind::kAnonymous && (traits.read || traits.write || traits.execute);
 }
 
 // Told about each new boundary inside a mapping, before the mapping is split there.
@@ -124,14 +157,16 @@ class AddressSpace {
   std::optional<Addr> LowestFit(Addr lowest, Addr highest, uint64_t bytes, uint64_t alignment) const;
   uint64_t count() const { return count_; }
   const MappingTotals& totals() const { return totals_; }
-  // How much of `object` is mapped, each mapping counted.
-  uint64_t ObjectBytes(uint32_t object) const { return object < object_bytes_.size() ? object_bytes_[object] : 0; }
+  const MemoryObjects& objects() const { return objects_; }
   // Not owned; null = nobody.
   void set_boundary_listener(BoundaryListener* listener) { boundary_listener_ = listener; }
 
   // ---- changing ----
-  // Adds a mapping and merges it with its neighbours. Preconditions: `range` is free and not empty.
-  void Insert(AddrRange range, const MappingTraits& traits);
+  // Which neighbours a new mapping may become one with.
+  enum class Join { kBoth, kLeft, kNone };
+  // Adds a mapping and merges it with its neighbours; `writer` as in Mapping, for what is moved or extended.
+  // Returns the mapping that holds range.start. Preconditions: `range` is free and not empty.
+  Id Insert(AddrRange range, const MappingTraits& traits, uint32_t writer = 0, Join join = Join::kBoth);
   // As Insert, for image mappings that were written before the model begins; never merges.
   void InsertImage(AddrRange range, const MappingTraits& traits, bool written);
   // Makes `a` a boundary between mappings; nothing when it is one, or free.
@@ -149,7 +184,11 @@ class AddressSpace {
   // A page of it is written for the first time: gives it an anon_vma, a compatible neighbour's if there is
   // one.
   void NoteFirstWrite(Id id);
+  // Its written pages were moved away: none of them was ever written, as far as merging goes.
+  void ForgetWrites(Id id) { nodes_[id].mapping.writer = 0; }
 
+  MemoryObjects::Id AddFile(std::string_view name, uint64_t bytes);
+  MemoryObjects::Id AddShared(uint64_t bytes, bool charged);
   uint32_t InternName(std::string_view name);
   const std::string& NameOf(uint32_t name) const { return names_[name]; }
 
@@ -181,10 +220,8 @@ class AddressSpace {
   Id Link(AddrRange range, const MappingTraits& traits, uint32_t writer, Id next);
   void Unlink(Id id);
   void Resize(Id id, Addr start, Addr end);
-  void Count(uint64_t bytes, const MappingTraits& traits, bool add);
-  void NoteBoundary(Addr a) {
-    if (boundary_listener_ != nullptr) boundary_listener_->OnBoundary(a);
-  }
+  void Count(uint64_t bytes, const MappingTraits& traits, bool add) { AddTo(&totals_, bytes, traits, add); }
+  static void AddTo(MappingTotals* totals, uint64_t bytes, const MappingTraits& traits, bool add);
   // The outermost node of `subtree` on `side` (0 left, 1 right) whose gap is at least `bytes`.
   Id OutermostGap(Id subtree, uint64_t bytes, int side) const;
   // The nearest node before (side 0) or after (side 1) `id` whose gap is at least `bytes`.
@@ -193,6 +230,10 @@ class AddressSpace {
   bool MayMerge(const MappingTraits& a, const MappingTraits& b) const;
   bool MayJoin(const Mapping& neighbour, const MappingTraits& traits, uint32_t writer, bool existing) const;
   bool MayShareWriter(const Mapping& a, const Mapping& b) const;
+  void NoteSplit(Id id);
+  void NoteBoundary(Addr a) {
+    if (boundary_listener_ != nullptr) boundary_listener_->OnBoundary(a);
+  }
 
   const MergeRule merge_;
   const bool written_joins_unwritten_;
@@ -205,7 +246,7 @@ class AddressSpace {
   Id last_ = kNone;
   uint64_t count_ = 0;
   MappingTotals totals_;
-  std::vector<uint64_t> object_bytes_;  // by MappingTraits::object
+  MemoryObjects objects_;
   BoundaryListener* boundary_listener_ = nullptr;
   uint32_t last_writer_ = 0;
   uint32_t random_ = 0x9e3779b9;  // xorshift state of the priorities: any constant but 0

@@ -6,11 +6,6 @@
 namespace reheap {
 namespace {
 
-// Nothing but an anonymous private mapping is vma_is_anonymous (include/linux/mm.h, linux 6.12).
-bool IsAnonymous(const MappingTraits& t) {
-  return !t.shared && t.object == 0 && (t.kind == MappingKind::kAnonymous || t.kind == MappingKind::kStack);
-}
-
 struct FlagChange {
   uint32_t set;
   uint32_t clear;
@@ -26,9 +21,9 @@ std::optional<FlagChange> FlagChangeOf(AdviceMeaning meaning) {
     case AdviceMeaning::kReadInSequence:
       return FlagChange{kReadInSequence, kReadRandomly};
     case AdviceMeaning::kHugePages:
-      return FlagChange{kHugePages, kNoHugePages};
+      return FlagChange{kHuge, kNoHuge};
     case AdviceMeaning::kNoHugePages:
-      return FlagChange{kNoHugePages, kHugePages};
+      return FlagChange{kNoHuge, kHuge};
     case AdviceMeaning::kDontDump:
       return FlagChange{kNotDumped, 0};
     case AdviceMeaning::kDump:
@@ -42,9 +37,9 @@ std::optional<FlagChange> FlagChangeOf(AdviceMeaning meaning) {
     case AdviceMeaning::kKeepOnFork:
       return FlagChange{0, kWipedOnFork};
     case AdviceMeaning::kMergeSame:
-      return FlagChange{kSharedIfSame, 0};
+      return FlagChange{kMergeable, 0};
     case AdviceMeaning::kUnmergeSame:
-      return FlagChange{0, kSharedIfSame};
+      return FlagChange{0, kMergeable};
     default:
       return std::nullopt;
   }
@@ -80,7 +75,7 @@ OsResult<Done> AdviceCalls::Madvise(Addr addr, uint64_t bytes, int advice) {
     case AdviceMeaning::kPopulateWrite:
       return Populate(range, *meaning == AdviceMeaning::kPopulateWrite);
     case AdviceMeaning::kPoison:
-      return Refused(Rule::kNotPermitted, machine.errors.not_permitted, range);
+      return Refused(Rule::kPrivilege, machine.errors.privilege, range);
     case AdviceMeaning::kUnsupported:
       return Refused(Rule::kInvalidArgument, machine.errors.not_supported, range);
     default:
@@ -99,8 +94,8 @@ OsResult<Done> AdviceCalls::Madvise(Addr addr, uint64_t bytes, int advice) {
   }
   hole |= at < range.end();
   // A hole is an error after the rest is done.
-  if (hole && s_.platform->mappings.hole == HoleRule::kError) {
-    return Refused(Rule::kOutOfUserRange, machine.errors.out_of_memory, {addr, bytes});
+  if (hole && s_.platform->mappings.advise_hole_error != 0) {
+    return Refused(Rule::kOutOfUserRange, s_.platform->mappings.advise_hole_error, {addr, bytes});
   }
   return Done();
 }
@@ -135,7 +130,7 @@ Refusal AdviceCalls::Discard(const Mapping& m, AddrRange piece, AdviceMeaning me
   if ((m.traits.flags & kLocked) && meaning != AdviceMeaning::kDiscardLocked) return Invalid(piece);
   switch (meaning) {
     case AdviceMeaning::kFreeLazily:
-      if (!IsAnonymous(m.traits)) return Invalid(piece);
+      if (!IsPrivateAnonymous(m.traits)) return Invalid(piece);
       s_.NotePeaks();
       s_.resident.MarkLazy(piece);
       s_.ForgetContents(piece);
@@ -169,10 +164,10 @@ void AdviceCalls::PageOut(const Mapping& m, AddrRange piece) {
   }
   for (const Addr a : mapped) {
     const uint64_t offset = a.value() - m.traits.origin;
-    if (m.traits.object != 0 && s_.CountMapped(m.traits.object, offset) > 1) continue;
+    if (m.traits.object != MemoryObjects::kNone && s_.CountMapped(m.traits.object, offset) > 1) continue;
     s_.resident.ClearButGuards({a, s_.resident.os_page_bytes()});
-    if (m.traits.object != 0 && !s_.objects.IsDirty(m.traits.object, offset)) {
-      s_.objects.Punch(m.traits.object, offset, s_.resident.os_page_bytes());
+    if (m.traits.object != MemoryObjects::kNone && !s_.object_pages.IsDirty(m.traits.object, offset)) {
+      s_.object_pages.Punch(m.traits.object, offset, s_.resident.os_page_bytes());
     }
   }
 }
@@ -182,7 +177,7 @@ void AdviceCalls::PageOut(const Mapping& m, AddrRange piece) {
 Refusal AdviceCalls::InstallGuard(AddressSpace::Id id, AddrRange piece) {
   const Mapping& m = s_.space.mapping(id);
   if (m.traits.kind == MappingKind::kSpecial || (m.traits.flags & kLocked)) return Invalid(piece);
-  if (IsAnonymous(m.traits)) s_.space.NoteFirstWrite(id);
+  if (IsPrivateAnonymous(m.traits)) s_.space.NoteFirstWrite(id);
   s_.NotePeaks();
   s_.resident.ClearButGuards(piece);
   for (Addr at = piece.start; at < piece.end(); at = at + s_.resident.os_page_bytes()) {
@@ -194,8 +189,8 @@ Refusal AdviceCalls::InstallGuard(AddressSpace::Id id, AddrRange piece) {
 
 // madvise_remove, mm/madvise.c, linux 6.12.
 Refusal AdviceCalls::Remove(const Mapping& m, AddrRange piece) {
-  if ((m.traits.flags & kLocked) || m.traits.object == 0) return Invalid(piece);
-  if (!m.traits.shared) return Refused(Rule::kNotPermitted, s_.platform->machine.errors.no_access, piece);
+  if ((m.traits.flags & kLocked) || m.traits.object == MemoryObjects::kNone) return Invalid(piece);
+  if (!m.traits.shared) return Refused(Rule::kPrivilege, s_.platform->machine.errors.no_access, piece);
   s_.RemoveShared(m.traits.object, piece.start.value() - m.traits.origin, piece.bytes);
   return Refusal();
 }
@@ -204,7 +199,7 @@ Refusal AdviceCalls::Remove(const Mapping& m, AddrRange piece) {
 Refusal AdviceCalls::Collapse(AddressSpace::Id id, AddrRange piece) {
   const Mapping& m = s_.space.mapping(id);
   const uint64_t huge = s_.platform->pages.huge_page_bytes;
-  if (huge == 0 || !IsAnonymous(m.traits) || (m.traits.flags & kNoHugePages) || s_.huge_pages_disabled ||
+  if (huge == 0 || !IsPrivateAnonymous(m.traits) || (m.traits.flags & kNoHuge) || s_.huge_pages_disabled ||
       m.writer == 0 || RoundDown(m.end, huge) < RoundUp(m.start, huge) + huge) {
     return Invalid(piece);
   }
@@ -221,7 +216,7 @@ Refusal AdviceCalls::SetFlags(AddressSpace::Id* id, AddrRange piece, AdviceMeani
   const std::optional<FlagChange> change = FlagChangeOf(meaning);
   if (!change) return Refusal();
   if (is_special && (meaning == AdviceMeaning::kDump || meaning == AdviceMeaning::kFork)) return Invalid(piece);
-  if (meaning == AdviceMeaning::kWipeOnFork && !IsAnonymous(m.traits)) return Invalid(piece);
+  if (meaning == AdviceMeaning::kWipeOnFork && !IsPrivateAnonymous(m.traits)) return Invalid(piece);
   // ksm_madvise, mm/ksm.c: ignored where it cannot be.
   if (meaning == AdviceMeaning::kMergeSame && (m.traits.shared || is_special)) return Refusal();
   MappingTraits traits = m.traits;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "proto/platform.pb.h"
 #include "sim/os/platform_files.h"
+#include "sim/os/platform_text.h"
 
 namespace reheap {
 
@@ -42,56 +43,85 @@ std::string ValueText(const Message& message, const FieldDescriptor* field, cons
   }
 }
 
-void AppendLines(const Message& image, const FieldDescriptor* field, std::string* text) {
-  for (int i = 0; i < image.GetReflection()->FieldSize(image, field); ++i) {
-    absl::StrAppend(text, "  ", image.GetReflection()->GetRepeatedString(image, field, i), "\n");
-  }
-}
+class Describer {
+ public:
+  Describer(const PlatformText& text, std::string* out) : text_(text), out_(out) {}
 
-// A message with a `source` is a rule: its other fields, then where they come from. Any other is a group of
-// rules.
-void AppendRule(const Message& message, const std::string& name, std::string* text) {
-  const FieldDescriptor* const source = message.GetDescriptor()->FindFieldByName("source");
-  if (source == nullptr) absl::StrAppend(text, "\n", name, "\n");
-  std::vector<std::string> values;
-  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
-    const FieldDescriptor* const field = message.GetDescriptor()->field(i);
-    if (field == source) continue;
-    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      AppendRule(message.GetReflection()->GetMessage(message, field), field->name(), text);
-    } else if (field->is_repeated()) {
-      absl::StrAppend(text, "\n", name, "\n");
-      AppendLines(message, field, text);
+  // A message with a `source` is a rule: its other fields, then where they come from. Any other is a group of
+  // rules.
+  void AppendRule(const Message& message, const std::string& name, const std::string& path) {
+    const FieldDescriptor* const source = message.GetDescriptor()->FindFieldByName("source");
+    if (source == nullptr) absl::StrAppend(out_, "\n", name, "\n");
+    std::vector<std::string> values;
+    for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+      const FieldDescriptor* const field = message.GetDescriptor()->field(i);
+      if (field == source) continue;
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        AppendPart(message, field, absl::StrCat(path, ".", field->name()));
+      } else if (field->is_repeated()) {
+        absl::StrAppend(out_, "\n", name, "\n");
+        AppendLines(message, field);
+      } else {
+        const std::string value = ValueText(message, field, name);
+        values.push_back(field->name() == "value" ? value : absl::StrCat(field->name(), " ", value));
+      }
+    }
+    if (source == nullptr) return;
+    if (!values.empty()) absl::StrAppendFormat(out_, "  %-28s %s\n", name, absl::StrJoin(values, ", "));
+    absl::StrAppendFormat(out_, "  %-28s   [%s]%s\n", "", message.GetReflection()->GetString(message, source),
+                          FromElsewhere(path));
+  }
+
+ private:
+  void AppendPart(const Message& group, const FieldDescriptor* field, const std::string& path) {
+    if (group.GetReflection()->HasField(group, field)) {
+      AppendRule(group.GetReflection()->GetMessage(group, field), field->name(), path);
     } else {
-      const std::string value = ValueText(message, field, name);
-      values.push_back(field->name() == "value" ? value : absl::StrCat(field->name(), " ", value));
+      absl::StrAppendFormat(out_, "  %-28s none\n", field->name());
     }
   }
-  if (source == nullptr) return;
-  if (!values.empty()) absl::StrAppendFormat(text, "  %-28s %s\n", name, absl::StrJoin(values, ", "));
-  absl::StrAppendFormat(text, "  %-28s   [%s]\n", "", message.GetReflection()->GetString(message, source));
-}
+  void AppendLines(const Message& image, const FieldDescriptor* field) {
+    for (int i = 0; i < image.GetReflection()->FieldSize(image, field); ++i) {
+      absl::StrAppend(out_, "  ", image.GetReflection()->GetRepeatedString(image, field, i), "\n");
+    }
+  }
+  // Which other platform, or release of this one, gave the rule.
+  std::string FromElsewhere(const std::string& path) const {
+    const RuleOrigin& origin = text_.OriginOf(path);
+    return origin.platform == text_.rules.name() ? "" : absl::StrCat(" as ", origin.platform);
+  }
+
+  const PlatformText& text_;
+  std::string* out_;
+};
 
 }  // namespace
 
 absl::StatusOr<std::string> DescribePlatform(const std::string& name) {
+  PlatformTexts texts;
   for (const EmbeddedFile& file : PlatformFiles()) {
-    proto::Platform platform;
-    if (!google::protobuf::TextFormat::ParseFromString(std::string(file.contents), &platform)) continue;
-    if (platform.name() != name) continue;
-    std::string text = absl::StrCat(name, ": ", platform.summary(), "\n");
-    if (platform.alias_size() > 0)
-      absl::StrAppend(&text, "also called ", absl::StrJoin(platform.alias(), ", "), "\n");
-    absl::StrAppend(&text, "file sim/os/platforms/", std::string(file.name), "\n\n");
-    AppendRule(platform.basis(), "basis", &text);
-    AppendRule(platform.machine(), "machine", &text);
-    AppendRule(platform.placement(), "placement", &text);
-    AppendRule(platform.limits(), "limits", &text);
-    AppendRule(platform.mappings(), "mappings", &text);
-    AppendRule(platform.image(), "image at the first instruction", &text);
-    return text;
+    if (const auto added = texts.Add(file.contents, file.name); !added.ok()) return added.status();
   }
-  return absl::NotFoundError(absl::StrCat("no platform is called '", name, "'"));
+  const absl::StatusOr<PlatformText> text = texts.Resolve(name);
+  if (!text.ok()) return text.status();
+  const absl::StatusOr<std::vector<std::string>> releases = texts.ReleasesOf(name.substr(0, name.find('@')));
+  if (!releases.ok()) return releases.status();
+
+  const proto::Platform& rules = text->rules;
+  std::string out = absl::StrCat(rules.name(), ": ", rules.summary(), "\n");
+  if (rules.alias_size() > 0) absl::StrAppend(&out, "also called ", absl::StrJoin(rules.alias(), ", "), "\n");
+  if (!releases->empty()) {
+    absl::StrAppend(&out, "release ", rules.as_of(), " of ", absl::StrJoin(*releases, ", "), "\n");
+  }
+  absl::StrAppend(&out, "file sim/os/platforms/", text->OriginOf("").file, "\n\n");
+  Describer describer(*text, &out);
+  describer.AppendRule(rules.basis(), "basis", "basis");
+  describer.AppendRule(rules.machine(), "machine", "machine");
+  describer.AppendRule(rules.placement(), "placement", "placement");
+  describer.AppendRule(rules.limits(), "limits", "limits");
+  describer.AppendRule(rules.mappings(), "mappings", "mappings");
+  describer.AppendRule(rules.image(), "image at the first instruction", "image");
+  return out;
 }
 
 }  // namespace reheap

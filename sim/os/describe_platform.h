@@ -11,7 +11,8 @@
 
 namespace reheap {
 
-// `name` as in Platforms().Names(), not an alias. Lines end in '\n'. kNotFound for any other name.
+// `name` as in Platforms().Names(), or NAME@RELEASE; not an alias. A rule that another platform or release gave is
+// followed by "as NAME". Lines end in '\n'. kNotFound for any other name.
 absl::StatusOr<std::string> DescribePlatform(const std::string& name);
 
 }  // namespace reheap

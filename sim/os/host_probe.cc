@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@ namespace {
 // at.
 char buffer[512 * 1024];
 
+constexpr int kCapSysAdmin = 21;  // linux/capability.h
+
 // The contents of `path`, empty when it cannot be read whole.
 std::string_view ReadFile(const char* path) {
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -38,6 +41,17 @@ uint64_t ReadNumber(const char* path, uint64_t otherwise) {
   const std::string_view text = ReadFile(path);
   uint64_t value = otherwise;
   std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// The number after `label` on its own line; `base` 16 for capability sets.
+uint64_t ReadLabelled(const char* path, std::string_view label, uint64_t otherwise, int base = 10) {
+  const std::string_view text = ReadFile(path);
+  size_t at = text.find(label);
+  if (at == std::string_view::npos) return otherwise;
+  at = text.find_first_not_of(" \t", at + label.size());
+  uint64_t value = otherwise;
+  if (at != std::string_view::npos) std::from_chars(text.data() + at, text.data() + text.size(), value, base);
   return value;
 }
 
@@ -120,6 +134,21 @@ int MappingsAfter(uint64_t page, int protection, Change change) {
   return count;
 }
 
+// Nothing more may be mapped, so a fixed mapping that needs one page more than it replaces is refused. Where the
+// kernel splits first, two mappings are left of the one (linux >= 6.12).
+bool ProbeReplaceChecksFirst(uint64_t page) {
+  rlimit before;
+  if (getrlimit(RLIMIT_AS, &before) != 0) return false;
+  return MappingsAfter(page, PROT_NONE, [&before, page](uint64_t at) {
+           rlimit none = before;
+           none.rlim_cur = 0;
+           if (setrlimit(RLIMIT_AS, &none) != 0) return;
+           (void)mmap(reinterpret_cast<void*>(at + page), 2 * page, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+           setrlimit(RLIMIT_AS, &before);
+         }) == 1;
+}
+
 }  // namespace
 
 absl::StatusOr<HostSwitches> ProbeHost() {
@@ -152,6 +181,12 @@ absl::StatusOr<HostSwitches> ProbeHost() {
   host.overcommit =
       static_cast<OvercommitMode>(std::min<uint64_t>(2, ReadNumber("/proc/sys/vm/overcommit_memory", 0)));
   host.overcommit_ratio = static_cast<uint32_t>(ReadNumber("/proc/sys/vm/overcommit_ratio", 50));
+  host.overcommit_kbytes = ReadNumber("/proc/sys/vm/overcommit_kbytes", 0);
+  host.user_reserve_bytes = ReadNumber("/proc/sys/vm/user_reserve_kbytes", 128 * 1024) * kKiB;
+  host.admin_reserve_bytes = ReadNumber("/proc/sys/vm/admin_reserve_kbytes", 8 * 1024) * kKiB;
+  host.huge_pool_bytes = ReadLabelled("/proc/meminfo", "Hugetlb:", 0) * kKiB;
+  host.is_privileged = (ReadLabelled("/proc/self/status", "CapEff:", 0, 16) >> kCapSysAdmin & 1) != 0;
+  host.replace_checks_first = ProbeReplaceChecksFirst(page);
   return host;
 }
 

@@ -6,13 +6,8 @@ namespace reheap {
 namespace {
 
 // Kernels compare in whole pages: the limit counts rounded down (may_expand_vm, mm/vma.c, linux 6.12).
-uint64_t Allowed(const std::optional<uint64_t>& limit, uint64_t os_page_bytes) {
+uint64_t WholePages(const std::optional<uint64_t>& limit, uint64_t os_page_bytes) {
   return limit.has_value() ? RoundDown(*limit, os_page_bytes) : ~uint64_t{0};
-}
-
-// in_use + added > allowed without overflow.
-bool Exceeds(uint64_t in_use, uint64_t added, uint64_t allowed) {
-  return added > allowed || in_use > allowed - added;
 }
 
 }  // namespace
@@ -28,113 +23,66 @@ Refusal Limits::Refuse(Rule rule, uint64_t asked, uint64_t in_use, uint64_t allo
   return refusal;
 }
 
-Refusal Limits::CheckMap(const MappingTotals& totals, const Demand& demand) const {
+Allowances Limits::Allowed() const {
   const uint64_t page = platform_->machine.os_page_bytes;
-  const uint64_t address_limit = Allowed(limits_.address_bytes, page);
-  switch (platform_->limits.address) {
-    case AddressLimitRule::kBeforeOverlapSubtracted:  // may_expand_vm(len - overlap), mm/vma.c, linux 6.12
-    // map->size > limit after the insertion, which is then undone (vm_map.c:3604, xnu-8019.41.5 and later):
-    // the same sum, so it can be tested before.
-    case AddressLimitRule::kAfterWholeMap:
-      if (Exceeds(totals.mapped_bytes - demand.replaced_bytes, demand.bytes, address_limit)) {
-        return Refuse(Rule::kAddressLimit, demand.bytes, totals.mapped_bytes, address_limit);
-      }
-      break;
-    case AddressLimitRule::kBeforeOverlapCounted:  // map->size + size > limit, vm_mmap.c:1542, FreeBSD 12.3
-      if (Exceeds(totals.mapped_bytes, demand.bytes, address_limit)) {
-        return Refuse(Rule::kAddressLimit, demand.bytes, totals.mapped_bytes, address_limit);
-      }
-      break;
-    case AddressLimitRule::kNotEnforced:
-      break;
-  }
-  const uint64_t data_limit = Allowed(limits_.data_bytes, page);
-  const uint64_t added = demand.bytes - demand.replaced_bytes;
-  switch (platform_->limits.data) {
-    case DataLimitRule::kPrivateWritable:
-      // The overlap is subtracted whatever it was: one page count serves both limits (may_expand_vm, linux
-      // 6.12).
-      if (demand.data && Exceeds(totals.data_bytes, added, data_limit)) {
-        return Refuse(Rule::kDataLimit, demand.bytes, totals.data_bytes, data_limit);
-      }
-      break;
-    case DataLimitRule::kWholeMap:  // vm_map.c:3633, xnu-8019.41.5 and later
-      if (Exceeds(totals.mapped_bytes, added, data_limit)) {
-        return Refuse(Rule::kDataLimit, demand.bytes, totals.mapped_bytes, data_limit);
-      }
-      break;
-    case DataLimitRule::kBreakOnly:
-    case DataLimitRule::kNotEnforced:
-      break;
-  }
-  return Refusal();
+  return {WholePages(limits_.address_bytes, page), WholePages(limits_.data_bytes, page)};
 }
 
-bool Limits::MayExpand(const MappingTotals& totals, uint64_t bytes, bool data) const {
-  const uint64_t page = platform_->machine.os_page_bytes;
-  return !Exceeds(totals.mapped_bytes, bytes, Allowed(limits_.address_bytes, page)) &&
-         !(data && Exceeds(totals.data_bytes, bytes, Allowed(limits_.data_bytes, page)));
+Refusal Limits::Compare(Rule rule, std::optional<LimitedSum> sum, uint64_t asked, uint64_t allowed) const {
+  if (!sum || !Exceeds(*sum, allowed)) return Refusal();
+  return Refuse(rule, asked, sum->in_use_bytes, allowed);
+}
+
+Refusal Limits::CheckMap(const MappingTotals& totals, const Demand& demand) const {
+  const Allowances allowed = Allowed();
+  const Refusal refusal =
+      Compare(Rule::kAddressLimit, address_->OnMap(totals, demand), demand.bytes, allowed.address_bytes);
+  if (refusal.rule != Rule::kNone) return refusal;
+  return Compare(Rule::kDataLimit, data_->OnMap(totals, demand), demand.bytes, allowed.data_bytes);
+}
+
+Refusal Limits::CheckClaim(const MappingTotals& totals, uint64_t claimed_bytes) const {
+  return Compare(Rule::kDataLimit, data_->OnClaim(totals, claimed_bytes), claimed_bytes, Allowed().data_bytes);
 }
 
 Refusal Limits::CheckProtect(const MappingTotals& totals, uint64_t bytes, bool was_data, bool becomes_data,
                              bool charge) const {
-  // Fails only when the limits have room for the bytes as they were but not as they become, so that a full
-  // RLIMIT_AS switches the RLIMIT_DATA test off (mprotect_fixup, mm/mprotect.c, linux 6.12).
-  if (platform_->limits.data == DataLimitRule::kPrivateWritable && !MayExpand(totals, bytes, becomes_data) &&
-      MayExpand(totals, bytes, was_data)) {
-    return Refuse(Rule::kDataLimit, bytes, totals.data_bytes,
-                  Allowed(limits_.data_bytes, platform_->machine.os_page_bytes));
+  const Allowances allowed = Allowed();
+  if (data_->RefusesProtect(totals, {bytes, was_data, becomes_data}, *address_, allowed)) {
+    return Refuse(Rule::kDataLimit, bytes, totals.data_bytes, allowed.data_bytes);
   }
   return charge ? CheckCommit(totals, bytes) : Refusal();
 }
 
+Refusal Limits::CheckNew(const ProcessLimits& limits, const MappingTotals& totals) const {
+  const auto below_use = [&](Rule rule, const std::optional<uint64_t>& limit, bool may_be_below) {
+    if (may_be_below || !limit || *limit >= totals.mapped_bytes) return Refusal();
+    Refusal refusal = Refuse(rule, 0, totals.mapped_bytes, *limit);
+    refusal.os_error = platform_->machine.errors.invalid_argument;
+    return refusal;
+  };
+  const Refusal refusal = below_use(Rule::kAddressLimit, limits.address_bytes, address_->MayBeSetBelowUse());
+  if (refusal.rule != Rule::kNone) return refusal;
+  return below_use(Rule::kDataLimit, limits.data_bytes, data_->MayBeSetBelowUse());
+}
+
 Refusal Limits::CheckCommit(const MappingTotals& totals, uint64_t bytes) const {
-  switch (platform_->limits.commit_refusal) {
-    case CommitRefusal::kNever:
-      return Refusal();
-    case CommitRefusal::kRamPlusSwap: {
-      const uint64_t allowed = limits_.ram_bytes + limits_.swap_bytes;
-      if (!Exceeds(totals.charged_bytes, bytes, allowed)) return Refusal();
-      return Refuse(Rule::kCommitLimit, bytes, totals.charged_bytes, allowed);
-    }
-    case CommitRefusal::kOvercommitMode:
-      break;
-  }
-  // __vm_enough_memory, mm/util.c, linux 6.12.
-  switch (limits_.overcommit) {
-    case OvercommitMode::kAlways:
-      return Refusal();
-    case OvercommitMode::kHeuristic: {
-      const uint64_t allowed = limits_.ram_bytes + limits_.swap_bytes;
-      if (bytes <= allowed) return Refusal();
-      return Refuse(Rule::kOvercommitHeuristic, bytes, totals.charged_bytes, allowed);
-    }
-    case OvercommitMode::kNever: {
-      // CommitLimit, less what is kept for root (8 MiB) and for the user to recover with: a thirty-second of
-      // the process, at most 128 MiB. The rest of the machine is taken to have committed nothing.
-      const uint64_t limit = limits_.ram_bytes / 100 * limits_.overcommit_ratio + limits_.swap_bytes;
-      const uint64_t kept = 8 * kMiB + std::min(totals.mapped_bytes / 32, 128 * kMiB);
-      const uint64_t allowed = limit > kept ? limit - kept : 0;
-      // committed < allowed must hold after adding.
-      if (totals.charged_bytes + bytes < allowed) return Refusal();
-      return Refuse(Rule::kCommitLimit, bytes, totals.charged_bytes, allowed);
-    }
-  }
-  return Refusal();
+  const CommitDemand demand{totals.charged_bytes, totals.mapped_bytes, bytes};
+  const auto refused = commit_->Check(limits_, demand, platform_->machine.os_page_bytes);
+  return refused ? Refuse(refused->rule, bytes, refused->in_use_bytes, refused->allowed_bytes) : Refusal();
 }
 
 Refusal Limits::CheckBreak(uint64_t break_bytes, uint64_t now_bytes) const {
-  const bool enforced = platform_->limits.data == DataLimitRule::kPrivateWritable ||
-                        platform_->limits.data == DataLimitRule::kBreakOnly;
   const uint64_t allowed = limits_.data_bytes.value_or(~uint64_t{0});
-  if (!enforced || break_bytes <= allowed) return Refusal();
+  if (!data_->CoversBreak() || break_bytes <= allowed) return Refusal();
   return Refuse(Rule::kDataLimit, break_bytes - now_bytes, now_bytes, allowed);
 }
 
 // do_mlock and mlock_future_ok, mm/mlock.c and mm/mmap.c, linux 6.12.
 Refusal Limits::CheckLocked(const MappingTotals& totals, uint64_t bytes, uint64_t counted_bytes) const {
-  const uint64_t allowed = Allowed(limits_.locked_bytes, platform_->machine.os_page_bytes);
-  if (limits_.is_privileged || !Exceeds(totals.locked_bytes - counted_bytes, bytes, allowed)) return Refusal();
+  const uint64_t allowed = WholePages(limits_.locked_bytes, platform_->machine.os_page_bytes);
+  const LimitedSum sum{totals.locked_bytes - counted_bytes, bytes};
+  if (limits_.is_privileged || !Exceeds(sum, allowed)) return Refusal();
   return Refuse(Rule::kLockedLimit, bytes, totals.locked_bytes, allowed);
 }
 
@@ -142,14 +90,14 @@ Refusal Limits::CheckLocked(const MappingTotals& totals, uint64_t bytes, uint64_
 Refusal Limits::CheckMayLock() const {
   if (limits_.is_privileged || limits_.locked_bytes.value_or(1) != 0) return Refusal();
   Refusal refusal = Refuse(Rule::kLockedLimit, 0, 0, 0);
-  refusal.os_error = platform_->machine.errors.not_permitted;
+  refusal.os_error = platform_->machine.errors.privilege;
   return refusal;
 }
 
 // try_charge_memcg, mm/memcontrol.c, linux 6.12: may reach the limit.
 Refusal Limits::CheckMemory(uint64_t charged_bytes, uint64_t added_bytes) const {
-  const uint64_t allowed = Allowed(limits_.memory_max_bytes, platform_->machine.os_page_bytes);
-  if (!Exceeds(charged_bytes, added_bytes, allowed)) return Refusal();
+  const uint64_t allowed = WholePages(limits_.memory_max_bytes, platform_->machine.os_page_bytes);
+  if (!Exceeds(LimitedSum{charged_bytes, added_bytes}, allowed)) return Refusal();
   return Refuse(Rule::kMemoryCgroup, added_bytes, charged_bytes, allowed);
 }
 

@@ -61,6 +61,13 @@ class OsPageTree {
       it = branches_.erase(it);
     }
   }
+  // Calls visit(page, leaf) for each page of first_page .. last_page whose leaf there is.
+  template <class Visitor>
+  void ForEachPage(uint64_t first_page, uint64_t last_page, Visitor visit) {
+    Visit(first_page, last_page, [&visit](const Leaf& leaf, uint64_t base, uint64_t first, uint64_t last) {
+      for (uint64_t i = first; i <= last; ++i) visit(base + i, const_cast<Leaf&>(leaf));
+    });
+  }
   // Calls visit(leaf, first page of the leaf, first, last) for the leaves of pages first_page .. last_page.
   template <class Visitor>
   void Visit(uint64_t first_page, uint64_t last_page, Visitor visit) const {

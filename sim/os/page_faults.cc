@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "sim/os/region_calls.h"
+
 namespace reheap {
 namespace {
 
 constexpr bool IsAccessible(const MappingTraits& t) { return t.read || t.write || t.execute; }
 
 constexpr bool IsFileBacked(const MappingTraits& t) {
-  return t.object != 0 || t.kind == MappingKind::kFile || t.kind == MappingKind::kSpecial;
+  return t.object != MemoryObjects::kNone || t.kind == MappingKind::kFile || t.kind == MappingKind::kSpecial;
 }
 
 }  // namespace
@@ -16,11 +18,16 @@ constexpr bool IsFileBacked(const MappingTraits& t) {
 TouchOutcome PageFaults::Access(Addr a, bool write) {
   if (s_.killed.rule != Rule::kNone) return TouchOutcome::kOutOfMemoryKill;
   AddressSpace::Id id = s_.space.Containing(a);
-  if (id == AddressSpace::kNone) id = stack_growth_.GrowTo(a);
+  if (id == AddressSpace::kNone || s_.space.mapping(id).traits.kind == MappingKind::kStackGap) {
+    id = stack_growth_.GrowTo(a);
+  }
   if (id == AddressSpace::kNone) return TouchOutcome::kFault;
   const MappingTraits& traits = s_.space.mapping(id).traits;
   // access_error, arch/x86/mm/fault.c, linux 6.12: what may be accessed in any way may be read.
-  if (write ? !traits.write : !IsAccessible(traits)) return TouchOutcome::kFault;
+  if (write ? !traits.write : !IsAccessible(traits)) {
+    DropGuard(&s_, id, a);
+    return TouchOutcome::kFault;
+  }
   if (!s_.resident.HasAnonymous(a)) {
     const TouchOutcome outcome = Fault(id, a, write, false);
     if (outcome != TouchOutcome::kDone) return outcome;
@@ -81,21 +88,20 @@ TouchOutcome PageFaults::FaultObject(AddressSpace::Id id, Addr a, bool write, Pa
   if (m.traits.kind == MappingKind::kSpecial) return TouchOutcome::kDone;  // the kernel's pages: counted nowhere
   const bool copies = write && !m.traits.shared;
   if (copies) s_.space.NoteFirstWrite(id);
-  if (now == PageState::kAbsent && m.traits.object != 0) {
-    const uint64_t offset = RoundDown(a, s_.resident.os_page_bytes()).value() - m.traits.origin;
-    if (offset >= RoundUp(s_.objects.bytes(m.traits.object), s_.resident.os_page_bytes())) {
+  const bool is_shared_memory = StateBehind(m.traits) == PageState::kShared;
+  const uint64_t offset = RoundDown(a, s_.resident.os_page_bytes()).value() - m.traits.origin;
+  if (now == PageState::kAbsent) {
+    if (s_.IsBeyondObject(m, a)) {
       // The tables above the lowest are there by then (__handle_mm_fault).
       s_.resident.MakeTables(a, 1);
       return TouchOutcome::kBusError;
     }
-    if (!s_.objects.Has(m.traits.object, offset)) {
+    if (is_shared_memory && !s_.object_pages.Has(m.traits.object, offset)) {
       if (!Charge(a, 1)) return TouchOutcome::kOutOfMemoryKill;
-      s_.objects.Fill(m.traits.object, offset);
+      s_.object_pages.Fill(m.traits.object, offset);
     }
   }
-  if (write && !copies && m.traits.object != 0) {
-    s_.objects.NoteDirty(m.traits.object, RoundDown(a, s_.resident.os_page_bytes()).value() - m.traits.origin);
-  }
+  if (write && !copies && is_shared_memory) s_.object_pages.NoteDirty(m.traits.object, offset);
   if (!Charge(a, copies ? 1 : 0)) return TouchOutcome::kOutOfMemoryKill;
   if (copies) {
     s_.resident.Put(a, PageState::kAnonymous);
@@ -107,7 +113,8 @@ TouchOutcome PageFaults::FaultObject(AddressSpace::Id id, Addr a, bool write, Pa
 }
 
 PageState PageFaults::StateBehind(const MappingTraits& traits) const {
-  const bool is_shared_memory = traits.object != 0 && !s_.objects.IsFile(traits.object);
+  const bool is_shared_memory =
+      traits.object != MemoryObjects::kNone && !s_.space.objects()[traits.object].is_file;
   return is_shared_memory ? PageState::kShared : PageState::kFile;
 }
 
@@ -123,7 +130,8 @@ void PageFaults::MapAround(const Mapping& m, Addr a) {
   const PageState state = StateBehind(m.traits);
   for (; at < end; at = at + page) {
     if (s_.resident.At(at) != PageState::kAbsent) continue;
-    if (m.traits.object != 0 && !s_.objects.Has(m.traits.object, at.value() - m.traits.origin)) continue;
+    if (s_.IsBeyondObject(m, at)) break;
+    if (state == PageState::kShared && !s_.object_pages.Has(m.traits.object, at.value() - m.traits.origin)) continue;
     s_.resident.Put(at, state);
   }
 }
@@ -135,7 +143,7 @@ bool PageFaults::GetsHugePage(const Mapping& m, Addr a) const {
   const uint64_t huge = s_.platform->pages.huge_page_bytes;
   const HugePageMode mode = s_.limits.process().thp;
   if (huge == 0 || mode == HugePageMode::kNever || s_.huge_pages_disabled) return false;
-  if ((m.traits.flags & kNoHugePages) || (mode == HugePageMode::kMadvise && !(m.traits.flags & kHugePages)))
+  if ((m.traits.flags & kNoHuge) || (mode == HugePageMode::kMadvise && !(m.traits.flags & kHuge)))
     return false;
   const Addr start = RoundDown(a, huge);
   return start >= m.start && start + huge <= m.end && start + huge > start && !s_.resident.HasTable(a);

@@ -6,16 +6,17 @@ namespace reheap {
 
 void ProcessState::Unmap(AddrRange range) {
   NotePeaks();
-  std::vector<uint32_t> shared;
-  if (objects.shared_pages() != 0) {
+  std::vector<MemoryObjects::Id> shared;
+  if (object_pages.count() != 0) {
     for (AddressSpace::Id id = space.FirstEndingAbove(range.start);
          id != AddressSpace::kNone && space.mapping(id).start < range.end(); id = space.Next(id)) {
-      if (const uint32_t object = space.mapping(id).traits.object; object != 0) shared.push_back(object);
+      const MemoryObjects::Id object = space.mapping(id).traits.object;
+      if (object != MemoryObjects::kNone) shared.push_back(object);
     }
   }
   space.Remove(range);
-  for (const uint32_t object : shared) {
-    if (space.ObjectBytes(object) == 0 && !objects.IsFile(object)) objects.Release(object);
+  for (const MemoryObjects::Id object : shared) {
+    if (space.objects()[object].mappings == 0) object_pages.Release(object);
   }
   resident.Clear(range);
   if (resident.tables().count() != 0) {
@@ -29,7 +30,7 @@ void ProcessState::Unmap(AddrRange range) {
   if (listener != nullptr) listener->OnPagesDropped(range);
 }
 
-uint64_t ProcessState::CountMapped(uint32_t object, uint64_t offset) const {
+uint64_t ProcessState::CountMapped(MemoryObjects::Id object, uint64_t offset) const {
   uint64_t count = 0;
   for (AddressSpace::Id id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
     const Mapping& m = space.mapping(id);
@@ -44,7 +45,7 @@ uint64_t ProcessState::CountMapped(uint32_t object, uint64_t offset) const {
 
 // shmem_fallocate, mm/shmem.c, linux 6.12 (FALLOC_FL_PUNCH_HOLE). Copies in private mappings stay. A file keeps its
 // pages: they are there again, as zeros.
-void ProcessState::RemoveShared(uint32_t object, uint64_t offset, uint64_t bytes) {
+void ProcessState::RemoveShared(MemoryObjects::Id object, uint64_t offset, uint64_t bytes) {
   NotePeaks();
   for (AddressSpace::Id id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
     const Mapping& m = space.mapping(id);
@@ -56,7 +57,7 @@ void ProcessState::RemoveShared(uint32_t object, uint64_t offset, uint64_t bytes
     resident.ClearMapped(gone);
     if (m.traits.shared) ForgetContents(gone);
   }
-  objects.Punch(object, offset, bytes);
+  object_pages.Punch(object, offset, bytes);
 }
 
 Refusal ChangeTraits(ProcessState& s, AddressSpace::Id* id, AddrRange piece, const MappingTraits& traits) {
@@ -64,14 +65,17 @@ Refusal ChangeTraits(ProcessState& s, AddressSpace::Id* id, AddrRange piece, con
   const Mapping m = space.mapping(*id);
   if (traits == m.traits) return Refusal();
   // A piece that joins its neighbour needs no split; each other split must stay below the count limit.
+  const Refusal no_split = Refused(Rule::kInvalidArgument, s.platform->machine.errors.invalid_argument, piece);
   const bool joins = space.WouldJoinPrevious(*id, piece, traits) || space.WouldJoinNext(*id, piece, traits);
   if (!joins && m.start < piece.start) {
     if (const Refusal r = s.limits.CheckCount(space.count(), true); r.rule != Rule::kNone) return Where(r, piece);
+    if (!MaySplit(m.traits)) return no_split;
     space.SplitAt(piece.start);
     *id = space.Containing(piece.start);
   }
   if (!joins && piece.end() < m.end) {
     if (const Refusal r = s.limits.CheckCount(space.count(), true); r.rule != Rule::kNone) return Where(r, piece);
+    if (!MaySplit(m.traits)) return no_split;
   }
   *id = space.SetTraits(*id, piece, traits);
   return Refusal();

@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "alloc/addr.h"
 #include "alloc/os.h"
 #include "sim/os/address_space.h"
 #include "sim/os/limits.h"
-#include "sim/os/memory_objects.h"
+#include "sim/os/object_pages.h"
 #include "sim/os/placement.h"
 #include "sim/os/platform.h"
 #include "sim/os/resident_set.h"
@@ -22,6 +24,7 @@ namespace reheap {
 inline constexpr int kProtRead = 1;
 inline constexpr int kProtWrite = 2;
 inline constexpr int kProtExecute = 4;
+constexpr bool IsWriteExecute(int protection) { return (protection & kProtWrite) && (protection & kProtExecute); }
 
 // Told when what was behind addresses is no longer there (ShadowMemory drops its copies).
 class PageListener {
@@ -30,7 +33,15 @@ class PageListener {
   // Contents are gone, or may no longer be written without asking.
   virtual void OnPagesDropped(AddrRange range) = 0;
   virtual void OnAccessChanged(AddrRange range) = 0;
+  // Contents are now at `to`, where nothing was.
+  virtual void OnPagesMoved(AddrRange from, Addr to) = 0;
 };
+
+// Descriptors below are the standard streams.
+inline constexpr int kFirstDescriptor = 3;
+
+// Whether one mapping may become two (special_mapping_split, mm/mmap.c, linux 6.12).
+inline bool MaySplit(const MappingTraits& traits) { return traits.kind != MappingKind::kSpecial; }
 
 // The highest sums so far (VmPeak, VmHWM). Bytes.
 struct Peaks {
@@ -44,19 +55,37 @@ struct ProcessState {
   Placement placement;
   AddressSpace space;
   ResidentSet resident;
-  MemoryObjects objects;
+  ObjectPages object_pages;
   PageListener* listener = nullptr;
   Addr break_start = Addr();  // of the brk area; zero = none
   Addr break_end = Addr();
+  std::optional<uint64_t> place_seed{};  // of DrawnPlacement; absent = nothing is drawn
+  AddrRange main_stack{};  // what exec made for the stack, its gap included; empty = none
+  uint64_t data_segment_bytes = 0;         // of the executable, which RLIMIT_DATA counts beside the brk area
+  std::vector<MemoryObjects::Id> files{};  // by descriptor - kFirstDescriptor
   uint64_t image_resident_bytes = 0;  // anonymous memory of the image, written before the model begins
   uint32_t new_mapping_flags = 0;     // MappingFlag of each new mapping (mlockall MCL_FUTURE)
   bool huge_pages_disabled = false;   // prctl PR_SET_THP_DISABLE
   Peaks peaks = {};
   Refusal killed = {};  // why the kernel ended the process; kNone while it lives
 
+  // The file that was added as `descriptor`; kNone = none.
+  MemoryObjects::Id FileAt(int descriptor) const {
+    const size_t index = static_cast<size_t>(descriptor) - kFirstDescriptor;
+    return descriptor >= kFirstDescriptor && index < files.size() ? files[index] : MemoryObjects::kNone;
+  }
+
+  // Whether `m` shows nothing at `a`, being longer than its file or shared memory: SIGBUS (filemap_fault,
+  // mm/filemap.c; shmem_get_folio_gfp, mm/shmem.c, linux 6.12).
+  bool IsBeyondObject(const Mapping& m, Addr a) const {
+    if (m.traits.object == MemoryObjects::kNone) return false;
+    const uint64_t offset = RoundDown(a, platform->machine.os_page_bytes).value() - m.traits.origin;
+    return offset >= space.objects()[m.traits.object].bytes;
+  }
+
   // What memory.max counts.
   uint64_t ChargedBytes() const {
-    const uint64_t pages = resident.anonymous_pages() + objects.shared_pages() + resident.tables().count();
+    const uint64_t pages = resident.anonymous_pages() + object_pages.count() + resident.tables().count();
     return image_resident_bytes + pages * resident.os_page_bytes();
   }
   // RssAnon + RssFile + RssShmem.
@@ -73,9 +102,9 @@ struct ProcessState {
   // and shared memory that nobody else has.
   void Unmap(AddrRange range);
   // How many mappings have a page table entry for the page of `object` at `offset`. O(mappings).
-  uint64_t CountMapped(uint32_t object, uint64_t offset) const;
+  uint64_t CountMapped(MemoryObjects::Id object, uint64_t offset) const;
   // Pages of shared memory go, from every mapping of it.
-  void RemoveShared(uint32_t object, uint64_t offset, uint64_t bytes);
+  void RemoveShared(MemoryObjects::Id object, uint64_t offset, uint64_t bytes);
   // Contents and residency of `range` go.
   void DropPages(AddrRange range) {
     NotePeaks();
@@ -85,13 +114,18 @@ struct ProcessState {
   void ForgetContents(AddrRange range) {
     if (listener != nullptr) listener->OnPagesDropped(range);
   }
+  // Contents and residency go elsewhere. Preconditions: there is neither at `to`.
+  void MovePages(AddrRange from, Addr to) {
+    resident.Move(from, to);
+    if (listener != nullptr) listener->OnPagesMoved(from, to);
+  }
   void AccessChanged(AddrRange range) {
     if (listener != nullptr) listener->OnAccessChanged(range);
   }
 };
 
 // Gives `piece`, which lies in mapping `*id`, new traits; `*id` = what holds it after. Fails when the mapping count has
-// no room for a split that it takes (vma_modify, mm/vma.c, linux 6.12).
+// no room for a split that it takes, or the mapping may not split (vma_modify, mm/vma.c, linux 6.12).
 Refusal ChangeTraits(ProcessState& s, AddressSpace::Id* id, AddrRange piece, const MappingTraits& traits);
 
 // A refusal that is not about an allowance.

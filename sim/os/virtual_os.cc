@@ -1,6 +1,7 @@
 #include "sim/os/virtual_os.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "alloc/check.h"
@@ -28,14 +29,15 @@ OsResult<Done> Named(OsOperation operation, const OsResult<Done>& result) {
   return result.ok() ? result : Named<Done>(operation, result.refusal());
 }
 
-Platform WithSwitches(const VirtualProcess& process) {
-  Platform platform = *process.platform;
-  if (process.switches) {
-    platform.placement.hint_floor = process.switches->hint_floor_bytes;
-    platform.placement.huge_alignment_bytes = process.switches->huge_alignment_bytes;
-    platform.limits.protect_uncharges_unwritten = process.switches->protect_uncharges_unwritten;
-    platform.mappings.written_joins_unwritten = process.switches->written_joins_unwritten;
-    platform.limits.max_mappings = process.switches->max_mappings;
+Platform WithSwitches(Platform platform, const std::optional<HostSwitches>& switches) {
+  if (switches) {
+    platform.placement.hint_floor = switches->hint_floor_bytes;
+    platform.placement.huge_alignment_bytes = switches->huge_alignment_bytes;
+    platform.limits.protect_uncharges_unwritten = switches->protect_uncharges_unwritten;
+    platform.mappings.written_joins_unwritten = switches->written_joins_unwritten;
+    platform.limits.max_mappings = switches->max_mappings;
+    platform.mappings.replace =
+        switches->replace_checks_first ? ReplaceOrder::kRemoveThenCheck : ReplaceOrder::kCheckThenReplace;
   }
   return platform;
 }
@@ -46,6 +48,11 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
     limits.swap_bytes = process.switches->swap_bytes;
     limits.overcommit = process.switches->overcommit;
     limits.overcommit_ratio = process.switches->overcommit_ratio;
+    limits.overcommit_kbytes = process.switches->overcommit_kbytes;
+    limits.user_reserve_bytes = process.switches->user_reserve_bytes;
+    limits.admin_reserve_bytes = process.switches->admin_reserve_bytes;
+    limits.huge_pool_bytes = process.switches->huge_pool_bytes;
+    limits.is_privileged = process.switches->is_privileged;
     limits.thp = process.switches->thp;
   }
   return limits;
@@ -56,15 +63,16 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
 bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 
 MappingKind KindOf(const ImageMapping& m) {
+  if (m.name == "[guard]") return MappingKind::kGuard;
+  if (m.name == "[stack gap]") return MappingKind::kStackGap;
   if (m.name.rfind("[stack", 0) == 0) return MappingKind::kStack;
   if (IsFile(m)) return MappingKind::kFile;
   const bool special = !m.name.empty() && m.name != "[heap]" && m.name.rfind("[anon", 0) != 0;
   return special ? MappingKind::kSpecial : MappingKind::kAnonymous;
 }
 
-std::vector<ImageMapping> ImageOf(const VirtualProcess& process) {
-  if (!process.image.empty()) return process.image;
-  auto image = ParseMaps(process.platform->image, process.platform->name + " image");
+std::vector<ImageMapping> OwnImage(const Platform& platform) {
+  auto image = ParseMaps(platform.image, platform.name + " image");
   REHEAP_CHECK(image.ok());  // ParsePlatform's promise
   return *std::move(image);
 }
@@ -78,21 +86,30 @@ const ImageMapping* DataOf(const std::vector<ImageMapping>& image) {
   return nullptr;
 }
 
-// Where the search for places begins. A randomised process mapped its loader at the very top, so the highest
-// mapping that belongs to a file tells; a static or unrandomised one begins where the platform's rule says.
-Addr BaseOf(const Platform& platform, const ProcessLimits& limits, const std::vector<ImageMapping>& image) {
-  const ImageMapping* data = DataOf(image);
-  const Addr by_rule =
-      PlacementBase(platform, limits.stack_bytes.value_or(platform.limits.default_stack_bytes),
-                    data == nullptr ? Addr() : data->start);
-  if (platform.placement.base != BaseRule::kBelowStackLimit) return by_rule;
-  // 2^28 pages of randomness at most (Kconfig ARCH_MMAP_RND_BITS, linux 6.12).
-  const uint64_t randomness = std::min<uint64_t>(kTiB, by_rule.value() / 4);
-  Addr top;
-  for (const ImageMapping& m : image) {
-    if (IsFile(m) && m.end <= by_rule && m.end >= by_rule - randomness) top = m.end;
-  }
-  return top ? top : by_rule;
+std::optional<uint64_t> StackLimit(const VirtualProcess& process) {
+  if (process.limits.stack_unlimited) return std::nullopt;
+  return process.limits.stack_bytes.value_or(process.platform->limits.default_stack_bytes);
+}
+
+// What exec decided, and what it left: of the platform's own small program, or as `process.image` tells.
+LaidProcess LaidOf(const VirtualProcess& process) {
+  const Platform platform = WithSwitches(*process.platform, process.switches);
+  const auto data_start = [](const std::vector<ImageMapping>& image) {
+    const ImageMapping* data = DataOf(image);
+    return data == nullptr ? Addr() : data->start;
+  };
+  LaidProcess laid = process.image.empty()
+                         ? LayProcess(platform, process.layout, StackLimit(process), data_start(OwnImage(platform)))
+                         : LearnLayout(platform, process.layout, StackLimit(process), data_start(process.image),
+                                       process.image);
+  if (process.switches && process.switches->placement_base) laid.base = process.switches->placement_base;
+  return laid;
+}
+
+std::vector<ImageMapping> ImageOf(const VirtualProcess& process) {
+  if (!process.image.empty()) return process.image;
+  std::vector<ImageMapping> image = OwnImage(*process.platform);
+  return process.platform->placement.randomisation ? LayImage(LaidOf(process), std::move(image)) : image;
 }
 
 AddrRange IgnoredHints(const std::vector<ImageMapping>& image, Addr base) {
@@ -100,38 +117,70 @@ AddrRange IgnoredHints(const std::vector<ImageMapping>& image, Addr base) {
   return {image.front().start, base - image.front().start};
 }
 
-Placement MakePlacement(const Platform* platform, const VirtualProcess& process,
-                        const std::vector<ImageMapping>& image) {
-  const Addr base = process.switches && process.switches->placement_base
-                        ? process.switches->placement_base
-                        : BaseOf(*platform, process.limits, image);
-  return Placement(platform, base, IgnoredHints(image, base));
+Placement MakePlacement(const Platform* platform, const VirtualProcess& process) {
+  const Addr base = LaidOf(process).base;
+  return Placement(platform, base, IgnoredHints(ImageOf(process), base));
 }
 
 }  // namespace
 
+std::string PlatformFault(const ImageMapping& mapping, const Platform& platform) {
+  const Platform::Machine& machine = platform.machine;
+  char text[100];
+  if (mapping.end.value() > machine.user_end) {
+    std::snprintf(text, sizeof(text), "addresses below 0x%llx", static_cast<unsigned long long>(machine.user_end));
+  } else if ((mapping.start.value() | mapping.end.value()) % machine.os_page_bytes != 0) {
+    std::snprintf(text, sizeof(text), "whole OS pages of %llu bytes",
+                  static_cast<unsigned long long>(machine.os_page_bytes));
+  } else {
+    return "";
+  }
+  return text + (" on " + platform.name);
+}
+
 VirtualOs::VirtualOs(const VirtualProcess& process)
-    : platform_(WithSwitches(process)),
+    : platform_(LaidOf(process).platform),
       state_{&platform_,
              Limits(&platform_, WithSwitches(process, process.limits)),
-             MakePlacement(&platform_, process, ImageOf(process)),
+             MakePlacement(&platform_, process),
              AddressSpace(platform_.mappings.merge, platform_.mappings.written_joins_unwritten),
              ResidentSet(platform_.machine.os_page_bytes, platform_.pages.huge_page_bytes,
                          static_cast<int>(platform_.pages.table_levels)),
-             MemoryObjects(platform_.machine.os_page_bytes)},
+             ObjectPages(platform_.machine.os_page_bytes)},
       map_(&state_),
-      protect_(&state_),
+      remap_(&state_, &map_),
       faults_(&state_),
+      protect_(&state_, &faults_),
       advice_(&state_, &faults_),
       lock_(&state_, &faults_),
       break_(&state_, &map_),
-      reserve_(&state_) {
-  LoadImage(ImageOf(process));
+      fork_(&state_),
+      reserve_(&state_),
+      regions_(&state_),
+      grow_(&state_) {
+  state_.place_seed = process.layout.aslr_seed;
   state_.space.set_boundary_listener(this);
+  heap_label_ = state_.space.InternName("heap");
+  const std::vector<ImageMapping> image = ImageOf(process);
+  LoadImage(image, LaidOf(process).break_raised_bytes);
+  LoadDataSegment(process.data_segment, DataOf(image));
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
-void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
+// An image has one allocation for its file, whatever its sections' protections.
+void VirtualOs::SetImageProtection(const ImageMapping& m, MappingTraits* traits) const {
+  const AddressSpace& space = state_.space;
+  const AddressSpace::Id below = space.Last();
+  const bool continues = traits->kind == MappingKind::kFile && below != AddressSpace::kNone &&
+                         space.mapping(below).end == m.start && space.mapping(below).traits.name == traits->name;
+  traits->origin = continues ? space.mapping(below).traits.origin : m.start.value();
+  traits->page_protection = static_cast<uint16_t>(ProtectionOf(*traits));
+  // PAGE_EXECUTE_WRITECOPY for images (measured on Wine 8.0).
+  traits->allocation_protection =
+      traits->kind == MappingKind::kFile ? kPageExecuteWriteCopy : traits->page_protection;
+}
+
+void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes) {
   AddressSpace& space = state_.space;
   for (const ImageMapping& m : image) {
     if (m.name == "[vsyscall]") continue;  // not a mapping of the process
@@ -147,12 +196,20 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
-    if (reserves()) traits.origin = m.start.value();
+    if (reserves()) SetImageProtection(m, &traits);
     // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
                             (traits.kind == MappingKind::kFile && traits.write);
     space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
     state_.image_resident_bytes += m.anonymous_bytes;
+    if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
+    if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
+    if (traits.kind == MappingKind::kStackGap) state_.main_stack = {m.start, m.end - m.start};
+    if (m.name == "[stack]") {
+      const bool has_gap = state_.main_stack.bytes != 0 && state_.main_stack.end() == m.start;
+      const Addr start = has_gap ? state_.main_stack.start : m.start;
+      state_.main_stack = {start, m.end - start};
+    }
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
       state_.break_end = m.end;
@@ -166,10 +223,21 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image) {
       if (bss.start == data->end && bss.traits.kind == MappingKind::kAnonymous && IsData(bss.traits)) {
         image_bss_ = bss.range();
         image_end_ = bss.end;
+        Label(image_bss_, data->name.substr(data->name.rfind('/') + 1) + " BSS");
       }
     }
   }
-  if (!state_.break_start) state_.break_start = state_.break_end = image_end_;
+  if (!state_.break_start) state_.break_start = state_.break_end = image_end_ + break_raised_bytes;
+}
+
+void VirtualOs::LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data) {
+  if (segment) {
+    state_.break_start = segment->break_start;
+    state_.break_end = segment->break_end;
+    state_.data_segment_bytes = segment->bytes;
+  } else if (data != nullptr) {
+    state_.data_segment_bytes = data->end - data->start;
+  }
 }
 
 std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
@@ -177,6 +245,7 @@ std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
   if (rounded == 0 || rounded > image_bss_.bytes) return std::nullopt;
   const AddrRange taken{image_bss_.end() - rounded, rounded};
   image_bss_ = AddrRange();
+  labels_.Set(taken, heap_label_);
   return taken;
 }
 
@@ -189,66 +258,98 @@ OsUsage VirtualOs::Usage() {
   return usage;
 }
 
+OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
+  const Refusal refusal = state_.limits.CheckNew(limits, state_.space.totals());
+  if (refusal.rule != Rule::kNone) return refusal;
+  set_limits(limits);
+  return Done();
+}
+
 // ---- the platform's own calls ----
 
-MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
-  REHEAP_CHECK(!reserves());
-  const MmapResult got = map_.Mmap(addr, bytes, protection, flags);
+int VirtualOs::AddFile(std::string name, uint64_t bytes) {
+  state_.files.push_back(state_.space.AddFile(name, bytes));
+  return kFirstDescriptor + static_cast<int>(state_.files.size()) - 1;
+}
+OsResult<Addr> VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
+  REHEAP_CHECK(maps());
+  const OsResult<Addr> got = map_.Mmap(addr, bytes, protection, flags, file);
   if (got.ok()) PopulateNew({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
-  return got;
+  return Noted(got);
+}
+OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags,
+                                 Addr new_addr) {
+  REHEAP_CHECK(maps());
+  return Noted(remap_.Mremap(old_addr, old_bytes, new_bytes, flags, new_addr));
+}
+
+// mm_populate at the end of mmap, brk and mremap, linux 6.12: MAP_POPULATE without MAP_NONBLOCK, or memory that is
+// born locked.
+void VirtualOs::PopulateNew(AddrRange range, int flags) {
+  const MapExtras& extras = platform_.machine.map_extras;
+  const AddressSpace::Id id = state_.space.Containing(range.start);
+  const bool locked = id != AddressSpace::kNone && (state_.space.mapping(id).traits.flags & kLocked);
+  const bool populates = extras.populate != 0 && (flags & (extras.populate | extras.non_block)) == extras.populate;
+  if (locked || populates) (void)faults_.PopulateMapped(range, true);
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
-  REHEAP_CHECK(!reserves());
-  return map_.Munmap(addr, bytes);
+  REHEAP_CHECK(maps());
+  return Noted(map_.Munmap(addr, bytes));
 }
 OsResult<Done> VirtualOs::Mprotect(Addr addr, uint64_t bytes, int protection) {
-  REHEAP_CHECK(!reserves());
-  return protect_.Mprotect(addr, bytes, protection);
+  REHEAP_CHECK(maps());
+  return Noted(protect_.Mprotect(addr, bytes, protection));
 }
 OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
-  REHEAP_CHECK(!reserves());
-  return advice_.Madvise(addr, bytes, advice);
+  REHEAP_CHECK(maps());
+  return Noted(advice_.Madvise(addr, bytes, advice));
 }
 OsResult<Done> VirtualOs::Mlock(Addr addr, uint64_t bytes, int flags) {
-  REHEAP_CHECK(!reserves());
-  return lock_.Mlock(addr, bytes, flags);
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Mlock(addr, bytes, flags));
 }
 OsResult<Done> VirtualOs::Munlock(Addr addr, uint64_t bytes) {
-  REHEAP_CHECK(!reserves());
-  return lock_.Munlock(addr, bytes);
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Munlock(addr, bytes));
 }
 OsResult<Done> VirtualOs::Mlockall(int flags) {
-  REHEAP_CHECK(!reserves());
-  return lock_.Mlockall(flags);
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Mlockall(flags));
 }
 OsResult<Done> VirtualOs::Munlockall() {
-  REHEAP_CHECK(!reserves());
-  return lock_.Munlockall();
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Munlockall());
 }
 MmapResult VirtualOs::Brk(Addr addr) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   const Addr before = RoundUp(state_.break_end, os_page_bytes());
   const MmapResult got = break_.Brk(addr);
   if (got.ok() && got.value() > before) {
     PopulateNew({before, RoundUp(got.value(), os_page_bytes()) - before}, 0);
   }
-  return got;
-}
-
-// mm_populate at the end of mmap and brk, linux 6.12: MAP_POPULATE, or memory that is born locked.
-void VirtualOs::PopulateNew(AddrRange range, int flags) {
-  const int populate = platform_.machine.bits.map_populate;
-  const AddressSpace::Id id = state_.space.Containing(range.start);
-  const bool locked = id != AddressSpace::kNone && (state_.space.mapping(id).traits.flags & kLocked);
-  if (locked || (populate != 0 && (flags & populate) == populate)) (void)faults_.PopulateMapped(range, true);
+  return Noted(got);
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
   REHEAP_CHECK(reserves());
-  return reserve_.VirtualAlloc(addr, bytes, type, protection);
+  return Noted(reserve_.VirtualAlloc(addr, bytes, type, protection));
 }
 OsResult<Done> VirtualOs::VirtualFree(Addr addr, uint64_t bytes, uint32_t type) {
   REHEAP_CHECK(reserves());
-  return reserve_.VirtualFree(addr, bytes, type);
+  return Noted(reserve_.VirtualFree(addr, bytes, type));
+}
+
+OsResult<Done> VirtualOs::VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old) {
+  REHEAP_CHECK(reserves());
+  return regions_.VirtualProtect(addr, bytes, protection, old);
+}
+OsResult<RegionInfo> VirtualOs::VirtualQuery(Addr addr) const {
+  REHEAP_CHECK(reserves());
+  return regions_.VirtualQuery(addr);
+}
+
+OsResult<Addr> VirtualOs::MemoryGrow(uint64_t bytes) {
+  REHEAP_CHECK(only_grows());
+  return Noted(grow_.Grow(bytes));
 }
 
 // ---- the Os interface ----
@@ -260,10 +361,10 @@ bool VirtualOs::RefusedByTest() {
   return false;
 }
 
-Refusal VirtualOs::TestRefusal(OsOperation operation, AddrRange range) const {
-  Refusal refusal = Refused(Rule::kUnknown, platform_.machine.errors.out_of_memory, range);
-  refusal.operation = operation;
-  return refusal;
+Refusal VirtualOs::TestRefusal(OsOperation operation, AddrRange range) {
+  last_refusal_ = Refused(Rule::kUnknown, platform_.machine.errors.out_of_memory, range);
+  last_refusal_.operation = operation;
+  return last_refusal_;
 }
 
 OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
@@ -278,6 +379,8 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
     if (!got.ok() && got.refusal().rule == Rule::kAddressTaken && operation != OsOperation::kMapReadyAt) {
       got = reserve_.VirtualAlloc(Addr(), wanted.bytes, allocation, page_protection);
     }
+  } else if (only_grows()) {
+    got = grow_.Grow(wanted.bytes);
   } else {
     got = map_.Mmap(wanted.start, wanted.bytes, protection, bits.map_private | bits.map_anonymous);
   }
@@ -286,18 +389,28 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
 }
 
 OsResult<AddrRange> VirtualOs::DoReserve(uint64_t bytes, Addr hint) {
-  return MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve);
+  return Labelled(MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve));
 }
 
 OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, reheap::Access access, Addr hint) {
-  return MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit);
+  return Labelled(
+      MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit));
 }
 
 OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, reheap::Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
-  const OsResult<AddrRange> got = MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit);
+  if (only_grows()) {
+    if (RefusedByTest()) return TestRefusal(operation, range);
+    const OsResult<Done> grown = grow_.GrowAt(range);
+    if (grown.ok()) labels_.Set(range, heap_label_);
+    return Noted(Named(operation, grown));
+  }
+  const OsResult<AddrRange> got = Noted(MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit));
   if (!got.ok()) return got.refusal();
-  if (got.value().start == range.start) return Done();
+  if (got.value().start == range.start) {
+    labels_.Set(range, heap_label_);
+    return Done();
+  }
   if (reserves()) {
     (void)reserve_.VirtualFree(got.value().start, 0, kMemRelease);
   } else {
@@ -306,34 +419,36 @@ OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, reheap::Access access) {
   Refusal refusal = Refused(Rule::kAddressTaken, 0, range);
   refusal.operation = operation;
   refusal.obtained = got.value().start;
-  return refusal;
+  return Noted(OsResult<Done>(refusal));
 }
 
 OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int protection) {
   const CallBits& bits = platform_.machine.bits;
   const MmapResult got =
       map_.Mmap(range.start, range.bytes, protection, bits.map_private | bits.map_anonymous | bits.map_fixed);
-  return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+  return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
 }
 
 OsResult<Done> VirtualOs::DoCommit(AddrRange range, reheap::Access access, CommitMethod method) {
   const OsOperation operation = OsOperation::kCommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   const int protection = Protection(access);
   if (reserves()) {
     const OsResult<Addr> got =
         reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, PageProtection(protection));
-    return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+    return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
   }
   if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);
-  return Named(operation, protect_.Mprotect(range.start, range.bytes, protection));
+  return Noted(Named(operation, protect_.Mprotect(range.start, range.bytes, protection)));
 }
 
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
-  return Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard));
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
+  if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
+  return Noted(Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard)));
 }
 
 OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
@@ -341,24 +456,39 @@ OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
   if (RefusedByTest()) return TestRefusal(operation, range);
   if (!reserves()) return Done();
   const OsResult<Addr> got = reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, kPageReadWrite);
-  return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+  return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
 }
 
 OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
   const OsOperation operation = OsOperation::kDecommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
+  if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
   return MapFixed(operation, range, 0);
 }
 
 OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
   const OsOperation operation = OsOperation::kRelease;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, 0, kMemRelease));
-  return Named(operation, map_.Munmap(range.start, range.bytes));
+  if (only_grows()) return Noted(Named<Done>(operation, grow_.RefuseToShrink(range)));
+  const OsResult<Done> released = reserves() ? reserve_.VirtualFree(range.start, 0, kMemRelease)
+                                             : map_.Munmap(range.start, range.bytes);
+  if (released.ok()) labels_.Set(range, 0);
+  return Noted(Named(operation, released));
 }
 
 // ---- for people and tests ----
+
+// A file's own name comes first, then [heap]; of a stack in pieces only the one where the program started is
+// [stack], taken to be the highest (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap and
+// vma_is_initial_stack, include/linux/mm.h, linux 6.12).
+std::string_view VirtualOs::LabelOf(const Mapping& m) const {
+  if (m.traits.kind == MappingKind::kStack && m.end != stack_end_) return {};
+  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && !m.traits.shared &&
+                       m.start < state_.break_end &&
+                       m.end > state_.break_start;
+  return is_heap ? std::string_view("[heap]") : std::string_view(state_.space.NameOf(m.traits.name));
+}
 
 std::string VirtualOs::MapsText() const {
   std::string text;
@@ -370,12 +500,11 @@ std::string VirtualOs::MapsText() const {
     line.end = m.end;
     line.perms = {m.traits.read ? 'r' : '-', m.traits.write ? 'w' : '-', m.traits.execute ? 'x' : '-',
                   m.traits.shared ? 's' : 'p'};
-    if (m.traits.kind == MappingKind::kFile) {
+    if (m.traits.kind == MappingKind::kFile || m.traits.object != MemoryObjects::kNone) {
       line.offset = m.start.value() - m.traits.origin;
       line.inode = 1;
     }
-    line.name = space.NameOf(m.traits.name);
-    if (m.start < state_.break_end && m.end > state_.break_start) line.name = "[heap]";
+    line.name = LabelOf(m);
     text += FormatMapsLine(line) + "\n";
   }
   return text;
@@ -385,14 +514,23 @@ void VirtualOs::Squat(AddrRange range) {
   MappingTraits traits;
   traits.read = traits.write = true;
   traits.charged = platform_.limits.commit_charge != CommitCharge::kNothing;
-  if (reserves()) traits.origin = range.start.value();
+  if (reserves()) {
+    traits.origin = range.start.value();
+    traits.page_protection = traits.allocation_protection = kPageReadWrite;
+  }
   state_.space.Insert(range, traits);
+  Label(range, "squatters");
+}
+
+void VirtualOs::Label(AddrRange range, std::string_view holder) {
+  labels_.Set(range, holder.empty() ? 0 : state_.space.InternName(holder));
 }
 
 void VirtualOs::CheckInvariants() const {
   state_.space.CheckInvariants();
+  labels_.CheckInvariants();
   state_.resident.CheckInvariants();
-  REHEAP_CHECK_EQ(state_.objects.Recount(), state_.objects.shared_pages());
+  REHEAP_CHECK_EQ(state_.object_pages.Recount(), state_.object_pages.count());
 }
 
 }  // namespace reheap

@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -55,7 +56,9 @@ class World {
   Os& os() { return *os_; }
   VirtualOs* virtual_os() { return virtual_os_; }  // null in the real world
   uint64_t Read(Addr a) {
-    return shadow_ == nullptr ? DirectMemory().Read<uint64_t>(a) : shadow_->Read<uint64_t>(a);
+    // Volatile: an access that is there to fault must be made.
+    if (shadow_ == nullptr) return const_cast<const volatile uint64_t&>(DirectMemory().Read<uint64_t>(a));
+    return shadow_->Read<uint64_t>(a);
   }
   void Write(Addr a, uint64_t value) {
     if (shadow_ == nullptr) {
@@ -108,10 +111,14 @@ void UnderAddressLimit(uint64_t room_bytes, const std::function<void(World&)>& b
 
 class OsContractTest : public testing::Test {
  protected:
-  // Free in every world, 32-bit ones too, and a multiple of every granularity.
+  // Free in every world, 32-bit ones too, and a multiple of every granularity. Where memory only grows: its end,
+  // as it was when the test began.
   Addr hint() {
-    const bool wide = kReal || world_.virtual_os()->platform().machine.word_bits == 64;
-    return wide ? Addr(0xf800000000) : Addr(0x60000000);
+    if (kReal) return Addr(0xf800000000);
+    if (os().only_grows()) return first_end_;
+    const Platform::Machine& machine = world_.virtual_os()->platform().machine;
+    if (machine.word_bits == 32) return Addr(0x60000000);
+    return Addr(std::min<uint64_t>(0xf800000000, machine.user_end - 256 * kMiB));
   }
   Os& os() { return world_.os(); }
   uint64_t page() { return os().os_page_bytes(); }
@@ -120,6 +127,27 @@ class OsContractTest : public testing::Test {
     EXPECT_TRUE(got.ok());
     return got.value();
   }
+  void SetUp() override {
+    if (!kReal) first_end_ = world_.virtual_os()->space().mapping(world_.virtual_os()->space().Last()).end;
+  }
+  // Gives `range` back, or is told that this world never takes memory.
+  void Release(AddrRange range) {
+    const auto released = os().Release(range);
+    EXPECT_EQ(released.ok(), !os().only_grows());
+    if (!released.ok()) {
+      EXPECT_EQ(released.refusal().rule, Rule::kOnlyGrows);
+    }
+  }
+  // An access faults, unless this world has no way to make memory inaccessible.
+  void ExpectNoAccess(Addr a) {
+    if (os().only_grows()) {
+      world_.Write(a, 1);
+      EXPECT_EQ(world_.Read(a), 1u);
+      return;
+    }
+    EXPECT_DEATH(world_.Write(a, 1), "");
+    EXPECT_DEATH(world_.Read(a), "");
+  }
   // The real world is one process for all tests: what a test maps at hint() must not be there for the next.
   void TearDown() override {
     if (kReal) {
@@ -127,6 +155,7 @@ class OsContractTest : public testing::Test {
     }
   }
   World world_;
+  Addr first_end_;  // virtual worlds: of the highest mapping
 };
 using OsContractDeathTest = OsContractTest;
 
@@ -161,14 +190,13 @@ TEST_F(OsContractTest, ReserveCostsAddressSpaceAndNoMemory) {
   EXPECT_EQ(reserved.vsize_bytes - before.vsize_bytes, kMiB);
   EXPECT_EQ(reserved.rss_anonymous_bytes, before.rss_anonymous_bytes);
   EXPECT_EQ(reserved.commit_bytes, before.commit_bytes);
-  ASSERT_TRUE(os().Release(range).ok());
-  EXPECT_EQ(os().Usage().vsize_bytes, before.vsize_bytes);
+  Release(range);
+  EXPECT_EQ(os().Usage().vsize_bytes, before.vsize_bytes + (os().only_grows() ? kMiB : 0));
 }
 
 TEST_F(OsContractDeathTest, ReservedMemoryFaults) {
   const AddrRange range = Reserve(kMiB);
-  EXPECT_DEATH(world_.Write(range.start, 1), "");
-  EXPECT_DEATH(world_.Read(range.start), "");
+  ExpectNoAccess(range.start);
 }
 
 // ---- Reserved -> Ready ----
@@ -183,7 +211,7 @@ TEST_F(OsContractTest, CommitMakesZeroedUsableMemoryByEitherMethod) {
       world_.Write(a, i);
       EXPECT_EQ(world_.Read(a), i);
     }
-    EXPECT_TRUE(os().Release(range).ok());
+    Release(range);
   }
 }
 
@@ -200,7 +228,7 @@ TEST_F(OsContractDeathTest, CommitReachesNoFurtherThanAsked) {
   const AddrRange range = Reserve(16 * page());
   ASSERT_TRUE(os().Commit({range.start, page()}, Access::kReadWrite, CommitMethod::kProtect).ok());
   world_.Write(range.start, 1);
-  EXPECT_DEATH(world_.Write(range.start + page(), 1), "");
+  ExpectNoAccess(range.start + page());
 }
 
 TEST_F(OsContractTest, OnlyWrittenPagesAreResident) {
@@ -278,8 +306,8 @@ TEST_F(OsContractDeathTest, DecommittedMemoryFaultsAndComesBackZeroed) {
   ASSERT_TRUE(os().Decommit(range).ok());
   const OsUsage reserved = os().Usage();
   EXPECT_EQ(reserved.vsize_bytes, ready.vsize_bytes);
-  EXPECT_EQ(ready.rss_anonymous_bytes - reserved.rss_anonymous_bytes, page());
-  EXPECT_DEATH(world_.Read(range.start), "");
+  EXPECT_EQ(ready.rss_anonymous_bytes - reserved.rss_anonymous_bytes, os().only_grows() ? 0 : page());
+  ExpectNoAccess(range.start + page());
   ASSERT_TRUE(os().Commit(range, Access::kReadWrite, CommitMethod::kProtect).ok());
   EXPECT_EQ(world_.Read(range.start), 0u);
 }
@@ -289,8 +317,13 @@ TEST_F(OsContractDeathTest, DecommittedMemoryFaultsAndComesBackZeroed) {
 TEST_F(OsContractDeathTest, ReleasedMemoryIsGone) {
   const AddrRange range = os().MapReady(16 * page(), Access::kReadWrite, hint()).value();
   world_.Write(range.start, 7);
-  ASSERT_TRUE(os().Release(range).ok());
-  EXPECT_DEATH(world_.Read(range.start), "");
+  Release(range);
+  if (os().only_grows()) {
+    EXPECT_EQ(world_.Read(range.start), 7u);
+    EXPECT_EQ(os().MapReadyAt(range, Access::kReadWrite).refusal().rule, Rule::kAddressTaken);
+    return;
+  }
+  ExpectNoAccess(range.start);
   // The place is free again, and zero for who comes next.
   ASSERT_TRUE(os().MapReadyAt(range, Access::kReadWrite).ok());
   EXPECT_EQ(world_.Read(range.start), 0u);
@@ -301,8 +334,9 @@ TEST_F(OsContractTest, PartOfAReservationIsReleasedUnlessReleaseIsWhole) {
   const uint64_t before = os().Usage().vsize_bytes;
   const auto released = os().Release({range.start + 4 * page(), 4 * page()});
   const uint64_t after = os().Usage().vsize_bytes;
-  EXPECT_EQ(released.ok(), !os().release_is_whole());
-  EXPECT_EQ(before - after, os().release_is_whole() ? 0 : 4 * page());
+  const bool in_parts = !os().release_is_whole() && !os().only_grows();
+  EXPECT_EQ(released.ok(), in_parts);
+  EXPECT_EQ(before - after, in_parts ? 4 * page() : 0);
   if (!released.ok()) {
     EXPECT_NE(released.refusal().os_error, 0);
   }
@@ -321,7 +355,7 @@ TEST_F(OsContractTest, ReserveBeyondTheAddressLimitIsRefusedAndChangesNothing) {
     }
     ASSERT_FALSE(got.ok());
     EXPECT_EQ(got.refusal().rule, kReal ? Rule::kUnknown : Rule::kAddressLimit);
-    EXPECT_EQ(got.refusal().os_error, 12);  // ENOMEM
+    EXPECT_EQ(got.refusal().os_error, kReal ? 12 : world.virtual_os()->platform().machine.errors.out_of_memory);
     EXPECT_EQ(got.refusal().asked_bytes, 64 * kMiB + world.os().os_page_bytes());
     EXPECT_EQ(got.refusal().operation, OsOperation::kReserve);
     if (!kReal) {
@@ -351,14 +385,14 @@ TEST_F(OsContractTest, CommitByProtectionNeedsNoAddressSpace) {
 // ---- counters and observer ----
 
 TEST_F(OsContractTest, EachRequestIsCountedRefusedOnesToo) {
+  ASSERT_TRUE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
+  ASSERT_FALSE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
   const AddrRange range = Reserve(16 * page());
   ASSERT_TRUE(os().Commit(range, Access::kReadWrite, CommitMethod::kMapFixed).ok());
   ASSERT_TRUE(os().Discard(range).ok());
   ASSERT_TRUE(os().Reuse(range).ok());
   ASSERT_TRUE(os().Decommit(range).ok());
-  ASSERT_TRUE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
-  ASSERT_FALSE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
-  ASSERT_TRUE(os().Release(range).ok());
+  Release(range);
   EXPECT_EQ(os().calls(OsOperation::kReserve), 1u);
   EXPECT_EQ(os().calls(OsOperation::kCommit), 1u);
   EXPECT_EQ(os().calls(OsOperation::kMapReady), 0u);
@@ -384,7 +418,7 @@ TEST_F(OsContractTest, ObserverIsToldBeforeAndAfter) {
   ASSERT_TRUE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
   ASSERT_FALSE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
   os().set_observer(nullptr);
-  ASSERT_TRUE(os().Release({hint(), kMiB}).ok());
+  Release({hint(), kMiB});
   EXPECT_EQ(recorder.seen, (std::vector<std::string>{"before map at 1048576", "after map at done",
                                                      "before map at 1048576", "after map at address taken"}));
 }

@@ -68,14 +68,20 @@ def _system_libraries_impl(ctx):
         fail("reheap needs packages that are not installed. Run:\n  sudo apt-get install -y " +
              " ".join(missing))
     ctx.symlink(protoc, "bin/protoc")
+    ctx.symlink("/usr/include/google/protobuf/descriptor.proto", "google/protobuf/descriptor.proto")
 
     build = ["package(default_visibility = [\"//visibility:public\"])", "exports_files([\"bin/protoc\"])"]
     for name in _LIBRARIES:
         build.append("cc_library(name = %r, linkopts = %r)" % (name, _LIBRARIES[name][2] + ["-lpthread"]))
+    # What schemas may import besides each other. libprotobuf has its C++ already.
     build.append("""
+proto_library(
+    name = "descriptor_proto",
+    srcs = ["google/protobuf/descriptor.proto"],
+)
 proto_lang_toolchain(
     name = "cc_toolchain",
-    blacklisted_protos = [],
+    blacklisted_protos = [":descriptor_proto"],
     command_line = "--cpp_out=$(OUT)",
     runtime = ":protobuf",
 )

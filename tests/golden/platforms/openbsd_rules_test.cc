@@ -1,0 +1,101 @@
+// OpenBSD, from its sources: a rule, where it was read, and what follows.
+//
+// Places are random there: only a free hint, or MAP_FIXED, says where a mapping goes.
+#include <gtest/gtest.h>
+
+#include "tests/golden/platforms/rule_table.h"
+
+namespace reheap {
+namespace {
+
+// MAP_PRIVATE | MAP_ANON; MAP_FIXED 0x10; __MAP_NOREPLACE 0x800.
+constexpr int kAnon = 0x1002;
+constexpr int kFixed = kAnon | 0x10;
+constexpr int kShared = 0x1001;
+constexpr uint64_t kHint = 0xf800000000;
+
+TEST(OpenBsdRulesTest, Limits) {
+  ExpectRules(
+      "openbsd-amd64",
+      {
+          {"there is no address limit",
+           "sys/resource.h",
+           {{Step::kMap, kHint, 17 * kGiB, 0, kAnon, kHint}},
+           4 * kGiB},
+          {"PROT_NONE is free",
+           "sys_mmap, uvm_mmap.c 1.193: prot != PROT_NONE",
+           {{Step::kMap, kHint, 17 * kGiB, 0, kAnon, kHint}},
+           {},
+           kPage},
+          {"anything else that is anonymous counts, read-only and shared too",
+           "sys_mmap, uvm_mmap.c 1.193",
+           {{Step::kMap, kHint, kGiB, kRead, kAnon, kHint},
+            {Step::kMap, kHint + kGiB, kPage, kRead, kAnon, kOk, 12},
+            {Step::kMap, kHint + kGiB, kPage, 0, kShared, kOk, 12},
+            {Step::kMap, kHint + kGiB, kPage, 0, kAnon, kHint + kGiB}},
+           {},
+           kGiB},
+          {"mprotect from PROT_NONE is tested for the whole range before any of it changes",
+           "uvm_map_protect, uvm_map.c 1.338",
+           {{Step::kMap, kHint, 2 * kGiB, 0, kAnon, kHint},
+            {Step::kProtect, kHint, kGiB + kPage, kRw, 0, kOk, 12},
+            {Step::kWrite, kHint, 0, 0, 0, 0},
+            {Step::kProtect, kHint, kGiB, kRw, 0, kOk},
+            {Step::kProtect, kHint + kGiB, kPage, kRead, 0, kOk, 12}},
+           {},
+           kGiB},
+          {"mprotect to PROT_NONE gives the room back",
+           "uvm_map_protect, uvm_map.c 1.338: vm_dused -=",
+           {{Step::kMap, kHint, kGiB, kRw, kAnon, kHint},
+            {Step::kProtect, kHint, kGiB / 2, 0, 0, kOk},
+            {Step::kMap, kHint + kTiB, kGiB / 2, kRw, kAnon, kHint + kTiB},
+            {Step::kMap, kHint + 2 * kTiB, kPage, kRw, kAnon, kOk, 12}},
+           {},
+           kGiB},
+          {"between two kinds of access nothing is counted again",
+           "uvm_map_protect, uvm_map.c 1.338: only old_prot == PROT_NONE",
+           {{Step::kMap, kHint, kGiB, kRead, kAnon, kHint}, {Step::kProtect, kHint, kGiB, kRw, 0, kOk}},
+           {},
+           kGiB},
+          {"a fixed mapping over one's own counts twice for the test",
+           "sys_mmap, uvm_mmap.c 1.193: before uvm_mapanon unmaps",
+           {{Step::kMap, kHint, kGiB, kRw, kAnon, kHint},
+            {Step::kMap, kHint, kPage, kRw, kFixed, kOk, 12},
+            {Step::kMap, kHint, kGiB / 2, 0, kFixed, kHint},
+            {Step::kMap, kHint, kGiB / 2, kRw, kFixed, kHint}},
+           {},
+           kGiB},
+      });
+}
+
+TEST(OpenBsdRulesTest, Calls) {
+  ExpectRules("openbsd-amd64",
+              {
+                  {"a free hint is followed",
+                   "uvm_mapanon, uvm_map.c 1.338",
+                   {{Step::kMap, kHint, kPage, kRw, kAnon, kHint}}},
+                  {"MAP_FIXED replaces, with __MAP_NOREPLACE it is ENOMEM over something",
+                   "uvm_mapanon, uvm_map.c 1.338: uvm_map_isavail",
+                   {{Step::kMap, kHint, 2 * kPage, kRw, kFixed, kHint},
+                    {Step::kMap, kHint, kPage, 0, kFixed, kHint},
+                    {Step::kMap, kHint, kPage, kRw, kFixed | 0x800, kOk, 12}}},
+                  {"a fixed place out of range or unaligned is EINVAL",
+                   "sys_mmap, uvm_mmap.c 1.193",
+                   {{Step::kMap, 0x7f7fffffc000, kPage, kRw, kFixed, kOk, 22},
+                    {Step::kMap, kHint + 1, kPage, kRw, kFixed, kOk, 22}}},
+                  {"length 0 is EINVAL", "sys_mmap, uvm_mmap.c 1.193", {{Step::kMap, kHint, 0, kRw, kAnon, kOk, 22}}},
+                  {"protecting over a hole succeeds",
+                   "uvm_map_protect, uvm_map.c 1.338",
+                   {{Step::kMap, kHint, kPage, 0, kAnon, kHint},
+                    {Step::kProtect, kHint, 4 * kPage, kRw, 0, kOk},
+                    {Step::kWrite, kHint, 0, 0, 0, 1}}},
+                  {"neighbours never become one mapping",
+                   "uvm_mapanon, uvm_map.c 1.338",
+                   {{Step::kMap, kHint, kPage, kRw, kFixed, kHint},
+                    {Step::kMap, kHint + kPage, kPage, kRw, kFixed, kHint + kPage},
+                    {Step::kCount, 0, 0, 0, 0, 2}}},
+              });
+}
+
+}  // namespace
+}  // namespace reheap
