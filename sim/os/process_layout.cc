@@ -58,8 +58,8 @@ void SearchUpwards(LaidProcess* laid, uint64_t from) {
   laid->base = Addr(from);
 }
 
-// The lines of `image` that exec, ld.so or the program put where the search found room: not the executable with
-// its BSS and heap, not the stack.
+// The lines of `image` that exec, ld.so or the program put where the search found room: not the executable
+// with its BSS and heap, not the stack.
 std::vector<ImageMapping> Placed(const std::vector<ImageMapping>& image) {
   const ImageMapping* program = ProgramOf(image);
   std::vector<ImageMapping> placed;
@@ -85,7 +85,8 @@ Addr HighestEnd(const std::vector<ImageMapping>& mappings, Addr lowest, Addr hig
 }  // namespace
 
 const ImageMapping* ProgramOf(const std::vector<ImageMapping>& image) {
-  const auto heap = std::find_if(image.begin(), image.end(), [](const auto& m) { return m.name == "[heap]"; });
+  const auto heap =
+      std::find_if(image.begin(), image.end(), [](const auto& m) { return m.name == "[heap]"; });
   const auto before_heap = std::find_if(std::make_reverse_iterator(heap), image.rend(), IsFile);
   if (heap != image.end() && before_heap != image.rend()) return &*before_heap;
   const auto first = std::find_if(image.begin(), image.end(), IsFile);
@@ -179,8 +180,8 @@ LaidProcess LearnLayout(const Platform& platform, const ProcessLayout& layout,
   const std::vector<ImageMapping> placed = Placed(image);
   const bool upwards = rules.direction == Direction::kBottomUp;
   if (!upwards) {
-    // The first of them ended at the base, and whatever else has none lies below. Should the stack limit at exec
-    // have been another one: anywhere that some stack limit allows.
+    // The first of them ended at the base, and whatever else has none lies below. Should the stack limit at
+    // exec have been another one: anywhere that some stack limit allows.
     const uint64_t stack_bytes = stack_limit_bytes.value_or(~uint64_t{0});
     const Addr rule = PlacementBase(laid.platform, stack_bytes, data_start, rules.randomisation->stack_bytes);
     const Addr lowest = rule - std::min(random_bytes, rule.value() / 2);

@@ -1,5 +1,6 @@
-// ProcessLayout: seeds give repeatable layouts within the platform's ranges; saved maps files tell their layout.
-// The maps are those of small programs on linux 6.18, the base behind each what its first hintless mmap showed.
+// ProcessLayout: seeds give repeatable layouts within the platform's ranges; saved maps files tell their
+// layout. The maps are those of small programs on linux 6.18, the base behind each what its first hintless
+// mmap showed.
 #include "sim/os/process_layout.h"
 
 #include <gtest/gtest.h>
@@ -82,7 +83,8 @@ TEST(ProcessLayoutTest, ARandomisedProcessIsWhole) {
     os.CheckInvariants();
     EXPECT_EQ(os.MapsText(), again.MapsText());
     const uint64_t page = os.os_page_bytes();
-    const int flags = process.platform->machine.bits.map_private | process.platform->machine.bits.map_anonymous;
+    const int flags =
+        process.platform->machine.bits.map_private | process.platform->machine.bits.map_anonymous;
     const auto got = os.Mmap(Addr(), page, kProtRead, flags);
     ASSERT_TRUE(got.ok()) << name;
     // Directly below the kernel's own pages, which took the base; a maps file of it tells the same base.
