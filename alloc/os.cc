@@ -16,6 +16,11 @@ const char* RuleName(Rule rule) {
     case Rule::kAddressTaken: return "address taken";
     case Rule::kOutOfUserRange: return "out of user range";
     case Rule::kInvalidArgument: return "invalid argument";
+    case Rule::kNotReserved: return "not reserved";
+    case Rule::kNotCommitted: return "not committed";
+    case Rule::kPrivilege: return "privilege";
+    case Rule::kOnlyGrows: return "memory only grows";
+    case Rule::kJobLimit: return "job memory limit";
   }
   return "unknown";
 }

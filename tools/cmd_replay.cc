@@ -9,7 +9,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "sim/os/image_catalog.h"
 #include "sim/os/platform_catalog.h"
 #include "sim/report/human_units.h"
 #include "sim/report/report.h"
@@ -53,6 +55,10 @@ VerbOptions ReplayOptions() {
   options.Value("maps", "FILE", "",
                 "start the virtual process from the mappings in FILE, a saved /proc/PID/maps; default: the "
                 "trace's own");
+  options.Value("image", "NAME", "",
+                absl::StrCat("start the virtual process from a named image: platform (its own small one), ",
+                             absl::StrJoin(NamedImageNames(), ", "), "; default: the trace's own mappings, or their "
+                             "sizes in the layout of another platform"));
   options.Group("Replay");
   options.Value("order", "O", "total", "order of the threads' events: total (as recorded)");
   options.Value("touch", "T", "full",
@@ -61,6 +67,12 @@ VerbOptions ReplayOptions() {
                "replay a trace that was cut off as far as its blocks are whole, instead of refusing it");
   options.Value("squat", "ADDR+SIZE,...", "",
                 "address ranges that somebody else holds before the heap starts, e.g. 0xf840100000+64KiB");
+  options.Value("foreign", "F", "replay",
+                "the program's own mmap, munmap, mprotect, mremap and brk calls: replay (beside the heap, where they "
+                "were recorded if that place is free) or ignore; nothing of them is written to");
+  options.Value("thread-stacks", "S", "glibc",
+                "with --foreign replay: glibc (a stack per recorded thread, as large as the recorded RLIMIT_STACK: "
+                "modelled) or none");
   options.Flag("measure-lookup", "also time page-to-span lookups in the heap that each run leaves behind");
   options.Group("Output");
   options.Value("format", "F", "table", "table, json (report.proto), csv");
@@ -111,7 +123,7 @@ absl::Status ReadWorlds(const VerbOptions& options, ReplayRequest* request) {
   }
   if (!request->virtual_world) {
     const char* const why = "the real world has this kernel only";
-    for (const char* name : {"platform", "overcommit", "maps"}) {
+    for (const char* name : {"platform", "overcommit", "maps", "image"}) {
       if (options.Given(name)) return Contradiction(name, malloc_only ? "target" : "world", why);
     }
   }
@@ -156,6 +168,16 @@ absl::Status ReadSquatters(const VerbOptions& options, ReplayRequest* request) {
   return absl::OkStatus();
 }
 
+absl::Status ReadImage(const VerbOptions& options, ReplayRequest* request) {
+  if (!options.Given("image")) return absl::OkStatus();
+  if (options.Given("maps")) return Contradiction("image", "maps", "a process starts from one of them");
+  std::vector<std::string> known = NamedImageNames();
+  known.push_back("platform");
+  request->image = options.Get("image");
+  if (std::find(known.begin(), known.end(), request->image) != known.end()) return absl::OkStatus();
+  return absl::NotFoundError(UnknownName("image", request->image, known, "reheap replay --help"));
+}
+
 absl::StatusOr<ReplayRequest> ReadRequest(const VerbOptions& options) {
   ReplayRequest request;
   request.trace_path = options.operand(0);
@@ -167,9 +189,19 @@ absl::StatusOr<ReplayRequest> ReadRequest(const VerbOptions& options) {
   if (!order.ok()) return order.status();
   const absl::StatusOr<std::string> touch = options.Word("touch", {"full", "none"});
   if (!touch.ok()) return touch.status();
+  const absl::StatusOr<std::string> foreign = options.Word("foreign", {"replay", "ignore"});
+  if (!foreign.ok()) return foreign.status();
+  const absl::StatusOr<std::string> stacks = options.Word("thread-stacks", {"glibc", "none"});
+  if (!stacks.ok()) return stacks.status();
+  if (*foreign == "ignore" && options.Given("thread-stacks")) {
+    return Contradiction("foreign", "thread-stacks", "thread stacks are part of what --foreign ignore leaves out");
+  }
+  request.foreign = *foreign;
+  request.thread_stacks = *stacks;
   request.order = *order;
   request.touch = *touch;
   request.maps_path = options.Get("maps");
+  if (absl::Status status = ReadImage(options, &request); !status.ok()) return status;
   request.allow_cut_off = options.IsSet("cut-off");
   if (absl::Status status = ReadSquatters(options, &request); !status.ok()) return status;
   request.measure_lookup = options.IsSet("measure-lookup");

@@ -7,6 +7,8 @@
 #ifndef REHEAP_TOOLS_COMMAND_H_
 #define REHEAP_TOOLS_COMMAND_H_
 
+#include <cstddef>
+#include <functional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -30,6 +32,10 @@ struct Terminal {
   bool out_is_terminal = false;
   bool err_is_terminal = false;
   std::string command_line;  // as it was typed, quoted for a shell
+  // Standard input: waits until there is some, puts up to `bytes` of it at `to`, answers how many; 0 = the
+  // end. Null: there is none.
+  std::function<size_t(char* to, size_t bytes)> read_input = nullptr;
+  bool in_is_terminal = false;
 };
 
 struct Verb {

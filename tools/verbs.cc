@@ -1,4 +1,5 @@
 #include "sim/replay/replay_request.h"
+#include "tools/cmd_os.h"
 #include "tools/cmd_platform.h"
 #include "tools/cmd_record.h"
 #include "tools/cmd_replay.h"
@@ -23,6 +24,7 @@ absl::Span<const Verb> Verbs() {
       {"trace collect", "joins what a recorder without a collector left", TraceCollectCommand},
       {"trace import", "another tool's record becomes a trace", TraceImportCommand},
       {"replay", "replays a trace on strategies, worlds, platforms and limits", ReplayCommand},
+      {"os", "a modelled process as a line shell: what would mmap do?", OsCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "alloc/check.h"
+#include "sim/os/page_file_commit.h"
 
 namespace reheap {
 namespace {
@@ -55,18 +56,6 @@ class LinuxOvercommit final : public CommitPolicy {
   }
 };
 
-// The sum against RAM and page files (Microsoft, commit limit).
-class RamPlusSwap final : public CommitPolicy {
- public:
-  std::optional<CommitRefused> Check(const CommitSettings& s, const CommitDemand& demand,
-                                     uint64_t) const override {
-    const uint64_t allowed = s.ram_bytes + s.swap_bytes;
-    const uint64_t in_use = s.committed_elsewhere_bytes + demand.charged_bytes;
-    if (in_use <= allowed && demand.asked_bytes <= allowed - in_use) return std::nullopt;
-    return CommitRefused{Rule::kCommitLimit, in_use, allowed};
-  }
-};
-
 // swap_reserve_by_cred, sys/vm/swap_pager.c, FreeBSD 12.3. Root is asked neither question.
 class SwapReservation final : public CommitPolicy {
  public:
@@ -95,7 +84,7 @@ class SwapReservation final : public CommitPolicy {
 const CommitPolicy& PolicyOf(CommitRefusal rule) {
   static const NeverRefused never;
   static const LinuxOvercommit linux_overcommit;
-  static const RamPlusSwap ram_plus_swap;
+  static const PageFileCommit page_file_commit;
   static const SwapReservation swap_reservation;
   switch (rule) {
     case CommitRefusal::kNever:
@@ -103,7 +92,7 @@ const CommitPolicy& PolicyOf(CommitRefusal rule) {
     case CommitRefusal::kOvercommitMode:
       return linux_overcommit;
     case CommitRefusal::kRamPlusSwap:
-      return ram_plus_swap;
+      return page_file_commit;
     case CommitRefusal::kSwapReservation:
       return swap_reservation;
   }

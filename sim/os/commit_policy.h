@@ -38,6 +38,8 @@ struct CommitSettings {
   uint32_t overcommit_bits = 0;              // vm.overcommit
   uint64_t wired_bytes = 0;                  // RAM that can never be paged out, or is kept free
   std::optional<uint64_t> swap_limit_bytes;  // RLIMIT_SWAP, of all processes of one user
+  // windows
+  std::optional<uint64_t> job_commit_bytes;  // JOB_OBJECT_LIMIT_PROCESS_MEMORY
 };
 
 // What one process asks.

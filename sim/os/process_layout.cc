@@ -122,6 +122,11 @@ LaidProcess LayProcess(const Platform& platform, const ProcessLayout& layout,
   } else {
     laid.base = laid.base - base_lowered;
   }
+  const uint64_t granule = platform.machine.granularity_bytes;
+  if (layout.aslr_seed && platform.reservations.random_granules != 0) {
+    laid.base = laid.base + SeededRandom(*layout.aslr_seed)
+                                .UpTo((platform.reservations.random_granules - 1) * granule, granule);
+  }
   return laid;
 }
 

@@ -1,6 +1,7 @@
 #include "sim/os/virtual_os.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "alloc/check.h"
@@ -60,6 +61,8 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
 
 
 MappingKind KindOf(const ImageMapping& m) {
+  if (m.name == "[guard]") return MappingKind::kGuard;
+  if (m.name == "[stack gap]") return MappingKind::kStackGap;
   if (m.name.rfind("[stack", 0) == 0) return MappingKind::kStack;
   if (IsFile(m)) return MappingKind::kFile;
   const bool special = !m.name.empty() && m.name != "[heap]" && m.name.rfind("[anon", 0) != 0;
@@ -119,6 +122,20 @@ Placement MakePlacement(const Platform* platform, const VirtualProcess& process)
 
 }  // namespace
 
+std::string PlatformFault(const ImageMapping& mapping, const Platform& platform) {
+  const Platform::Machine& machine = platform.machine;
+  char text[100];
+  if (mapping.end.value() > machine.user_end) {
+    std::snprintf(text, sizeof(text), "addresses below 0x%llx", static_cast<unsigned long long>(machine.user_end));
+  } else if ((mapping.start.value() | mapping.end.value()) % machine.os_page_bytes != 0) {
+    std::snprintf(text, sizeof(text), "whole OS pages of %llu bytes",
+                  static_cast<unsigned long long>(machine.os_page_bytes));
+  } else {
+    return "";
+  }
+  return text + (" on " + platform.name);
+}
+
 VirtualOs::VirtualOs(const VirtualProcess& process)
     : platform_(LaidOf(process).platform),
       state_{&platform_,
@@ -128,16 +145,38 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              ResidentSet(platform_.machine.os_page_bytes),
              nullptr,
              Addr(),
-             Addr()},
+             Addr(),
+             process.layout.aslr_seed,
+             AddrRange()},
       map_(&state_),
+      remap_(&state_, &map_),
       protect_(&state_),
       advice_(&state_),
       break_(&state_, &map_),
       fork_(&state_),
       faults_(&state_),
-      reserve_(&state_) {
-  LoadImage(ImageOf(process), LaidOf(process).break_raised_bytes);
+      reserve_(&state_),
+      regions_(&state_),
+      grow_(&state_) {
+  heap_label_ = state_.space.InternName("heap");
+  const std::vector<ImageMapping> image = ImageOf(process);
+  LoadImage(image, LaidOf(process).break_raised_bytes);
+  LoadDataSegment(process.data_segment, DataOf(image));
+  if (reserves()) state_.table_charge_bytes = reserve_.RecountTableCharge();
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
+}
+
+// An image has one allocation for its file, whatever its sections' protections.
+void VirtualOs::SetImageProtection(const ImageMapping& m, MappingTraits* traits) const {
+  const AddressSpace& space = state_.space;
+  const AddressSpace::Id below = space.Last();
+  const bool continues = traits->kind == MappingKind::kFile && below != AddressSpace::kNone &&
+                         space.mapping(below).end == m.start && space.mapping(below).traits.name == traits->name;
+  traits->origin = continues ? space.mapping(below).traits.origin : m.start.value();
+  traits->page_protection = static_cast<uint16_t>(ProtectionOf(*traits));
+  // PAGE_EXECUTE_WRITECOPY for images (measured on Wine 8.0).
+  traits->allocation_protection =
+      traits->kind == MappingKind::kFile ? kPageExecuteWriteCopy : traits->page_protection;
 }
 
 void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes) {
@@ -156,12 +195,20 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
-    if (reserves()) traits.origin = m.start.value();
+    if (reserves()) SetImageProtection(m, &traits);
     // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
                             (traits.kind == MappingKind::kFile && traits.write);
     space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
     image_resident_bytes_ += m.anonymous_bytes;
+    if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
+    if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
+    if (traits.kind == MappingKind::kStackGap) state_.main_stack = {m.start, m.end - m.start};
+    if (m.name == "[stack]") {
+      const bool has_gap = state_.main_stack.bytes != 0 && state_.main_stack.end() == m.start;
+      const Addr start = has_gap ? state_.main_stack.start : m.start;
+      state_.main_stack = {start, m.end - start};
+    }
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
       state_.break_end = m.end;
@@ -175,10 +222,21 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
       if (bss.start == data->end && bss.traits.kind == MappingKind::kAnonymous && IsData(bss.traits)) {
         image_bss_ = bss.range();
         image_end_ = bss.end;
+        Label(image_bss_, data->name.substr(data->name.rfind('/') + 1) + " BSS");
       }
     }
   }
   if (!state_.break_start) state_.break_start = state_.break_end = image_end_ + break_raised_bytes;
+}
+
+void VirtualOs::LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data) {
+  if (segment) {
+    state_.break_start = segment->break_start;
+    state_.break_end = segment->break_end;
+    state_.data_segment_bytes = segment->bytes;
+  } else if (data != nullptr) {
+    state_.data_segment_bytes = data->end - data->start;
+  }
 }
 
 std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
@@ -186,6 +244,7 @@ std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
   if (rounded == 0 || rounded > image_bss_.bytes) return std::nullopt;
   const AddrRange taken{image_bss_.end() - rounded, rounded};
   image_bss_ = AddrRange();
+  labels_.Set(taken, heap_label_);
   return taken;
 }
 
@@ -193,7 +252,10 @@ OsUsage VirtualOs::Usage() {
   OsUsage usage;
   usage.vsize_bytes = state_.space.totals().mapped_bytes;
   usage.rss_anonymous_bytes = image_resident_bytes_ + state_.resident.count() * os_page_bytes();
-  usage.commit_bytes = state_.space.totals().charged_bytes;
+  if (reserves() && limits().working_set_bytes) {
+    usage.rss_anonymous_bytes = std::min(usage.rss_anonymous_bytes, *limits().working_set_bytes);
+  }
+  usage.commit_bytes = state_.space.totals().charged_bytes + state_.table_charge_bytes;
   usage.mapping_count = state_.space.count();
   return usage;
 }
@@ -209,33 +271,70 @@ OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
 
 // ---- the platform's own calls ----
 
-MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
-  REHEAP_CHECK(!reserves());
-  return map_.Mmap(addr, bytes, protection, flags);
+int VirtualOs::AddFile(std::string name, uint64_t bytes) {
+  state_.files.push_back(state_.space.AddFile(name, bytes));
+  return kFirstDescriptor + static_cast<int>(state_.files.size()) - 1;
+}
+OsResult<Addr> VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
+  REHEAP_CHECK(maps());
+  const OsResult<Addr> got = map_.Mmap(addr, bytes, protection, flags, file);
+  if (got.ok()) AfterMap({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
+  return Noted(got);
+}
+OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags,
+                                 Addr new_addr) {
+  REHEAP_CHECK(maps());
+  return Noted(remap_.Mremap(old_addr, old_bytes, new_bytes, flags, new_addr));
+}
+
+// MAP_LOCKED, and MAP_POPULATE without MAP_NONBLOCK, fault the whole range in, for writing where it is private
+// and writable, up to the first page that cannot be (do_mmap, mm/mmap.c; populate_vma_page_range, mm/gup.c,
+// linux 6.12).
+void VirtualOs::AfterMap(AddrRange range, int flags) {
+  const MapExtras& extras = platform_.machine.map_extras;
+  const bool populates = (flags & (extras.populate | extras.non_block)) == extras.populate;
+  if ((flags & extras.locked) == 0 && (extras.populate == 0 || !populates)) return;
+  const MappingTraits& traits = state_.space.mapping(state_.space.Containing(range.start)).traits;
+  const bool write = traits.write && !traits.shared;
+  for (Addr a = range.start; a < range.end() && Touch(a, write);) a = a + os_page_bytes();
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
-  REHEAP_CHECK(!reserves());
-  return map_.Munmap(addr, bytes);
+  REHEAP_CHECK(maps());
+  return Noted(map_.Munmap(addr, bytes));
 }
 OsResult<Done> VirtualOs::Mprotect(Addr addr, uint64_t bytes, int protection) {
-  REHEAP_CHECK(!reserves());
-  return protect_.Mprotect(addr, bytes, protection);
+  REHEAP_CHECK(maps());
+  return Noted(protect_.Mprotect(addr, bytes, protection));
 }
 OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
-  REHEAP_CHECK(!reserves());
-  return advice_.Madvise(addr, bytes, advice);
+  REHEAP_CHECK(maps());
+  return Noted(advice_.Madvise(addr, bytes, advice));
 }
 MmapResult VirtualOs::Brk(Addr addr) {
-  REHEAP_CHECK(!reserves());
-  return break_.Brk(addr);
+  REHEAP_CHECK(maps());
+  return Noted(break_.Brk(addr));
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
   REHEAP_CHECK(reserves());
-  return reserve_.VirtualAlloc(addr, bytes, type, protection);
+  return Noted(reserve_.VirtualAlloc(addr, bytes, type, protection));
 }
 OsResult<Done> VirtualOs::VirtualFree(Addr addr, uint64_t bytes, uint32_t type) {
   REHEAP_CHECK(reserves());
-  return reserve_.VirtualFree(addr, bytes, type);
+  return Noted(reserve_.VirtualFree(addr, bytes, type));
+}
+
+OsResult<Done> VirtualOs::VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old) {
+  REHEAP_CHECK(reserves());
+  return regions_.VirtualProtect(addr, bytes, protection, old);
+}
+OsResult<RegionInfo> VirtualOs::VirtualQuery(Addr addr) const {
+  REHEAP_CHECK(reserves());
+  return regions_.VirtualQuery(addr);
+}
+
+OsResult<Addr> VirtualOs::MemoryGrow(uint64_t bytes) {
+  REHEAP_CHECK(only_grows());
+  return Noted(grow_.Grow(bytes));
 }
 
 // ---- the Os interface ----
@@ -247,10 +346,10 @@ bool VirtualOs::RefusedByTest() {
   return false;
 }
 
-Refusal VirtualOs::TestRefusal(OsOperation operation, AddrRange range) const {
-  Refusal refusal = Refused(Rule::kUnknown, platform_.machine.errors.out_of_memory, range);
-  refusal.operation = operation;
-  return refusal;
+Refusal VirtualOs::TestRefusal(OsOperation operation, AddrRange range) {
+  last_refusal_ = Refused(Rule::kUnknown, platform_.machine.errors.out_of_memory, range);
+  last_refusal_.operation = operation;
+  return last_refusal_;
 }
 
 OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
@@ -265,6 +364,8 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
     if (!got.ok() && got.refusal().rule == Rule::kAddressTaken && operation != OsOperation::kMapReadyAt) {
       got = reserve_.VirtualAlloc(Addr(), wanted.bytes, allocation, page_protection);
     }
+  } else if (only_grows()) {
+    got = grow_.Grow(wanted.bytes);
   } else {
     got = map_.Mmap(wanted.start, wanted.bytes, protection, bits.map_private | bits.map_anonymous);
   }
@@ -273,18 +374,28 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
 }
 
 OsResult<AddrRange> VirtualOs::DoReserve(uint64_t bytes, Addr hint) {
-  return MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve);
+  return Labelled(MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve));
 }
 
 OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hint) {
-  return MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit);
+  return Labelled(
+      MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit));
 }
 
 OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
-  const OsResult<AddrRange> got = MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit);
+  if (only_grows()) {
+    if (RefusedByTest()) return TestRefusal(operation, range);
+    const OsResult<Done> grown = grow_.GrowAt(range);
+    if (grown.ok()) labels_.Set(range, heap_label_);
+    return Noted(Named(operation, grown));
+  }
+  const OsResult<AddrRange> got = Noted(MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit));
   if (!got.ok()) return got.refusal();
-  if (got.value().start == range.start) return Done();
+  if (got.value().start == range.start) {
+    labels_.Set(range, heap_label_);
+    return Done();
+  }
   if (reserves()) {
     (void)reserve_.VirtualFree(got.value().start, 0, kMemRelease);
   } else {
@@ -293,34 +404,36 @@ OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
   Refusal refusal = Refused(Rule::kAddressTaken, 0, range);
   refusal.operation = operation;
   refusal.obtained = got.value().start;
-  return refusal;
+  return Noted(OsResult<Done>(refusal));
 }
 
 OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int protection) {
   const CallBits& bits = platform_.machine.bits;
   const MmapResult got =
       map_.Mmap(range.start, range.bytes, protection, bits.map_private | bits.map_anonymous | bits.map_fixed);
-  return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+  return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
 }
 
 OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod method) {
   const OsOperation operation = OsOperation::kCommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   const int protection = Protection(access);
   if (reserves()) {
     const OsResult<Addr> got =
         reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, PageProtection(protection));
-    return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+    return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
   }
   if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);
-  return Named(operation, protect_.Mprotect(range.start, range.bytes, protection));
+  return Noted(Named(operation, protect_.Mprotect(range.start, range.bytes, protection)));
 }
 
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
-  return Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard));
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
+  if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
+  return Noted(Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard)));
 }
 
 OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
@@ -328,24 +441,39 @@ OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
   if (RefusedByTest()) return TestRefusal(operation, range);
   if (!reserves()) return Done();
   const OsResult<Addr> got = reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, kPageReadWrite);
-  return got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal());
+  return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
 }
 
 OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
   const OsOperation operation = OsOperation::kDecommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit));
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
+  if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
   return MapFixed(operation, range, 0);
 }
 
 OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
   const OsOperation operation = OsOperation::kRelease;
   if (RefusedByTest()) return TestRefusal(operation, range);
-  if (reserves()) return Named(operation, reserve_.VirtualFree(range.start, 0, kMemRelease));
-  return Named(operation, map_.Munmap(range.start, range.bytes));
+  if (only_grows()) return Noted(Named<Done>(operation, grow_.RefuseToShrink(range)));
+  const OsResult<Done> released = reserves() ? reserve_.VirtualFree(range.start, 0, kMemRelease)
+                                             : map_.Munmap(range.start, range.bytes);
+  if (released.ok()) labels_.Set(range, 0);
+  return Noted(Named(operation, released));
 }
 
 // ---- for people and tests ----
+
+// A file's own name comes first, then [heap]; of a stack in pieces only the one where the program started is
+// [stack], taken to be the highest (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap and
+// vma_is_initial_stack, include/linux/mm.h, linux 6.12).
+std::string_view VirtualOs::LabelOf(const Mapping& m) const {
+  if (m.traits.kind == MappingKind::kStack && m.end != stack_end_) return {};
+  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && !m.traits.shared &&
+                       m.start < state_.break_end &&
+                       m.end > state_.break_start;
+  return is_heap ? std::string_view("[heap]") : std::string_view(state_.space.NameOf(m.traits.name));
+}
 
 std::string VirtualOs::MapsText() const {
   std::string text;
@@ -357,12 +485,11 @@ std::string VirtualOs::MapsText() const {
     line.end = m.end;
     line.perms = {m.traits.read ? 'r' : '-', m.traits.write ? 'w' : '-', m.traits.execute ? 'x' : '-',
                   m.traits.shared ? 's' : 'p'};
-    if (m.traits.kind == MappingKind::kFile) {
+    if (m.traits.kind == MappingKind::kFile || m.traits.object != MemoryObjects::kNone) {
       line.offset = m.start.value() - m.traits.origin;
       line.inode = 1;
     }
-    line.name = space.NameOf(m.traits.name);
-    if (m.start < state_.break_end && m.end > state_.break_start) line.name = "[heap]";
+    line.name = LabelOf(m);
     text += FormatMapsLine(line) + "\n";
   }
   return text;
@@ -372,13 +499,24 @@ void VirtualOs::Squat(AddrRange range) {
   MappingTraits traits;
   traits.read = traits.write = true;
   traits.charged = platform_.limits.commit_charge != CommitCharge::kNothing;
-  if (reserves()) traits.origin = range.start.value();
+  if (reserves()) {
+    traits.origin = range.start.value();
+    traits.page_protection = traits.allocation_protection = kPageReadWrite;
+  }
   state_.space.Insert(range, traits);
+  if (reserves()) state_.table_charge_bytes = reserve_.RecountTableCharge();
+  Label(range, "squatters");
+}
+
+void VirtualOs::Label(AddrRange range, std::string_view holder) {
+  labels_.Set(range, holder.empty() ? 0 : state_.space.InternName(holder));
 }
 
 void VirtualOs::CheckInvariants() const {
   state_.space.CheckInvariants();
+  labels_.CheckInvariants();
   REHEAP_CHECK_EQ(state_.resident.Recount(), state_.resident.count());
+  if (reserves()) REHEAP_CHECK_EQ(reserve_.RecountTableCharge(), state_.table_charge_bytes);
 }
 
 }  // namespace reheap

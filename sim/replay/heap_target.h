@@ -46,18 +46,17 @@ class HeapTarget final : public ReplayTarget {
     const OsResult<Done> started = heap_.Start();
     if (started.ok()) return true;
     result_.outcome = TargetOutcome::kStartupAbort;
-    result_.refused = true;
-    result_.refusal = started.refusal();
+    NoteRefusal(started.refusal(), 0, /*is_foreign=*/false);
     return false;
   }
 
-  size_t Apply(const ReplayOp* ops, size_t count) override {
+  size_t Apply(const ReplayOp* ops, size_t count, const ForeignOp* foreign) override {
     size_t done = 0;
     while (done < count) {
       if (result_.metrics.WantsPoint(result_.events)) AddPoint();
       const size_t run = static_cast<size_t>(
           std::min<uint64_t>(count - done, result_.metrics.EventsUntilPoint(result_.events)));
-      const size_t applied = ApplyRun(ops + done, run);
+      const size_t applied = ApplyRun(ops + done, run, foreign);
       done += applied;
       result_.events += applied;
       if (applied < run) return done;
@@ -68,6 +67,7 @@ class HeapTarget final : public ReplayTarget {
   void Finish() override {
     AddPoint();
     os_.set_observer(nullptr);
+    FinishForeign();
     result_.os_calls = os_.total_calls();
     const PageMapCost cost = heap_.page_map().Cost();
     result_.page_map_reserved_bytes = cost.reserved_bytes;
@@ -98,7 +98,7 @@ class HeapTarget final : public ReplayTarget {
   static constexpr uint32_t kNoCache = 0xffffffff;
 
   // Returns how many of the ops were carried out: fewer than `count` when the heap ended at that op.
-  size_t ApplyRun(const ReplayOp* ops, size_t count) {
+  size_t ApplyRun(const ReplayOp* ops, size_t count, const ForeignOp* foreign) {
     run_begin_ = ops;
     for (size_t i = 0; i < count; ++i) {
       const ReplayOp& op = ops[i];
@@ -108,7 +108,12 @@ class HeapTarget final : public ReplayTarget {
         case ReplayOpKind::kAllocate: alive = Allocate(op); break;
         case ReplayOpKind::kFree: alive = Free(op); break;
         case ReplayOpKind::kResize: alive = Resize(op); break;
-        case ReplayOpKind::kEndLane: EndLane(op.lane); break;
+        case ReplayOpKind::kEndLane:
+          EndLane(op.lane);
+          [[fallthrough]];
+        case ReplayOpKind::kForeign:
+          if (op.slot != kNoForeign) ApplyForeign(foreign[op.slot], EventOf(op), os_);
+          break;
       }
       if (!alive) return i;
     }
@@ -176,11 +181,8 @@ class HeapTarget final : public ReplayTarget {
 
   // The OS refused. Does the program live on?
   bool Refused(const ReplayOp& op) {
-    if (!result_.refused) {
-      result_.refused = true;
-      result_.refusal = cache_refusal_.rule != Rule::kNone ? cache_refusal_ : heap_.last_refusal();
-      result_.refusal_event = result_.events + static_cast<uint64_t>(&op - run_begin_);
-    }
+    const Refusal& refusal = cache_refusal_.rule != Rule::kNone ? cache_refusal_ : heap_.last_refusal();
+    NoteRefusal(refusal, EventOf(op), /*is_foreign=*/false);
     ++result_.failed_allocations;
     if (strategy_.on_refusal == OnRefusal::kReturnNull) {
       result_.outcome = TargetOutcome::kCatchableError;
@@ -188,6 +190,10 @@ class HeapTarget final : public ReplayTarget {
     }
     result_.outcome = TargetOutcome::kLateAbort;
     return false;
+  }
+
+  uint64_t EventOf(const ReplayOp& op) const {
+    return result_.events + static_cast<uint64_t>(&op - run_begin_);
   }
 
   void AddLive(uint64_t bytes) {

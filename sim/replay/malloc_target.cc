@@ -23,12 +23,15 @@ bool MallocTarget::Start() {
   return true;
 }
 
-size_t MallocTarget::Apply(const ReplayOp* ops, size_t count) {
+size_t MallocTarget::Apply(const ReplayOp* ops, size_t count, const ForeignOp* foreign) {
   for (size_t i = 0; i < count; ++i) {
     const ReplayOp& op = ops[i];
     switch (op.kind) {
-      case ReplayOpKind::kNothing:
-      case ReplayOpKind::kEndLane: break;
+      case ReplayOpKind::kNothing: break;
+      case ReplayOpKind::kEndLane:
+      case ReplayOpKind::kForeign:
+        if (op.slot != kNoForeign) ApplyForeign(foreign[op.slot], result_.events, *os_);
+        break;
       case ReplayOpKind::kAllocate: Allocate(op); break;
       case ReplayOpKind::kResize: Resize(op); break;
       case ReplayOpKind::kFree:
@@ -41,7 +44,10 @@ size_t MallocTarget::Apply(const ReplayOp* ops, size_t count) {
   return count;
 }
 
-void MallocTarget::Finish() { Sample(); }
+void MallocTarget::Finish() {
+  Sample();
+  FinishForeign();
+}
 
 void MallocTarget::Allocate(const ReplayOp& op) {
   void* p = nullptr;

@@ -19,7 +19,7 @@ class MallocTarget final : public ReplayTarget {
   MallocTarget(Os* os, uint32_t slot_count, bool touch_objects);
 
   bool Start() override;
-  size_t Apply(const ReplayOp* ops, size_t count) override;
+  size_t Apply(const ReplayOp* ops, size_t count, const ForeignOp* foreign) override;
   void Finish() override;
 
  private:

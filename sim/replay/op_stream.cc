@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "absl/strings/str_format.h"
+#include "alloc/addr.h"
 
 namespace reheap {
 namespace {
@@ -15,13 +16,28 @@ constexpr uint32_t kMaxThreads = 1u << 24;
 constexpr uint32_t kMaxLanes = 1u << 16;
 // Slots that a trace may leave out; more, and its trailer asks for tables that its events do not explain.
 constexpr uint64_t kMaxUnusedSlots = 1u << 16;
+// Address-space calls: a table for more would be tens of gigabytes.
+constexpr uint64_t kMaxForeign = 1u << 26;
+
+// Address-space calls and thread events, by the trailer's figures; kMaxForeign + 1 when there are more.
+uint64_t ForeignCalls(const proto::TraceTrailer& trailer) {
+  uint64_t calls = 0;
+  for (int kind = static_cast<int>(EventKind::kThreadStart); kind < trailer.events_by_kind_size(); ++kind) {
+    if (kind == static_cast<int>(EventKind::kMemorySample)) continue;
+    calls = std::min(calls + std::min<uint64_t>(trailer.events_by_kind(kind), kMaxForeign + 1), kMaxForeign + 1);
+  }
+  return calls;
+}
 
 }  // namespace
 
 OpStream::OpStream(std::string path, std::unique_ptr<TraceCursor> cursor)
     : path_(std::move(path)), cursor_(std::move(cursor)), slot_limit_(kMaxSlots) {
+  const uint64_t page_bytes = header().host().os_page_bytes();
+  if (std::has_single_bit(page_bytes)) recorded_page_bytes_ = page_bytes;
   const proto::TraceTrailer* trailer = cursor_->trailer();
   if (trailer != nullptr) slot_limit_ = static_cast<uint32_t>(std::min<uint64_t>(trailer->slot_count(), kMaxSlots));
+  foreign_left_ = trailer == nullptr ? kMaxForeign : ForeignCalls(*trailer);
 }
 
 absl::StatusOr<std::unique_ptr<OpStream>> OpStream::Open(const std::string& path, bool allow_cut_off) {
@@ -45,21 +61,30 @@ absl::StatusOr<OpStream::Facts> OpStream::ReadFacts(const std::string& path, boo
     }
     facts.slot_count = static_cast<uint32_t>(trailer->slot_count());
     facts.event_count = trailer->events();
+    facts.foreign_count = ForeignCalls(*trailer);
+    if (facts.foreign_count > kMaxForeign) {
+      return absl::InvalidArgumentError(absl::StrFormat("%s: trailer says more than %d address-space calls; at most so many are replayed",
+                                                        path, kMaxForeign));
+    }
     return facts;
   }
   std::vector<ReplayOp> ops(kOpsPerBatch);
+  std::vector<ForeignOp> foreign(kOpsPerBatch);
   for (;;) {
-    absl::StatusOr<size_t> n = (*stream)->Next(ops.data(), ops.size());
+    absl::StatusOr<size_t> n = (*stream)->Next(ops.data(), ops.size(), foreign.data());
     if (!n.ok()) return n.status();
     if (*n == 0) break;
     facts.event_count += *n;
+    facts.foreign_count += (*stream)->foreign_count_;
   }
   facts.slot_count = (*stream)->slot_count_;
   return facts;
 }
 
-absl::StatusOr<size_t> OpStream::Next(ReplayOp* ops, size_t capacity) {
+absl::StatusOr<size_t> OpStream::Next(ReplayOp* ops, size_t capacity, ForeignOp* foreign) {
   events_.resize(capacity);
+  foreign_ = foreign;
+  foreign_count_ = 0;
   absl::StatusOr<size_t> n = cursor_->NextBatch(events_.data(), capacity);
   if (!n.ok()) return n.status();
   for (size_t i = 0; i < *n; ++i) {
@@ -77,7 +102,57 @@ bool OpStream::Translate(const TraceEvent& event, ReplayOp* op) {
     return TranslateObject(event, op);
   }
   if (event.kind == EventKind::kThreadEnd) EndThread(event.thread, op);
-  return true;  // kNothing: the address-space calls of the program itself
+  if (foreign_ == nullptr || event.failed || event.kind == EventKind::kMemorySample) return true;
+  // A table as large as the trailer's figures takes them all.
+  if (foreign_left_ == 0) return false;
+  --foreign_left_;
+  TranslateForeign(event, op);
+  return true;
+}
+
+void OpStream::TranslateForeign(const TraceEvent& event, ReplayOp* op) {
+  ForeignOp foreign;
+  foreign.address = event.address;
+  foreign.bytes = RoundUp(event.size, recorded_page_bytes_);
+  foreign.thread = event.thread;
+  switch (event.kind) {
+    case EventKind::kMap:
+      foreign.kind = ForeignKind::kMap;
+      foreign.protection = event.argument & 7;
+      foreign.flags = DecodeLinuxMapFlags(static_cast<uint32_t>(event.argument >> 32));
+      break;
+    case EventKind::kUnmap:
+      foreign.kind = ForeignKind::kUnmap;
+      break;
+    case EventKind::kProtect:
+      foreign.kind = ForeignKind::kProtect;
+      foreign.protection = event.argument & 7;
+      break;
+    case EventKind::kAdvise:
+      if (event.argument != kLinuxAdviceDiscard) return;
+      foreign.kind = ForeignKind::kDiscard;
+      break;
+    case EventKind::kRemap:
+      foreign.kind = ForeignKind::kRemap;
+      foreign.old_bytes = RoundUp(event.alignment, recorded_page_bytes_);
+      foreign.new_address = event.argument;
+      break;
+    case EventKind::kBreak:
+      foreign.kind = ForeignKind::kBreak;
+      foreign.step = static_cast<int64_t>(event.argument);
+      break;
+    case EventKind::kThreadStart:
+      foreign.kind = ForeignKind::kThreadStart;
+      break;
+    case EventKind::kThreadEnd:
+      foreign.kind = ForeignKind::kThreadEnd;
+      break;
+    default:
+      return;
+  }
+  if (op->kind == ReplayOpKind::kNothing) op->kind = ReplayOpKind::kForeign;
+  op->slot = foreign_count_;
+  foreign_[foreign_count_++] = foreign;
 }
 
 bool OpStream::TranslateObject(const TraceEvent& event, ReplayOp* op) {
@@ -143,6 +218,7 @@ absl::Status OpStream::Explain(const TraceEvent& event) const {
     return absl::InvalidArgumentError(absl::StrFormat("%s: event %d: thread %d; at most %d are possible", path_,
                                                       event_number_, event.thread, kMaxThreads));
   }
+  if (event.kind > EventKind::kResize) return Broken(event, "more address-space calls than the trailer counts");
   if (event.thread != last_thread_) {
     return absl::ResourceExhaustedError(
         absl::StrFormat("%s: event %d: more than %d threads alive at once", path_, event_number_, kMaxLanes));

@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "sim/replay/foreign_op.h"
 #include "sim/replay/replay_op.h"
 #include "traces/trace_cursor.h"
 
@@ -26,6 +27,7 @@ class OpStream {
   struct Facts {
     uint32_t slot_count = 0;   // highest object slot + 1
     uint64_t event_count = 0;  // 0 = not known
+    uint64_t foreign_count = 0;  // address-space calls, thread starts and ends among them
   };
 
   // A file without trailer was cut off: an error that says where, unless `allow_cut_off`; then its whole blocks
@@ -36,8 +38,9 @@ class OpStream {
 
   const proto::TraceHeader& header() const { return cursor_->header(); }
 
-  // Up to `capacity` ops; 0 at the end.
-  absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity);
+  // Up to `capacity` ops; 0 at the end. `foreign` has as much room, for the address-space calls among them; null:
+  // those are kNothing.
+  absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity, ForeignOp* foreign = nullptr);
 
  private:
   static constexpr uint64_t kNoThread = ~uint64_t{0};  // no uint32_t equals it
@@ -46,6 +49,7 @@ class OpStream {
 
   // Whether `event` keeps the rules; its op in `op`.
   bool Translate(const TraceEvent& event, ReplayOp* op);
+  void TranslateForeign(const TraceEvent& event, ReplayOp* op);
   bool TranslateObject(const TraceEvent& event, ReplayOp* op);
   void EndThread(uint32_t thread, ReplayOp* op);
   bool FindLane(uint32_t thread);
@@ -67,6 +71,10 @@ class OpStream {
   std::vector<uint16_t> free_lanes_;
   uint32_t lanes_ever_ = 0;
   uint64_t event_number_ = 0;
+  uint64_t recorded_page_bytes_ = 4096;
+  ForeignOp* foreign_ = nullptr;  // of the batch being made
+  uint32_t foreign_count_ = 0;    // in it
+  uint64_t foreign_left_ = 0;     // that may come yet, by the trailer
 };
 
 }  // namespace reheap

@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <memory_resource>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +25,7 @@
 #include "alloc/real_os.h"
 #include "sim/os/host_probe.h"
 #include "sim/replay/malloc_target.h"
+#include "sim/replay/real_foreign_space.h"
 
 namespace reheap {
 namespace {
@@ -38,6 +41,7 @@ constexpr int kAboveHardLimit = 122;
 struct Batch {
   uint32_t count = 0;  // 0 = the trace has ended
   ReplayOp ops[kOpsPerBatch];
+  ForeignOp foreign[kOpsPerBatch];  // written as far as the ops have any
 };
 
 // Lives in MAP_SHARED memory; no pointers.
@@ -51,11 +55,39 @@ struct SharedState {
   bool has_address_room = false, has_data_room = false, measure_lookup = false, touch_objects = false;
   uint64_t address_room_bytes = 0, data_room_bytes = 0;
   uint32_t slot_count = 0;
+  ForeignPlan foreign;
   // The child's answers.
   volatile bool stopped = false;  // takes no more batches
   ChildBaseline baseline;
   TargetResult result;
   uint64_t final_mapping_count = 0;
+  uint64_t refusal_vsize_bytes = 0;
+  ForeignStats refusal_foreign;
+};
+
+// Foreign mappings of this process. Their table lies in shared memory mapped before the baseline: whatever it
+// grows to is neither the heap's VSIZE nor anonymous RSS.
+class ChildForeign {
+ public:
+  explicit ChildForeign(const ForeignPlan& plan)
+      : bytes_(ForeignMappings::TableBytes(plan.calls)),
+        room_(mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)),
+        room_resource_(room_ == MAP_FAILED ? nullptr : room_, room_ == MAP_FAILED ? 0 : bytes_,
+                       std::pmr::null_memory_resource()),
+        table_resource_(&room_resource_),
+        mappings_(&space_, plan.stack_bytes, &table_resource_) {
+    REHEAP_CHECK(room_ != MAP_FAILED);
+  }
+
+  ForeignMappings* mappings() { return &mappings_; }
+
+ private:
+  const uint64_t bytes_;
+  void* const room_;
+  std::pmr::monotonic_buffer_resource room_resource_;
+  std::pmr::unsynchronized_pool_resource table_resource_;
+  RealForeignSpace space_;
+  ForeignMappings mappings_;
 };
 
 void Wait(sem_t* semaphore) {
@@ -94,6 +126,15 @@ void SquatInThisProcess(AddrRange range) {
 
 // The child's whole life after its target exists.
 void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
+  std::optional<ChildForeign> foreign;
+  if (shared->foreign.calls != 0) {
+    foreign.emplace(shared->foreign);
+    target->set_foreign(foreign->mappings());
+  }
+  target->set_on_refusal([&](const Refusal&) {
+    shared->refusal_vsize_bytes = os->Usage().vsize_bytes;
+    if (foreign) shared->refusal_foreign = foreign->mappings()->stats();
+  });
   TakeChildBaseline(os, &shared->baseline);
   sem_post(&shared->baseline_taken);
   Wait(&shared->go);
@@ -110,7 +151,7 @@ void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
     const Batch& batch = shared->ring[next];
     if (batch.count == 0) break;
     const uint64_t before_ns = CpuNow();
-    alive = target->Apply(batch.ops, batch.count) == batch.count;
+    alive = target->Apply(batch.ops, batch.count, batch.foreign) == batch.count;
     cpu_ns += CpuNow() - before_ns;
     sem_post(&shared->free_batches);
   }
@@ -189,7 +230,7 @@ absl::Status FeedRing(SharedState* shared, pid_t child, OpStream* stream,
     }
     if (shared->stopped) return absl::OkStatus();
     Batch& batch = shared->ring[next];
-    absl::StatusOr<size_t> n = stream->Next(batch.ops, kOpsPerBatch);
+    absl::StatusOr<size_t> n = stream->Next(batch.ops, kOpsPerBatch, shared->foreign.calls == 0 ? nullptr : batch.foreign);
     if (!n.ok()) return n.status();
     batch.count = static_cast<uint32_t>(*n);
     sem_post(&shared->filled_batches);
@@ -246,6 +287,7 @@ absl::StatusOr<ChildReport> RunInChild(const ChildPlan& plan, OpStream* stream,
   shared->data_room_bytes = plan.data_room_bytes.value_or(0);
   shared->measure_lookup = plan.measure_lookup;
   shared->slot_count = plan.slot_count;
+  shared->foreign = plan.foreign;
   shared->touch_objects = plan.touch_objects;
 
   fflush(nullptr);  // or the child could print what is buffered a second time
@@ -269,6 +311,8 @@ absl::StatusOr<ChildReport> RunInChild(const ChildPlan& plan, OpStream* stream,
       report->result = shared->result;
       report->baseline = shared->baseline.usage;
       report->baseline_data_bytes = shared->baseline.data_bytes;
+      report->refusal_vsize_bytes = shared->refusal_vsize_bytes;
+      report->refusal_foreign = shared->refusal_foreign;
       report->added_mappings = shared->final_mapping_count - shared->baseline.mapping_count;
     } else {
       report = status;

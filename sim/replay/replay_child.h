@@ -27,6 +27,12 @@
 
 namespace reheap {
 
+// The traced program's own address-space calls, carried out in the child.
+struct ForeignPlan {
+  uint64_t calls = 0;        // at most so many; 0 = none are carried out
+  uint64_t stack_bytes = 0;  // of a thread, without guard page; 0 = stacks are not modelled
+};
+
 struct ChildPlan {
   // Called in the child, before the baseline; `os` is the child's RealOs and outlives the target.
   std::function<std::unique_ptr<ReplayTarget>(Os* os)> make_target;
@@ -44,6 +50,7 @@ struct ChildPlan {
   std::optional<uint64_t> address_room_bytes;
   std::optional<uint64_t> data_room_bytes;
   bool measure_lookup = false;
+  ForeignPlan foreign;
 };
 
 struct ChildReport {
@@ -52,6 +59,9 @@ struct ChildReport {
   std::vector<ImageMapping> baseline_image;  // the child's mappings then
   uint64_t baseline_data_bytes = 0;          // what RLIMIT_DATA counts of it
   uint64_t added_mappings = 0;               // VMAs at the end, less those at the baseline
+  // When the result's refusal happened; valid when there was one.
+  uint64_t refusal_vsize_bytes = 0;
+  ForeignStats refusal_foreign;
 };
 
 // The limit that leaves `room` above what is in use; a limit near 2^64 is none.

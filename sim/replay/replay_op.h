@@ -1,7 +1,8 @@
 // ReplayOp: a trace event reduced to what a replay does, 16 bytes (row 6 of the walk).
 //
 // The number of an op is the number of its event: events that a replay does not carry out (failed calls,
-// free(NULL), address-space calls) are kNothing. Made and checked by OpStream, so a target may trust it.
+// free(NULL), memory samples) are kNothing. An address-space call does not fit and stands in a table beside
+// the batch (foreign_op.h). Made and checked by OpStream, so a target may trust it.
 //
 // Values only: no ownership, no threads. Limits: 65,536 lanes.
 #ifndef REHEAP_SIM_REPLAY_REPLAY_OP_H_
@@ -11,11 +12,13 @@
 
 namespace reheap {
 
-enum class ReplayOpKind : uint8_t { kNothing = 0, kAllocate, kFree, kResize, kEndLane };
+inline constexpr uint32_t kNoForeign = 0xffffffff;
+
+enum class ReplayOpKind : uint8_t { kNothing = 0, kAllocate, kFree, kResize, kEndLane, kForeign };
 
 struct ReplayOp {
   uint64_t size = 0;           // bytes asked for
-  uint32_t slot = 0;           // of the object
+  uint32_t slot = kNoForeign;  // of the object; of kForeign and kEndLane: index of the batch's ForeignOps
   uint16_t lane = 0;           // thread cache: one per thread that is alive, numbers reused
   ReplayOpKind kind = ReplayOpKind::kNothing;
   uint8_t alignment_log2 = 0;  // 0 = the default

@@ -9,22 +9,27 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <type_traits>
+#include <utility>
 
 #include "alloc/os.h"
 #include "alloc/reservation_strategy.h"
 #include "sim/metrics/metric_sink.h"
+#include "sim/replay/foreign_mappings.h"
 #include "sim/replay/replay_op.h"
 
 namespace reheap {
 
-enum class TargetOutcome : uint8_t { kSurvived = 0, kStartupAbort, kLateAbort, kCatchableError };
+enum class TargetOutcome : uint8_t { kSurvived = 0, kStartupAbort, kLateAbort, kCatchableError, kDegraded };
 
 struct TargetResult {
   TargetOutcome outcome = TargetOutcome::kSurvived;
   bool refused = false;
   Refusal refusal;               // the first one that mattered; valid when `refused`
   uint64_t refusal_event = 0;    // valid when refused and not at startup
+  bool refusal_is_foreign = false;  // of a call of the program's own, not of the heap's
   uint64_t events = 0;           // ops carried out
   uint64_t failed_allocations = 0;
   uint64_t peak_live_bytes = 0;  // asked for by the program
@@ -39,6 +44,7 @@ struct TargetResult {
   double lookup_ns = 0;          // 0 = not measured
   double baseline_ns = 0;
   uint64_t cpu_ns = 0;           // of the ops, measured; 0 = not measured
+  ForeignStats foreign;
 };
 static_assert(std::is_trivially_copyable_v<TargetResult>);
 
@@ -49,8 +55,9 @@ class ReplayTarget {
   // What the target does before the program's first call. False: it was refused and ended, see result().
   virtual bool Start() = 0;
 
-  // Carries out ops in order. Returns how many; fewer than `count` when the target ended at that op.
-  virtual size_t Apply(const ReplayOp* ops, size_t count) = 0;
+  // Carries out ops in order. Returns how many; fewer than `count` when the target ended at that op. `foreign`
+  // is the batch's table of address-space calls; null when it has none.
+  virtual size_t Apply(const ReplayOp* ops, size_t count, const ForeignOp* foreign) = 0;
 
   // After the last Apply (or a failed Start): closes the metrics.
   virtual void Finish() = 0;
@@ -60,8 +67,44 @@ class ReplayTarget {
 
   TargetResult& result() { return result_; }
 
+  // Who carries out the program's own address-space calls; borrowed, null = nobody does.
+  void set_foreign(ForeignMappings* mappings) { foreign_ = mappings; }
+  // Called when a request is refused that may become the result's refusal, while the process is as it was then.
+  void set_on_refusal(std::function<void(const Refusal&)> on_refusal) { on_refusal_ = std::move(on_refusal); }
+
  protected:
+  // The heap's first refusal takes the place of one that only the program's own calls met.
+  void NoteRefusal(const Refusal& refusal, uint64_t event, bool is_foreign) {
+    if (result_.refused && (is_foreign || !result_.refusal_is_foreign)) return;
+    result_.refused = true;
+    result_.refusal = refusal;
+    result_.refusal_event = event;
+    result_.refusal_is_foreign = is_foreign;
+    if (on_refusal_) on_refusal_(refusal);
+  }
+
+  // `event` is the call's number. Usage peaks before what is unmapped goes and after what is mapped came.
+  void ApplyForeign(const ForeignOp& op, uint64_t event, Os& os) {
+    if (foreign_ == nullptr) return;
+    result_.metrics.Sample(os.Usage());
+    const std::optional<Refusal> refusal = foreign_->Apply(op);
+    result_.metrics.Sample(os.Usage());
+    if (refusal.has_value()) NoteRefusal(*refusal, event, /*is_foreign=*/true);
+  }
+
+  // At the end: a program that was refused a mapping of its own went on without it.
+  void FinishForeign() {
+    if (foreign_ == nullptr) return;
+    result_.foreign = foreign_->stats();
+    const bool survived = result_.outcome == TargetOutcome::kSurvived;
+    if (survived && result_.refused && result_.refusal_is_foreign) result_.outcome = TargetOutcome::kDegraded;
+  }
+
   TargetResult result_;
+
+ private:
+  ForeignMappings* foreign_ = nullptr;
+  std::function<void(const Refusal&)> on_refusal_;
 };
 
 }  // namespace reheap

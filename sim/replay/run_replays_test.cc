@@ -203,7 +203,7 @@ TEST(RunReplaysTest, TheMallocOfTheCLibraryIsATargetOfItsOwn) {
 TEST(ReplayChildTest, AChildThatDiesOfASignalIsAnErrorThatNamesIt) {
   class Crash final : public ReplayTarget {
     bool Start() override { return true; }
-    size_t Apply(const ReplayOp*, size_t) override { abort(); }
+    size_t Apply(const ReplayOp*, size_t, const ForeignOp*) override { abort(); }
     void Finish() override {}
   };
   auto stream = OpStream::Open(SmallTrace(), /*allow_cut_off=*/false);

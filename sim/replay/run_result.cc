@@ -1,5 +1,6 @@
 #include "sim/replay/run_result.h"
 
+#include <string>
 
 namespace reheap {
 namespace {
@@ -10,6 +11,7 @@ proto::Outcome OutcomeOf(TargetOutcome outcome) {
     case TargetOutcome::kStartupAbort: return proto::STARTUP_ABORT;
     case TargetOutcome::kLateAbort: return proto::LATE_ABORT;
     case TargetOutcome::kCatchableError: return proto::CATCHABLE_ERROR;
+    case TargetOutcome::kDegraded: return proto::DEGRADED;
   }
   return proto::OUTCOME_UNSPECIFIED;
 }
@@ -19,7 +21,8 @@ void FillRefusal(const TargetResult& result, proto::Run* run) {
   const Refusal& from = result.refusal;
   proto::Refusal* to = run->mutable_refusal();
   to->set_rule(RuleName(from.rule));
-  to->set_operation(OsOperationName(from.operation));
+  const std::string whose = result.refusal_is_foreign ? "the program's own " : "";
+  to->set_operation(whose + OsOperationName(from.operation));
   to->set_asked_bytes(from.asked_bytes);
   to->set_in_use_bytes(from.in_use_bytes);
   to->set_allowed_bytes(from.allowed_bytes);
@@ -63,7 +66,39 @@ void FillProvenance(proto::Run* run) {
   if (run->replay_ns_per_event() > 0) add("replay_ns_per_event", proto::MEASURED);
 }
 
+void FillHolder(const Holder& from, proto::Holder* to) {
+  to->set_name(from.name);
+  to->set_bytes(from.bytes);
+  to->set_mappings(from.mappings);
+  to->set_address(from.start.value());
+}
+
 }  // namespace
+
+void FillHolders(const ShareReport& shares, proto::Provenance provenance, proto::Run* run) {
+  if (!run->has_refusal() || shares.measure == ShareMeasure::kNothing) return;
+  proto::Refusal* refusal = run->mutable_refusal();
+  refusal->set_measure(ShareMeasureName(shares.measure));
+  refusal->set_holders_provenance(provenance);
+  refusal->set_free_bytes(shares.free_bytes);
+  refusal->set_largest_gap_bytes(shares.largest_gap_bytes);
+  for (const Holder& holder : shares.holders) FillHolder(holder, refusal->add_holders());
+  if (!shares.holders.empty()) FillHolder(shares.holders.front(), refusal->mutable_largest_holder());
+}
+
+void FillForeign(const ForeignStats& stats, proto::Run* run) {
+  proto::Foreign* foreign = run->mutable_foreign();
+  foreign->set_calls(stats.calls);
+  foreign->set_mapped(stats.mapped);
+  foreign->set_moved(stats.moved);
+  foreign->set_refused(stats.refused);
+  foreign->set_outside(stats.outside);
+  foreign->set_stacks(stats.stacks);
+  foreign->set_peak_bytes(stats.peak_bytes);
+  proto::MetricProvenance* entry = run->add_provenance();
+  entry->set_metric("foreign");
+  entry->set_provenance(run->world() == proto::REAL ? proto::MEASURED : proto::MODELLED);
+}
 
 void FillRun(const TargetResult& result, proto::Run* run) {
   run->set_outcome(OutcomeOf(result.outcome));

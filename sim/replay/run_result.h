@@ -5,6 +5,7 @@
 #define REHEAP_SIM_REPLAY_RUN_RESULT_H_
 
 #include "proto/report.pb.h"
+#include "sim/os/refusal_text.h"
 #include "sim/replay/replay_target.h"
 
 namespace reheap {
@@ -12,6 +13,12 @@ namespace reheap {
 // Fills outcome, refusal, peaks, page map, timeline and provenance of `run` from `result`.
 // Preconditions: run->world() is set.
 void FillRun(const TargetResult& result, proto::Run* run);
+
+// Who held what, beside the refusal that FillRun filled in; nothing when there is none.
+void FillHolders(const ShareReport& shares, proto::Provenance provenance, proto::Run* run);
+
+// Carries over the figures of foreign mappings, with their provenance. Preconditions: run->world() is set.
+void FillForeign(const ForeignStats& stats, proto::Run* run);
 
 }  // namespace reheap
 

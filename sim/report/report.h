@@ -31,7 +31,8 @@ absl::StatusOr<std::string> RenderJson(const proto::Report& report);
 // provenance is one column per metric; the timeline, a table of its own, is left to JSON.
 std::string RenderCsv(const proto::Report& report);
 
-// "RLIMIT_AS: asked 17.0 GiB, 0.03 GiB of 4.0 GiB in use"
+// "RLIMIT_AS: asked 17.0 GiB, 0.03 of 4.0 GiB in use; largest: program 0.02 GiB; at startup: reserve"
+// (sim/os/refusal_text.h has the wording that the line shell shares.)
 std::string RefusalSentence(const proto::Refusal& refusal);
 
 }  // namespace reheap

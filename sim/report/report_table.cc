@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "sim/os/refusal_text.h"
 #include "sim/report/human_units.h"
 #include "sim/report/report.h"
 #include "sim/report/text_table.h"
@@ -365,12 +366,18 @@ std::string RefusedRequest(const proto::Refusal& refusal) {
 }  // namespace
 
 std::string RefusalSentence(const proto::Refusal& refusal) {
-  std::string text = absl::StrCat(refusal.rule(), ": asked ", FormatBytes(refusal.asked_bytes()));
-  if (refusal.allowed_bytes() != 0) {
-    absl::StrAppend(&text, ", ", FormatBytesBeside(refusal.in_use_bytes(), refusal.allowed_bytes()), " of ",
-                    FormatBytes(refusal.allowed_bytes()), " in use");
+  RefusalFacts facts;
+  facts.rule = refusal.rule();
+  facts.asked_bytes = refusal.asked_bytes();
+  facts.in_use = refusal.in_use_bytes();
+  facts.allowed = refusal.allowed_bytes();
+  facts.shares.measure = ShareMeasureNamed(refusal.measure());
+  facts.shares.free_bytes = refusal.free_bytes();
+  facts.shares.largest_gap_bytes = refusal.largest_gap_bytes();
+  for (const proto::Holder& holder : refusal.holders()) {
+    facts.shares.holders.push_back({holder.name(), holder.bytes(), holder.mappings(), Addr(holder.address())});
   }
-  return absl::StrCat(text, RefusedRequest(refusal));
+  return absl::StrCat(RefusalText(facts), RefusedRequest(refusal));
 }
 
 std::string RenderTable(const proto::Report& report, TableStyle style) {

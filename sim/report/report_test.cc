@@ -125,7 +125,7 @@ TEST(RenderTableTest, TheFiascoForPeople) {
 1  go-2010-radix          real     linux-amd64  unlimited   SURVIVED       120.0 MiB  128.0 MiB   1.00          -    41  measured
 2  go-2011-02-reserve17g  virtual  linux-amd64  unlimited   SURVIVED       120.0 MiB   17.0 GiB    136  144.0 MiB    44  modelled
 3  go-2011-02-reserve17g  virtual  linux-amd64  as 4.0 GiB  STARTUP_ABORT        0 B        0 B      -        0 B     8  modelled
-      RLIMIT_AS: asked 17.0 GiB, 0.03 GiB of 4.0 GiB in use; at startup: reserve, wanted 0xf800000000, error 12
+      RLIMIT_AS: asked 17.0 GiB, 0.03 of 4.0 GiB in use; at startup: reserve, wanted 0xf800000000, error 12
 
 from a page to its span
 #  strategy               page map  reserved  resident  loads  these are   lookup    floor  these are  OS calls  per event
@@ -243,7 +243,7 @@ TEST(RefusalSentenceTest, NamesWhatIsKnown) {
     const char* sentence;
   } cases[] = {
       {"rule: 'RLIMIT_AS' asked_bytes: 18253611008 in_use_bytes: 35344384 allowed_bytes: 4294967296",
-       "RLIMIT_AS: asked 17.0 GiB, 0.03 GiB of 4.0 GiB in use"},
+       "RLIMIT_AS: asked 17.0 GiB, 0.03 of 4.0 GiB in use"},
       {"rule: 'address taken' asked_bytes: 1048576 operation: 'map at' event: 4711 wanted_address: "
        "0xf840200000 "
        "obtained_address: 0x7ffff7eb7000",

@@ -106,7 +106,7 @@ void BM_ReplayLoop(benchmark::State& state) {
     auto target = std::make_unique<HeapTarget<HeapT, DirectMemory>>(os, memory, strategy, options);
     REHEAP_CHECK(target->Start());
     state.ResumeTiming();
-    REHEAP_CHECK_EQ(target->Apply(ops.data(), ops.size()), ops.size());
+    REHEAP_CHECK_EQ(target->Apply(ops.data(), ops.size(), nullptr), ops.size());
   }
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * static_cast<int64_t>(ops.size()));
 }

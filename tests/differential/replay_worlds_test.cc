@@ -1,5 +1,6 @@
 // One trace, one strategy, two worlds: the running kernel and the model of it must tell the same story. Peak
 // VSIZE to the byte, peak anonymous RSS to the OS page, and under a limit death at the same event.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/utsname.h>
 
@@ -8,6 +9,7 @@
 
 #include "proto/report.pb.h"
 #include "sim/replay/replay_request.h"
+#include "traces/trace_builder.h"
 #include "traces/trace_writer.h"
 
 namespace reheap {
@@ -59,6 +61,56 @@ std::string MixedTrace(int events) {
   return path;
 }
 
+// A program that beside malloc maps, unmaps, protects, moves and grows memory of its own, moves the break and
+// starts threads. Its mappings lie where a heap wants to be, and elsewhere.
+std::string ForeignTrace(int events) {
+  const std::string path = testing::TempDir() + "/foreign.trace";
+  std::mt19937_64 random(kSeed);
+  constexpr uint64_t kPage = 4096;
+  constexpr uint32_t kPrivate = 0x22, kShared = 0x21, kFixed = 0x10, kNoReserve = 0x4000, kFile = 0x02;
+  const uint64_t places[] = {0xf840000000, 0xc000000000, 0x7e0000000000, 0x500000000000};
+  TraceBuilder builder;
+  uint64_t break_address = 0x600000000000;
+  for (int i = 0; i < events; ++i) {
+    const uint32_t slot = static_cast<uint32_t>(i);
+    builder.Thread(0).Malloc(slot, 1 + random() % 30000);
+    if (random() % 4 != 0) builder.Free(slot);
+    if (i % 20 != 0) continue;
+    const uint64_t at = places[random() % 4] + random() % 512 * 16 * kPage;
+    const uint64_t bytes = (1 + random() % 64) * kPage - random() % 2 * 100;
+    const uint32_t flags[] = {kPrivate, kShared, kPrivate | kFixed, kPrivate | kNoReserve, kFile};
+    TraceEvent event;
+    event.address = at;
+    event.size = bytes;
+    switch (random() % 7) {
+      case 0: builder.Unmap(at, bytes); break;
+      case 1: event.kind = EventKind::kProtect; event.argument = random() % 4; builder.Event(event); break;
+      case 2:
+        event.kind = EventKind::kRemap;
+        event.alignment = kPage;
+        event.argument = random() % 2 == 0 ? at : at + kGiB;
+        builder.Event(event);
+        break;
+      case 3:
+        event.kind = EventKind::kBreak;
+        event.argument = (random() % 8 + 1) * kPage;
+        event.address = break_address += event.argument;
+        event.size = 0;
+        builder.Event(event);
+        break;
+      case 4: {
+        const uint32_t thread = static_cast<uint32_t>(i / 20 + 1);
+        builder.Thread(thread).ThreadStart().Malloc(20000 + slot, 100);
+        if (random() % 3 != 0) builder.ThreadEnd();
+        break;
+      }
+      default: builder.Map(at, bytes, random() % 4, flags[random() % 5]); break;
+    }
+  }
+  EXPECT_TRUE(builder.WriteTo(path).ok());
+  return path;
+}
+
 // Same story, whatever its end.
 void ExpectSameStory(const proto::Run& real, const proto::Run& model) {
   SCOPED_TRACE(testing::Message() << "address limit " << real.limits().address_bytes() << ", data limit "
@@ -74,6 +126,7 @@ void ExpectSameStory(const proto::Run& real, const proto::Run& model) {
   EXPECT_EQ(real.peak_rss_bytes(), model.peak_rss_bytes());
   EXPECT_EQ(real.peak_live_bytes(), model.peak_live_bytes());
   EXPECT_EQ(real.os_calls(), model.os_calls());
+  EXPECT_EQ(real.foreign().DebugString(), model.foreign().DebugString());
   EXPECT_EQ(real.page_map().resident_bytes(), model.page_map().resident_bytes());
 }
 
@@ -167,6 +220,60 @@ TEST_P(ReplayWorldsTest, BothMeetTheSquatter) {
     ASSERT_EQ(report.runs_size(), 2);
     EXPECT_EQ(report.runs(0).refusal().obtained_address(), report.runs(1).refusal().obtained_address());
   }
+}
+
+TEST_P(ReplayWorldsTest, BothHaveTheProgramsOwnMappingsBesideTheHeap) {
+  ReplayRequest request = BothWorlds("full");
+  request.trace_path = ForeignTrace(8000);
+  request.squatters = {{Addr(0xf840100000), 64 * kKiB}, {Addr(0xc000100000), kMiB}};
+  proto::Report report;
+  ReplayPairs(request, &report);
+  ASSERT_EQ(report.runs_size(), 2);
+  const proto::Foreign& foreign = report.runs(0).foreign();
+  if (report.runs(0).outcome() != proto::SURVIVED) {
+    // A plan that does not give way dies of whoever is there, and the modelled kernel says who that is.
+    const proto::Refusal& refusal = report.runs(1).refusal();
+    EXPECT_EQ(refusal.rule(), "address taken");
+    EXPECT_THAT(refusal.largest_holder().name(), testing::AnyOf("squatters", "mapped by the program"));
+    return;
+  }
+  EXPECT_GT(foreign.calls(), 100u);
+  EXPECT_GT(foreign.mapped(), 50u);
+  EXPECT_GT(foreign.moved(), 0u) << "the squatters' places";
+  EXPECT_GT(foreign.outside(), 0u);
+  EXPECT_GT(foreign.stacks(), 5u);
+  EXPECT_EQ(foreign.refused(), 0u);
+  request.foreign = "ignore";
+  proto::Report without;
+  ReplayPairs(request, &without);
+  ASSERT_EQ(without.runs_size(), 2);
+  EXPECT_FALSE(without.runs(0).has_foreign());
+  EXPECT_LE(without.runs(0).peak_vsize_bytes() + foreign.peak_bytes() / 2, report.runs(0).peak_vsize_bytes());
+}
+
+// A program that is refused a mapping of its own goes on without it, in both worlds, until the heap is refused.
+TEST_P(ReplayWorldsTest, BothRefuseTheProgramsOwnMappings) {
+  ReplayRequest request = BothWorlds("none");
+  request.trace_path = ForeignTrace(8000);
+  proto::Report unlimited;
+  ReplayPairs(request, &unlimited);
+  const uint64_t start = unlimited.runs(0).timeline(0).vsize_bytes();
+  const uint64_t peak = unlimited.runs(0).peak_vsize_bytes();
+  for (int eighth = 1; eighth < 8; ++eighth) request.address_limits.push_back(start + (peak - start) / 8 * static_cast<uint64_t>(eighth));
+  proto::Report report;
+  ReplayPairs(request, &report);
+  ASSERT_EQ(report.runs_size(), 14);
+  int refused = 0;
+  for (const proto::Run& run : report.runs()) {
+    refused += run.foreign().refused() != 0;
+    if (run.outcome() == proto::DEGRADED) {
+      EXPECT_EQ(run.refusal().operation().find("the program's own "), 0u);
+    }
+    if (run.has_refusal()) {
+      EXPECT_GT(run.refusal().holders_size(), 1) << run.refusal().ShortDebugString();
+    }
+  }
+  EXPECT_GT(refused, 0);
 }
 
 TEST_P(ReplayWorldsTest, VirtualRowsAreTheSameBytesEachTime) {

@@ -46,7 +46,9 @@ const std::vector<FolderRule>& FolderRules() {
       // them.
       {"traces/recorder/", {"traces/recorder/", "traces/trace_event.h"}, true},
       {"traces/", {"traces/", "proto/"}},
-      {"sim/os/", {"sim/os/", "proto/", "alloc/os.h", "alloc/memory.h", "alloc/addr.h", "alloc/check.h"}},
+      {"sim/os/",
+       {"sim/os/", "proto/", "alloc/os.h", "alloc/memory.h", "alloc/addr.h", "alloc/check.h",
+        "sim/report/human_units.h"}},
       {"sim/strategies/",
        {"sim/strategies/", "proto/", "alloc/reservation_strategy.h", "alloc/os.h", "alloc/addr.h",
         "alloc/check.h", "sim/report/human_units.h"}},

@@ -24,6 +24,14 @@ Answer LimitTo(VirtualOs& os, uint64_t bytes) {
   return AnswerOf(os.ChangeLimits(limits));
 }
 
+Answer Query(const VirtualOs& os, const Step& s) {
+  const OsResult<RegionInfo> got = os.VirtualQuery(Addr(s.addr));
+  if (!got.ok()) return {kOk, got.refusal().os_error};
+  const RegionInfo& region = got.value();
+  if (s.kind == Step::kRegionBytes) return {region.region_bytes, 0};
+  return {region.state | uint64_t{region.protection} << 32 | uint64_t{region.allocation_protection} << 48, 0};
+}
+
 Answer Take(VirtualOs& os, const Step& s, const OsUsage& image) {
   const Addr addr(s.addr);
   const uint32_t flags = static_cast<uint32_t>(s.flags);
@@ -54,6 +62,16 @@ Answer Take(VirtualOs& os, const Step& s, const OsUsage& image) {
       return AnswerOf(os.VirtualAlloc(addr, s.bytes, flags, static_cast<uint32_t>(s.protection)));
     case Step::kFree:
       return AnswerOf(os.VirtualFree(addr, s.bytes, flags));
+    case Step::kProtectPages: {
+      uint32_t old = 0;
+      const Answer answer = AnswerOf(os.VirtualProtect(addr, s.bytes, static_cast<uint32_t>(s.protection), &old));
+      return {old, answer.error};
+    }
+    case Step::kRegionBytes:
+    case Step::kRegionState:
+      return Query(os, s);
+    case Step::kCommitted:
+      return {os.Usage().commit_bytes - image.commit_bytes, 0};
   }
   return {};
 }

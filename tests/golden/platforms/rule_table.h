@@ -34,6 +34,10 @@ struct Step {
     kLimit,    // setrlimit(RLIMIT_AS) to bytes
     kAlloc,    // VirtualAlloc: protection = page protection, flags = type, value = address
     kFree,     // VirtualFree: flags = type
+    kProtectPages,  // VirtualProtect: protection = page protection, value = the old one
+    kRegionBytes,   // VirtualQuery: value = RegionSize
+    kRegionState,   // VirtualQuery: value = State | Protect << 32 | AllocationProtect << 48
+    kCommitted,     // value = charged bytes less what the image has
   } kind;
   uint64_t addr = 0;
   uint64_t bytes = 0;
