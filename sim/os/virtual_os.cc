@@ -60,7 +60,6 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
 
 // ---- the image ----
 
-bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 
 MappingKind KindOf(const ImageMapping& m) {
   if (m.name == "[guard]") return MappingKind::kGuard;
@@ -77,11 +76,11 @@ std::vector<ImageMapping> OwnImage(const Platform& platform) {
   return *std::move(image);
 }
 
-// The writable data of the executable: the first file of the image is the executable itself.
+// The writable data of the executable.
 const ImageMapping* DataOf(const std::vector<ImageMapping>& image) {
-  const auto executable = std::find_if(image.begin(), image.end(), IsFile);
-  for (auto m = executable; m != image.end(); ++m) {
-    if (IsFile(*m) && m->name == executable->name && m->perms.substr(0, 2) == "rw") return &*m;
+  const ImageMapping* executable = ProgramOf(image);
+  for (const ImageMapping& m : image) {
+    if (executable != nullptr && m.name == executable->name && m.perms.substr(0, 2) == "rw") return &m;
   }
   return nullptr;
 }
