@@ -172,6 +172,7 @@ struct MapFlagRules {
   int try_fixed = 0;
   bool no_replace_needs_fixed = false;
   bool no_kind_is_private = false;
+  bool anonymous_has_no_file = false;
   int protection_known = 0;
 };
 
