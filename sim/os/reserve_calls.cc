@@ -6,6 +6,11 @@
 
 namespace reheap {
 
+uint32_t AccessProtection(int protection) {
+  if (protection & kProtExecute) return kPageExecuteReadWrite;
+  return protection & kProtWrite ? kPageReadWrite : kPageNoAccess;
+}
+
 // ---- charges ----
 
 Refusal ReserveCalls::CheckCommit(uint64_t bytes) const {
@@ -142,6 +147,12 @@ OsResult<Addr> ReserveCalls::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t ty
   if (IsCopyOnWrite(protection)) return Refused(Rule::kInvalidArgument, errors.invalid_argument, asked);
   const OsResult<Done> committed = Commit(range, protection);
   return committed.ok() ? OsResult<Addr>(range.start) : committed.refusal();
+}
+
+OsResult<Addr> ReserveCalls::AllocateNear(AddrRange wanted, uint32_t type, uint32_t protection, bool is_hint) {
+  const OsResult<Addr> got = VirtualAlloc(wanted.start, wanted.bytes, type, protection);
+  if (got.ok() || !is_hint || got.refusal().rule != Rule::kAddressTaken) return got;
+  return VirtualAlloc(Addr(), wanted.bytes, type, protection);
 }
 
 // ---- VirtualFree ----

@@ -14,15 +14,10 @@ std::string NameOf(const VirtualOs& os, const Mapping& m) {
       return name.substr(name.rfind('/') + 1);
     case MappingKind::kStack:
       return "[stack]";
-    case MappingKind::kSpecial:
-      return "kernel pages";
-    case MappingKind::kGuard:
-    case MappingKind::kStackGap:
-      return "guards";
-    case MappingKind::kWindow:
-      return "windows for physical pages";
     case MappingKind::kAnonymous:
       break;
+    default:
+      return "kernel pages";  // its own, or kept by it from everybody
   }
   if (m.start < os.program_break() && m.end > os.break_start()) return "[heap]";
   return m.traits.shared ? "shared memory" : "mapped by the program";
@@ -31,19 +26,18 @@ std::string NameOf(const VirtualOs& os, const Mapping& m) {
 // Whether a mapping counts for `measure`.
 bool Counts(const VirtualOs& os, const Mapping& m, ShareMeasure measure) {
   if (measure == ShareMeasure::kChargedBytes || measure == ShareMeasure::kOneRequest) return m.traits.charged;
+  if (measure == ShareMeasure::kMappedBytes) return !IsGuard(m.traits);
   if (measure != ShareMeasure::kDataBytes) return true;
   switch (os.platform().limits.data) {
     case DataLimitRule::kPrivateWritable:
       return IsData(m.traits);
-    case DataLimitRule::kAccessibleAnonymous:
-      return ClaimsMemory(m.traits);
     case DataLimitRule::kBreakOnly:
       return m.start < os.program_break() && m.end > os.break_start();
-    case DataLimitRule::kWholeMap:
-    case DataLimitRule::kNotEnforced:
+    case DataLimitRule::kAccessibleAnonymous:
+      return ClaimsMemory(m.traits);
+    default:
       return true;
   }
-  return true;
 }
 
 class Shares {
@@ -141,18 +135,8 @@ ShareMeasure MeasureOf(Rule rule) {
     case Rule::kMappingCount: return ShareMeasure::kMappings;
     case Rule::kAddressSpaceExhausted: return ShareMeasure::kFreeBytes;
     case Rule::kAddressTaken: return ShareMeasure::kPlace;
-    case Rule::kNone:
-    case Rule::kUnknown:
-    case Rule::kStackLimit:
-    case Rule::kOutOfUserRange:
-    case Rule::kInvalidArgument:
-    case Rule::kNotReserved:
-    case Rule::kNotCommitted:
-    case Rule::kPrivilege:
-    case Rule::kOnlyGrows:
-      break;
+    default: return ShareMeasure::kNothing;
   }
-  return ShareMeasure::kNothing;
 }
 
 ShareReport ReportShares(const VirtualOs& os, const Refusal& refusal) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "alloc/check.h"
+#include "sim/os/reservations.h"
 
 namespace reheap {
 namespace {
@@ -12,11 +13,6 @@ namespace {
 int Protection(Access access) {
   const int read_write = kProtRead | kProtWrite;
   return access == Access::kReadWriteExecute ? read_write | kProtExecute : read_write;
-}
-
-uint32_t PageProtection(int protection) {
-  if (protection & kProtExecute) return kPageExecuteReadWrite;
-  return protection & kProtWrite ? kPageReadWrite : kPageNoAccess;
 }
 
 template <class T>
@@ -150,6 +146,7 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              process.layout.aslr_seed,
              AddrRange()},
       map_(&state_),
+      remap_(&state_, &map_),
       protect_(&state_),
       advice_(&state_),
       break_(&state_, &map_),
@@ -159,22 +156,11 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
       regions_(&state_),
       grow_(&state_) {
   heap_label_ = state_.space.InternName("heap");
-  LoadImage(ImageOf(process), LaidOf(process).break_raised_bytes);
+  const std::vector<ImageMapping> image = ImageOf(process);
+  LoadImage(image, LaidOf(process).break_raised_bytes);
+  LoadDataSegment(process.data_segment, DataOf(image));
   if (reserves()) state_.table_charge_bytes = reserve_.RecountTableCharge();
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
-}
-
-// An image has one allocation for its file, whatever its sections' protections.
-void VirtualOs::SetImageProtection(const ImageMapping& m, MappingTraits* traits) const {
-  const AddressSpace& space = state_.space;
-  const AddressSpace::Id below = space.Last();
-  const bool continues = traits->kind == MappingKind::kFile && below != AddressSpace::kNone &&
-                         space.mapping(below).end == m.start && space.mapping(below).traits.name == traits->name;
-  traits->origin = continues ? space.mapping(below).traits.origin : m.start.value();
-  traits->page_protection = static_cast<uint16_t>(ProtectionOf(*traits));
-  // PAGE_EXECUTE_WRITECOPY for images (measured on Wine 8.0).
-  traits->allocation_protection =
-      traits->kind == MappingKind::kFile ? kPageExecuteWriteCopy : traits->page_protection;
 }
 
 void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes) {
@@ -193,7 +179,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
-    if (reserves()) SetImageProtection(m, &traits);
+    if (reserves()) SetImageAllocation(space, m.start, &traits);
     // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
                             (traits.kind == MappingKind::kFile && traits.write);
@@ -225,6 +211,16 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     }
   }
   if (!state_.break_start) state_.break_start = state_.break_end = image_end_ + break_raised_bytes;
+}
+
+void VirtualOs::LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data) {
+  if (segment) {
+    state_.break_start = segment->break_start;
+    state_.break_end = segment->break_end;
+    state_.data_segment_bytes = segment->bytes;
+  } else if (data != nullptr) {
+    state_.data_segment_bytes = data->end - data->start;
+  }
 }
 
 std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
@@ -259,9 +255,32 @@ OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
 
 // ---- the platform's own calls ----
 
-MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
+int VirtualOs::AddFile(std::string name, uint64_t bytes) {
+  state_.files.push_back(state_.space.AddFile(name, bytes));
+  return kFirstDescriptor + static_cast<int>(state_.files.size()) - 1;
+}
+OsResult<Addr> VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
   REHEAP_CHECK(maps());
-  return Noted(map_.Mmap(addr, bytes, protection, flags));
+  const OsResult<Addr> got = map_.Mmap(addr, bytes, protection, flags, file);
+  if (got.ok()) AfterMap({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
+  return Noted(got);
+}
+OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags,
+                                 Addr new_addr) {
+  REHEAP_CHECK(maps());
+  return Noted(remap_.Mremap(old_addr, old_bytes, new_bytes, flags, new_addr));
+}
+
+// MAP_LOCKED, and MAP_POPULATE without MAP_NONBLOCK, fault the whole range in, for writing where it is private
+// and writable, up to the first page that cannot be (do_mmap, mm/mmap.c; populate_vma_page_range, mm/gup.c,
+// linux 6.12).
+void VirtualOs::AfterMap(AddrRange range, int flags) {
+  const MapExtras& extras = platform_.machine.map_extras;
+  const bool populates = (flags & (extras.populate | extras.non_block)) == extras.populate;
+  if ((flags & extras.locked) == 0 && (extras.populate == 0 || !populates)) return;
+  const MappingTraits& traits = state_.space.mapping(state_.space.Containing(range.start)).traits;
+  const bool write = traits.write && !traits.shared;
+  for (Addr a = range.start; a < range.end() && Touch(a, write);) a = a + os_page_bytes();
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
   REHEAP_CHECK(maps());
@@ -323,12 +342,8 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
   const CallBits& bits = platform_.machine.bits;
   OsResult<Addr> got = Addr();
   if (reserves()) {
-    const uint32_t page_protection = PageProtection(protection);
-    got = reserve_.VirtualAlloc(wanted.start, wanted.bytes, allocation, page_protection);
-    // A hint is a preference: a taken place is asked for again without it.
-    if (!got.ok() && got.refusal().rule == Rule::kAddressTaken && operation != OsOperation::kMapReadyAt) {
-      got = reserve_.VirtualAlloc(Addr(), wanted.bytes, allocation, page_protection);
-    }
+    const bool is_hint = operation != OsOperation::kMapReadyAt;
+    got = reserve_.AllocateNear(wanted, allocation, AccessProtection(protection), is_hint);
   } else if (only_grows()) {
     got = grow_.Grow(wanted.bytes);
   } else {
@@ -386,7 +401,7 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod 
   const int protection = Protection(access);
   if (reserves()) {
     const OsResult<Addr> got =
-        reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, PageProtection(protection));
+        reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, AccessProtection(protection));
     return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
   }
   if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);
@@ -450,7 +465,7 @@ std::string VirtualOs::MapsText() const {
     line.end = m.end;
     line.perms = {m.traits.read ? 'r' : '-', m.traits.write ? 'w' : '-', m.traits.execute ? 'x' : '-',
                   m.traits.shared ? 's' : 'p'};
-    if (m.traits.kind == MappingKind::kFile) {
+    if (m.traits.kind == MappingKind::kFile || m.traits.object != MemoryObjects::kNone) {
       line.offset = m.start.value() - m.traits.origin;
       line.inode = 1;
     }

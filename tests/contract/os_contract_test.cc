@@ -97,6 +97,11 @@ class World {
   bool ChargesReservations() const {
     return !kReal && platform_->reservations.bytes_per_charged_byte != 0;
   }
+  // Some systems refuse memory that is writable and executable.
+  Access MostAccess() const {
+    const bool refuses = !kReal && virtual_os_->platform().mappings.write_execute_map_error != 0;
+    return refuses ? Access::kReadWrite : Access::kReadWriteExecute;
+  }
   bool DropsOnDiscard() const {
     return kReal || platform_->mappings.discard == DiscardRule::kDroppedAtOnce;
   }
@@ -248,7 +253,7 @@ TEST_F(OsContractTest, CommitMakesZeroedUsableMemoryByEitherMethod) {
 TEST_F(OsContractTest, CommitChangesNoAddressSpace) {
   const AddrRange range = Reserve(kMiB);
   const OsUsage before = os().Usage();
-  ASSERT_TRUE(os().Commit(range, Access::kReadWriteExecute, CommitMethod::kMapFixed).ok());
+  ASSERT_TRUE(os().Commit(range, world_.MostAccess(), CommitMethod::kMapFixed).ok());
   const OsUsage after = os().Usage();
   EXPECT_EQ(after.vsize_bytes, before.vsize_bytes);
   EXPECT_EQ(after.rss_anonymous_bytes, before.rss_anonymous_bytes);
