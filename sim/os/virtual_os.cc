@@ -342,8 +342,8 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
   const CallBits& bits = platform_.machine.bits;
   OsResult<Addr> got = Addr();
   if (reserves()) {
-    const bool is_hint = operation != OsOperation::kMapReadyAt;
-    got = reserve_.AllocateNear(wanted, allocation, AccessProtection(protection), is_hint);
+    got = reserve_.AllocateNear(wanted, allocation, AccessProtection(protection),
+                                operation != OsOperation::kMapReadyAt);
   } else if (only_grows()) {
     got = grow_.Grow(wanted.bytes);
   } else {
@@ -365,8 +365,7 @@ OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hi
 OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
   if (only_grows()) {
-    if (RefusedByTest()) return TestRefusal(operation, range);
-    const OsResult<Done> grown = grow_.GrowAt(range);
+    const OsResult<Done> grown = RefusedByTest() ? TestRefusal(operation, range) : grow_.GrowAt(range);
     if (grown.ok()) labels_.Set(range, heap_label_);
     return Noted(Named(operation, grown));
   }
@@ -400,8 +399,7 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod 
   if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   const int protection = Protection(access);
   if (reserves()) {
-    const OsResult<Addr> got =
-        reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, AccessProtection(protection));
+    const auto got = reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, AccessProtection(protection));
     return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
   }
   if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);
