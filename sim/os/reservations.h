@@ -1,7 +1,7 @@
 // Reservations: what the reserve-and-commit calls ask an AddressSpace about allocations (row 9).
 //
-// An allocation is a run of adjacent mappings with one origin. Functions that look at a range look only at the
-// mappings inside it; those that look for an allocation's end walk its regions.
+// An allocation is a run of adjacent mappings with one origin. Functions that look at a range look only at
+// the mappings inside it; those that look for an allocation's end walk its regions.
 //
 // Ownership: none. Threads: one.
 #ifndef REHEAP_SIM_OS_RESERVATIONS_H_
@@ -49,8 +49,8 @@ inline AddrRange AllocationOf(const AddressSpace& space, AddressSpace::Id id) {
   return {base, end - base};
 }
 
-// Gives `traits`, of an image's mapping that begins at `start` above all others, its allocation and protection:
-// an image has one allocation for its file, whatever its sections' protections.
+// Gives `traits`, of an image's mapping that begins at `start` above all others, its allocation and
+// protection: an image has one allocation for its file, whatever its sections' protections.
 inline void SetImageAllocation(const AddressSpace& space, Addr start, MappingTraits* traits) {
   const AddressSpace::Id below = space.Last();
   const bool is_file = traits->kind == MappingKind::kFile;
