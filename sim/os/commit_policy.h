@@ -1,9 +1,10 @@
 // CommitPolicies: one small class per rule by which a kernel grants or refuses committed memory (row 9).
 //
 // A commit charge is a promise of RAM or swap for pages that may be written. What is charged is decided where
-// mappings are made (CommitCharge); whether the machine may promise so much more is decided here, from sums: what
-// this process and the others have been promised, what the machine has. Limits (limits.h) turns the answer into
-// a refusal. A platform's file names its rule; the objects have no state, so one of each serves every process.
+// mappings are made (CommitCharge); whether the machine may promise so much more is decided here, from sums:
+// what this process and the others have been promised, what the machine has. Limits (limits.h) turns the
+// answer into a refusal. A platform's file names its rule; the objects have no state, so one of each serves
+// every process.
 //
 // Ownership: static objects. Threads: any. Limits: other processes are one number.
 #ifndef REHEAP_SIM_OS_COMMIT_POLICY_H_

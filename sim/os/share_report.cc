@@ -14,6 +14,11 @@ std::string NameOf(const VirtualOs& os, const Mapping& m) {
       return name.substr(name.rfind('/') + 1);
     case MappingKind::kStack:
       return "[stack]";
+    case MappingKind::kGuard:
+    case MappingKind::kStackGap:
+      return "guards";
+    case MappingKind::kWindow:
+      return "windows for physical pages";
     case MappingKind::kAnonymous:
       break;
     default:

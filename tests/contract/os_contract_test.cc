@@ -328,7 +328,8 @@ TEST_F(OsContractTest, DiscardedPagesAreZeroWhenReused) {
   ASSERT_TRUE(os().Discard(middle).ok());
   const OsUsage after = os().Usage();
   EXPECT_EQ(after.vsize_bytes, before.vsize_bytes);
-  EXPECT_EQ(before.rss_anonymous_bytes - after.rss_anonymous_bytes, world_.DropsOnDiscard() ? world_.Resident(4 * page()) : 0);
+  EXPECT_EQ(before.rss_anonymous_bytes - after.rss_anonymous_bytes,
+            world_.DropsOnDiscard() ? world_.Resident(4 * page()) : 0);
   ASSERT_TRUE(os().Reuse(middle).ok());
   for (uint64_t i = 0; i < 8; ++i) {
     EXPECT_EQ(world_.Read(range.start + i * page()), i >= 2 && i < 6 ? 0 : 1 + i) << i;
@@ -345,7 +346,8 @@ TEST_F(OsContractDeathTest, DecommittedMemoryFaultsAndComesBackZeroed) {
   ASSERT_TRUE(os().Decommit(range).ok());
   const OsUsage reserved = os().Usage();
   EXPECT_EQ(reserved.vsize_bytes, ready.vsize_bytes);
-  EXPECT_EQ(ready.rss_anonymous_bytes - reserved.rss_anonymous_bytes, os().only_grows() ? 0 : world_.Resident(page()));
+  EXPECT_EQ(ready.rss_anonymous_bytes - reserved.rss_anonymous_bytes,
+            os().only_grows() ? 0 : world_.Resident(page()));
   ExpectNoAccess(range.start + page());
   ASSERT_TRUE(os().Commit(range, Access::kReadWrite, CommitMethod::kProtect).ok());
   EXPECT_EQ(world_.Read(range.start), 0u);

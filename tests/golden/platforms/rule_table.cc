@@ -52,6 +52,10 @@ Answer Take(VirtualOs& os, const Step& s, const OsUsage& image) {
       return {os.Usage().vsize_bytes - image.vsize_bytes, 0};
     case Step::kCount:
       return {os.Usage().mapping_count - image.mapping_count, 0};
+    case Step::kFork: {
+      const uint64_t charge = os.ForkCharge();
+      return {charge, AnswerOf(os.Fork()).error};
+    }
     case Step::kLimit:
       return LimitTo(os, s.bytes);
     case Step::kAlloc:
@@ -60,7 +64,8 @@ Answer Take(VirtualOs& os, const Step& s, const OsUsage& image) {
       return AnswerOf(os.VirtualFree(addr, s.bytes, flags));
     case Step::kProtectPages: {
       uint32_t old = 0;
-      const Answer answer = AnswerOf(os.VirtualProtect(addr, s.bytes, static_cast<uint32_t>(s.protection), &old));
+      const uint32_t protection = static_cast<uint32_t>(s.protection);
+      const Answer answer = AnswerOf(os.VirtualProtect(addr, s.bytes, protection, &old));
       return {old, answer.error};
     }
     case Step::kRegionBytes:
@@ -97,6 +102,7 @@ void ExpectRules(const std::string& platform, const std::vector<Case>& cases) {
     process.platform = Platforms().Find(platform);
     ASSERT_NE(process.platform, nullptr);
     process.limits.ram_bytes = c.ram_bytes;
+    if (c.arrange != nullptr) c.arrange(&process);
     VirtualOs unlimited(process);
     const OsUsage image = unlimited.Usage();
     if (c.address_room_bytes) process.limits.address_bytes = image.vsize_bytes + *c.address_room_bytes;
