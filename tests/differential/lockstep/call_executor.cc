@@ -40,6 +40,7 @@ SignalReturn:
   syscall
 _start:
   xor %ebp, %ebp
+  mov %rsp, %rdi
   and $-16, %rsp
   call ExecutorMain
 )");
@@ -59,7 +60,7 @@ Syscall:
   mov 36(%esp), %esi
   mov 40(%esp), %edi
   mov 44(%esp), %ebp
-  int $0x80
+  call *kernel_entry
   pop %ebp
   pop %edi
   pop %esi
@@ -81,11 +82,23 @@ AccessFailed:
 SignalReturn:
   mov $173, %eax
   int $0x80
+Interrupt:
+  int $0x80
+  ret
 _start:
   xor %ebp, %ebp
+  mov %esp, %eax
   and $-16, %esp
+  sub $12, %esp
+  push %eax
   call ExecutorMain
+  .pushsection .data
+  .globl kernel_entry
+kernel_entry:
+  .long Interrupt
+  .popsection
 )");
+extern "C" void* kernel_entry;  // how Syscall enters the kernel
 #else
 #error "call_executor.cc knows the system calls of x86 only"
 #endif
@@ -97,7 +110,7 @@ int ReadByte(Word addr);
 int WriteByte(Word addr);
 void AccessFailed();
 void SignalReturn();
-[[noreturn]] void ExecutorMain();
+[[noreturn]] void ExecutorMain(Word* stack);
 
 // The compiler may call these.
 void* memset(void* to, int value, __SIZE_TYPE__ bytes) {
@@ -421,7 +434,18 @@ void Run() {
 }  // namespace
 }  // namespace reheap
 
-void ExecutorMain() {
+// `stack`: argc, the arguments and a null, the environment and a null, the auxiliary vector in pairs up to one of
+// type 0.
+void ExecutorMain([[maybe_unused]] Word* stack) {
+#if defined(__i386__)
+  constexpr Word kSysinfo = 32;  // AT_SYSINFO: the vdso's way into the kernel, six times faster in a guest
+  Word* at = stack + stack[0] + 2;
+  while (*at++ != 0) {
+  }
+  for (; at[0] != 0; at += 2) {
+    if (at[0] == kSysinfo) kernel_entry = reinterpret_cast<void*>(at[1]);
+  }
+#endif
   reheap::Run();
   reheap::Exit(0);
 }

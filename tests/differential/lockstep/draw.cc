@@ -16,7 +16,10 @@ Draw::Draw(uint64_t seed, const VirtualOs* os, Addr base)
       base_(base.value()),
       user_end_(os->platform().machine.user_end),
       word_mask_(os->platform().machine.word_bits == 32 ? 0xffffffff : ~uint64_t{0}),
-      first_break_(os->program_break()) {}
+      first_break_(os->program_break()) {
+  const uint64_t limit = os->platform().limits.max_mappings;
+  most_mappings_ = limit < 1000 ? limit : 60;
+}
 
 void Draw::Remember(uint64_t addr) {
   if (remembered_.size() < kRemembered) {

@@ -44,6 +44,11 @@ class Draw {
   // Remembers a place that later operations should come back to.
   void Remember(uint64_t addr);
 
+  // From how many mappings on wide ranges are unmapped: more of them make each comparison slow. A low limit of
+  // the kernel's is met all the same.
+  uint64_t most_mappings() const { return most_mappings_; }
+  void set_most_mappings(uint64_t most) { most_mappings_ = most; }
+
   const ImageGuard& guard() const { return guard_; }
   const VirtualOs& os() const { return *os_; }
   Addr first_break() const { return first_break_; }
@@ -61,6 +66,7 @@ class Draw {
   const uint64_t user_end_;
   const uint64_t word_mask_;
   Addr first_break_;
+  uint64_t most_mappings_;
   std::vector<uint64_t> remembered_;  // a ring
   size_t next_remembered_ = 0;
 };

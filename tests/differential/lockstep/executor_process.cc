@@ -30,6 +30,8 @@ std::string Contents(const std::string& path) {
   return text.str();
 }
 
+constexpr int kNotExecuted = 85;
+
 // In the child: becomes the executor, or ends with a status that names the step.
 [[noreturn]] void Become(const std::string& path, const ProcessKind& kind, bool huge_pages, int socket) {
   if (dup2(socket, 0) != 0 || dup2(socket, 1) != 1) _exit(80);
@@ -43,7 +45,7 @@ std::string Contents(const std::string& path) {
   char* arguments[] = {name.data(), nullptr};
   char* environment[] = {nullptr};
   execve(path.c_str(), arguments, environment);
-  _exit(85);
+  _exit(kNotExecuted);
 }
 
 bool Transfer(int socket, bool out, void* data, size_t bytes) {
@@ -87,9 +89,11 @@ absl::StatusOr<std::unique_ptr<ExecutorProcess>> ExecutorProcess::Start(const Pr
   for (int i = 0; i < 3; ++i) {
     const absl::Status alive =
         process->Carry({&nothing, 1}, kObserveLayout | kObserveSmaps, {&answer, 1});
-    if (!alive.ok()) {
-      return absl::UnavailableError(path + " does not run here (" + std::string(alive.message()) + ")");
+    // A kernel without 32-bit programs says so; anything else is the executor's fault.
+    if (!alive.ok() && process->exit_status_ == kNotExecuted) {
+      return absl::UnavailableError(path + ": this kernel does not execute it");
     }
+    if (!alive.ok()) return alive;
   }
   return process;
 }
@@ -122,6 +126,7 @@ std::string ExecutorProcess::End() {
   int status = 0;
   waitpid(pid_, &status, 0);
   pid_ = -1;
+  if (WIFEXITED(status)) exit_status_ = WEXITSTATUS(status);
   return WIFSIGNALED(status) ? "the executor was killed by signal " + std::to_string(WTERMSIG(status))
                              : "the executor ended with status " + std::to_string(WEXITSTATUS(status));
 }

@@ -43,7 +43,8 @@ class ExecutorProcess {
   // Waits for the end of the process and describes it.
   std::string End();
 
-  pid_t pid_;  // -1 = waited for
+  pid_t pid_;             // -1 = waited for
+  int exit_status_ = -1;  // -1 = none
   const int socket_;
 };
 

@@ -31,6 +31,12 @@ struct Tally {
 absl::Status FuzzRun(const LockstepSetup& setup, uint64_t seed, uint64_t operations, Tally* tally,
                      Script* failing = nullptr);
 
+// The same at the edge of vm.max_map_count: fills the process with mappings until the model says that there may be
+// no more, draws operations there, fills again. The layout, which takes long to read, is compared at the end of
+// each batch. A failure is not minimised: each candidate would have to be filled. kUnavailable where the limit is
+// too high to fill.
+absl::Status FuzzAtMappingLimit(const LockstepSetup& setup, uint64_t seed, uint64_t operations, Tally* tally);
+
 }  // namespace reheap
 
 #endif  // REHEAP_TESTS_DIFFERENTIAL_LOCKSTEP_FUZZ_RUN_H_

@@ -50,8 +50,10 @@ bool ParseOptions(int argc, char** argv, Options* options) {
 int FuzzKind(const ProcessKind& kind, const Options& options) {
   const auto setup = MakeSetup(kind, options.release);
   if (!setup.ok()) {
-    std::printf("%-26s skipped: %s\n", kind.name, std::string(setup.status().message()).c_str());
-    return 0;
+    const bool skipped = absl::IsUnavailable(setup.status());
+    std::printf("%-26s %s: %s\n", kind.name, skipped ? "skipped" : "failed",
+                std::string(setup.status().message()).c_str());
+    return skipped ? 0 : 1;
   }
   Tally tally;
   int mismatches = 0;
@@ -61,8 +63,8 @@ int FuzzKind(const ProcessKind& kind, const Options& options) {
     ++mismatches;
     std::printf("%s\n", std::string(agreed.message()).c_str());
   }
-  std::printf("%-26s %10llu operations, %d mismatches\n", kind.name,
-              static_cast<unsigned long long>(tally.total()), mismatches);
+  std::printf("%-26s %10llu operations, %d mismatches (model %s)\n", kind.name,
+              static_cast<unsigned long long>(tally.total()), mismatches, setup->platform.name.c_str());
   std::fflush(stdout);
   return mismatches;
 }

@@ -1,15 +1,14 @@
 #include "tests/differential/lockstep/lockstep_pair.h"
 
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "alloc/check.h"
 #include "sim/os/host_probe.h"
 #include "sim/os/maps_text.h"
 #include "tests/differential/lockstep/model_side.h"
-#include "tests/differential/lockstep/switch_probe.h"
+#include "tests/differential/lockstep/kernel_probe.h"
 
 namespace reheap {
 namespace {
@@ -26,6 +25,13 @@ std::string Difference(const Answer& kernel, const Answer& model) {
   name(kernel.rss_anonymous_pages != model.rss_anonymous_pages, "RssAnon");
   name(kernel.mapping_count != model.mapping_count || kernel.layout_hash != model.layout_hash, "layout");
   return what;
+}
+
+std::string AnswerText(const Answer& a) {
+  return absl::StrFormat(
+      "value 0x%x errno %d, VmSize %d, VmData+VmStk %d, RssAnon %d pages, %d mappings (layout %08x)", a.value,
+      a.error, a.vsize_pages, a.data_pages, a.rss_anonymous_pages, a.mapping_count,
+      a.layout_hash & 0xffffffff);
 }
 
 // "start-end perms" of each mapping.
@@ -54,16 +60,17 @@ uint64_t ChargedBytes(const std::vector<ImageMapping>& mappings) {
 
 }  // namespace
 
+std::string Mismatch::ToString() const {
+  return "  differs: " + what + (detail.empty() ? "" : ": " + detail) + "\n  kernel:  " + AnswerText(kernel) +
+         "\n  model:   " + AnswerText(model);
+}
+
 absl::StatusOr<LockstepSetup> MakeSetup(const ProcessKind& kind, const std::string& release) {
-  auto switches = ProbeSwitches(kind);
-  if (!switches.ok()) return switches.status();
-  LockstepSetup setup{kind, PlatformOf(kind, release), *switches, false, false};
-  // get_mm_counter_sum in task_statm makes the numbers of /proc exact; kernels before 6.2 kept them per thread
-  // (fs/proc/task_mmu.c).
-  utsname system;
-  uname(&system);
-  setup.rss_from_smaps = std::string(system.release) < "6.2" && system.release[1] == '.';
-  return setup;
+  const auto answers = ProbeKernel(kind);
+  if (!answers.ok()) return answers.status();
+  const Platform* const platform = PlatformOf(kind, answers->has_high_addresses, release);
+  if (platform == nullptr) return absl::NotFoundError("no linux platform has a release " + release);
+  return LockstepSetup{kind, *platform, answers->switches, false, answers->rss_counter_lags};
 }
 
 absl::StatusOr<std::unique_ptr<LockstepPair>> LockstepPair::Start(const LockstepSetup& setup) {
@@ -78,7 +85,9 @@ LockstepPair::LockstepPair(const LockstepSetup& setup, std::unique_ptr<ExecutorP
   process.platform = &setup_.platform;
   process.image = Parsed(executor_->SmapsText());
   process.switches = setup_.switches;
-  process.limits.stack_bytes = setup_.kind.stack_limit_bytes;
+  process.layout.personality = static_cast<uint32_t>(setup_.kind.personality);
+  process.limits.stack_unlimited = setup_.kind.stack_limit_bytes == kNoLimit;
+  if (!process.limits.stack_unlimited) process.limits.stack_bytes = setup_.kind.stack_limit_bytes;
   model_ = std::make_unique<VirtualOs>(process);
 }
 

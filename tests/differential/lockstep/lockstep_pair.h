@@ -26,7 +26,7 @@ struct LockstepSetup {
   Platform platform;      // the model's rules
   HostSwitches switches;  // take the place of the platform's
   bool huge_pages = false;
-  // Anonymous RSS by smaps: where the kernel's own counters lag (before 6.2 or so).
+  // Anonymous RSS by smaps: where the kernel's own counters lag.
   bool rss_from_smaps = false;
 };
 
@@ -47,6 +47,8 @@ struct Mismatch {
     return operation.kind == other.operation.kind && what == other.what &&
            kernel.error == other.kernel.error && model.error == other.model.error;
   }
+  // What differs, and both answers.
+  std::string ToString() const;
 };
 
 class LockstepPair {

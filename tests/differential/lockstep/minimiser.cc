@@ -173,13 +173,6 @@ class Reducer {
   int runs_ = 0;
 };
 
-std::string AnswerText(const Answer& a) {
-  return absl::StrFormat(
-      "value 0x%x errno %d, VmSize %d, VmData+VmStk %d, RssAnon %d pages, %d mappings (layout %08x)", a.value,
-      a.error, a.vsize_pages, a.data_pages, a.rss_anonymous_pages, a.mapping_count,
-      a.layout_hash & 0xffffffff);
-}
-
 // The lines of `text` that `other` does not have.
 std::string OnlyIn(const std::string& text, const std::string& other) {
   std::string lines;
@@ -234,8 +227,7 @@ std::string DescribeFailure(const LockstepSetup& setup, const Script& script) {
     if (!mismatch.has_value()) mismatch = (*pair)->Checkpoint();
     if (!mismatch.has_value()) continue;
     const std::string kernel = (*pair)->executor().MapsText(), model = (*pair)->model().MapsText();
-    return text + "they part at: " + FormatOperation(mismatch->operation) + "\n  differs: " + mismatch->what +
-           (mismatch->detail.empty() ? "" : ": " + mismatch->detail) + "\n  kernel:  " + AnswerText(mismatch->kernel) + "\n  model:   " + AnswerText(mismatch->model) +
+    return text + "they part at: " + FormatOperation(mismatch->operation) + "\n" + mismatch->ToString() +
            "\n  mappings of the kernel only:\n" + OnlyIn(kernel, model) + "  mappings of the model only:\n" +
            OnlyIn(model, kernel);
   }

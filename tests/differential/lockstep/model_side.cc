@@ -60,7 +60,8 @@ Answer SetLimit(VirtualOs& os, const uint64_t* a) {
       limits.data_bytes = bytes;
       break;
     case kResourceStack:
-      limits.stack_bytes = a[1];  // absent would be the platform's default
+      limits.stack_unlimited = a[1] == kNoLimit;
+      limits.stack_bytes = bytes;
       break;
     default:
       REHEAP_CHECK(false);

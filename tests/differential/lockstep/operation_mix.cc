@@ -9,7 +9,6 @@ namespace {
 
 constexpr uint64_t kPrivate = MAP_PRIVATE | MAP_ANONYMOUS;
 constexpr uint64_t kNoFile = ~uint64_t{0};
-constexpr uint64_t kMostMappings = 60;  // more of them make each comparison slow
 
 Operation MmapOf(uint64_t addr, uint64_t bytes, uint64_t protection, uint64_t flags) {
   return {OperationKind::kMmap, 0, {addr, bytes, protection, flags, kNoFile, 0}};
@@ -34,7 +33,7 @@ Operation MmapBadFlags(Draw& d) {
 }
 
 Operation Munmap(Draw& d) {
-  if (d.os().space().count() > kMostMappings) {
+  if (d.os().space().count() > d.most_mappings()) {
     // All that lies between two places.
     const Addr a = d.Place(true).start, b = d.Place(true).start;
     return {OperationKind::kMunmap, 0, {std::min(a, b).value(), std::max(a, b) - std::min(a, b)}};

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "alloc/addr.h"
-#include "alloc/check.h"
 #include "sim/os/platform_catalog.h"
 
 namespace reheap {
@@ -33,26 +32,10 @@ const ProcessKind* FindProcessKind(std::string_view name) {
   return found == std::end(kKinds) ? nullptr : found;
 }
 
-Platform PlatformOf(const ProcessKind& kind, const std::string& release) {
-  std::string name = kind.word_bits == 64 ? "linux-amd64" : "linux-386";
+const Platform* PlatformOf(const ProcessKind& kind, bool high_addresses, const std::string& release) {
+  std::string name = kind.word_bits == 32 ? "linux-386" : high_addresses ? "linux-amd64-5level" : "linux-amd64";
   if (!release.empty()) name += "@" + release;
-  const Platform* const found = Platforms().Find(name);
-  REHEAP_CHECK(found != nullptr);
-  Platform platform = *found;
-  if (kind.personality & ADDR_LIMIT_3GB) {
-    // IA32_PAGE_OFFSET, and TASK_UNMAPPED_BASE a third of it (arch/x86/include/asm/page_64_types.h,
-    // processor.h, linux 6.12).
-    platform.machine.user_end = 0xc0000000;
-    platform.placement.fallback_base = 0x40000000;
-  }
-  if (kind.personality & ADDR_COMPAT_LAYOUT) {
-    // mmap_is_legacy: upward from mmap_legacy_base, and no second search (arch/x86/mm/mmap.c, linux 6.12).
-    platform.placement.direction = Direction::kBottomUp;
-    platform.placement.base = BaseRule::kFixedAddress;
-    platform.placement.base_bytes = platform.placement.fallback_base;
-    platform.placement.fallback_base = 0;
-  }
-  return platform;
+  return Platforms().Find(name);
 }
 
 }  // namespace reheap

@@ -26,8 +26,9 @@ std::span<const ProcessKind> ProcessKinds();
 // Null when there is none of that name.
 const ProcessKind* FindProcessKind(std::string_view name);
 
-// The model's rules for it. `release` as in "6.1"; empty = the newest that the catalogue has.
-Platform PlatformOf(const ProcessKind& kind, const std::string& release);
+// The model's rules for it. `release` as in "6.1", empty = the newest that the catalogue has; `high_addresses`
+// = above 2^47, too. Null when the catalogue has none.
+const Platform* PlatformOf(const ProcessKind& kind, bool high_addresses, const std::string& release);
 
 }  // namespace reheap
 
