@@ -459,15 +459,17 @@ OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
 
 // ---- for people and tests ----
 
-// A file's own name comes first, then [heap]; of a stack in pieces only the one where the program started is
-// [stack], taken to be the highest (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap and
-// vma_is_initial_stack, include/linux/mm.h, linux 6.12).
+// A file's own name comes first, also that of the nameless file behind shared memory (shmem_zero_setup,
+// mm/shmem.c), then [heap]; of a stack in pieces only the one where the program started is [stack], taken to be
+// the highest (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap and vma_is_initial_stack,
+// include/linux/mm.h, linux 6.12).
 std::string_view VirtualOs::LabelOf(const Mapping& m) const {
   if (m.traits.kind == MappingKind::kStack && m.end != stack_end_) return {};
-  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && !m.traits.shared &&
-                       m.start < state_.break_end &&
-                       m.end > state_.break_start;
-  return is_heap ? std::string_view("[heap]") : std::string_view(state_.space.NameOf(m.traits.name));
+  const std::string& name = state_.space.NameOf(m.traits.name);
+  if (m.traits.shared && name.empty()) return "/dev/zero (deleted)";
+  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && m.traits.object == MemoryObjects::kNone &&
+                       m.start < state_.break_end && m.end > state_.break_start;
+  return is_heap ? std::string_view("[heap]") : std::string_view(name);
 }
 
 std::string VirtualOs::MapsText() const {
