@@ -15,6 +15,7 @@ bool PageFaults::Touch(Addr a, bool write) {
     DropGuard(&s_, id, a);
     return false;
   }
+  if (s_.IsBeyondObject(s_.space.mapping(id), a)) return false;
   // Only private memory becomes anonymous pages; the zero page that a read sees is not resident.
   if (write && !traits.shared) {
     s_.space.NoteFirstWrite(id);

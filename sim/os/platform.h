@@ -60,6 +60,8 @@ enum class UnalignedRule : uint8_t { kRefused = 1, kRoundedDown = 2 };
 enum class LotteryRule : uint8_t { kNone = 0, kPagesIntoTheGap = 1, kFromARandomStart = 2 };
 enum class DiscardRule : uint8_t { kDroppedAtOnce = 1, kKeptUntilPressure = 2 };
 
+enum class RemapOrder : uint8_t { kLooksFirst = 1, kChecksFirst = 2 };
+
 struct CallBits {
   int map_shared = 0;
   int map_private = 0;
@@ -76,7 +78,40 @@ struct ErrorNumbers {
   int address_taken = 0;
   int commit_limit = 0;
   int out_of_range = 0;
+  int bad_descriptor = 0;
+  int offset_overflow = 0;
+  int not_mapped = 0;
+  int not_supported = 0;
+  int try_again = 0;
   int privilege = 0;
+};
+
+// 0 = the platform has none such.
+struct MapExtras {
+  int type_mask = 0;
+  int shared_validate = 0;
+  int droppable = 0;
+  int grows_down = 0;
+  int low_window = 0;
+  int stack = 0;
+  int sync = 0;
+  int validated = 0;
+  int locked = 0;
+  int populate = 0;
+  int non_block = 0;
+  int huge_tlb = 0;
+  int huge_size_shift = 0;
+  int huge_size_mask = 0;
+  int protect_grows_down = 0;
+  int protect_grows_up = 0;
+  int above_4g = 0;
+};
+
+struct RemapCall {
+  int may_move = 0;
+  int fixed = 0;
+  int dont_unmap = 0;
+  RemapOrder order = RemapOrder::kChecksFirst;
 };
 
 // Flags that a platform lacks are 0.
@@ -134,6 +169,8 @@ struct Platform {
     CallFamily calls = CallFamily::kMapAndProtect;
     CallBits bits;
     ErrorNumbers errors;
+    MapExtras map_extras;
+    std::optional<RemapCall> remap;  // absent = the system has no such call
     MapFlagRules map_flag_rules;
     int protection_known = 0xf;  // read, write, execute and PROT_SEM (do_mprotect_pkey, mm/mprotect.c, linux 6.12)
     bool protection_dropped = false;  // others are dropped, not refused
@@ -151,6 +188,8 @@ struct Platform {
     bool hint_in_data_ignored = false;
     uint64_t huge_alignment_bytes = 0;  // 0 = none
     uint64_t stack_guard_bytes = 0;
+    uint64_t low_window_start = 0;  // address
+    uint64_t low_window_end = 0;    // address, exclusive; 0 = none
     LotteryRule lottery = LotteryRule::kNone;
     uint64_t lottery_pages = 0;
     uint64_t window_end = 0;  // address; 0 = user_end

@@ -11,6 +11,31 @@ void Copy(const Rule& rule, Enum* to) {
 void Copy(const proto::Number& rule, uint64_t* to) { *to = rule.value(); }
 void Copy(const proto::Switch& rule, bool* to) { *to = rule.value(); }
 
+void CopyMapExtras(const proto::MapExtras& from, MapExtras* to) {
+  to->type_mask = static_cast<int>(from.type_mask());
+  to->shared_validate = static_cast<int>(from.shared_validate());
+  to->droppable = static_cast<int>(from.droppable());
+  to->grows_down = static_cast<int>(from.grows_down());
+  to->low_window = static_cast<int>(from.low_window());
+  to->stack = static_cast<int>(from.stack());
+  to->sync = static_cast<int>(from.sync());
+  to->validated = static_cast<int>(from.validated());
+  to->locked = static_cast<int>(from.locked());
+  to->populate = static_cast<int>(from.populate());
+  to->non_block = static_cast<int>(from.non_block());
+  to->huge_tlb = static_cast<int>(from.huge_tlb());
+  to->huge_size_shift = static_cast<int>(from.huge_size_shift());
+  to->huge_size_mask = static_cast<int>(from.huge_size_mask());
+  to->protect_grows_down = static_cast<int>(from.protect_grows_down());
+  to->protect_grows_up = static_cast<int>(from.protect_grows_up());
+  to->above_4g = static_cast<int>(from.above_4g());
+}
+
+RemapCall ReadRemap(const proto::RemapCall& from) {
+  return {static_cast<int>(from.may_move()), static_cast<int>(from.fixed()),
+          static_cast<int>(from.dont_unmap()), static_cast<RemapOrder>(from.order())};
+}
+
 // Of an optional rule that is absent, everything is 0.
 MapFlagRules FlagRules(const proto::MapFlagRules& from) {
   MapFlagRules to;
@@ -53,7 +78,14 @@ void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   to->errors.address_taken = static_cast<int>(errors.address_taken());
   to->errors.commit_limit = static_cast<int>(errors.commit_limit());
   to->errors.out_of_range = static_cast<int>(errors.out_of_range());
+  to->errors.bad_descriptor = static_cast<int>(errors.bad_descriptor());
+  to->errors.offset_overflow = static_cast<int>(errors.offset_overflow());
+  to->errors.not_mapped = static_cast<int>(errors.not_mapped());
+  to->errors.not_supported = static_cast<int>(errors.not_supported());
+  to->errors.try_again = static_cast<int>(errors.try_again());
   to->errors.privilege = static_cast<int>(errors.privilege());
+  CopyMapExtras(from.map_extras(), &to->map_extras);
+  if (from.has_remap()) to->remap = ReadRemap(from.remap());
   to->map_flag_rules = FlagRules(from.map_flag_rules());
   if (from.has_protection_bits()) {
     to->protection_known = static_cast<int>(from.protection_bits().known());
@@ -93,6 +125,8 @@ void CopyPlacement(const proto::Platform::Placement& from, Platform::Placement* 
   Copy(from.hint_in_data_ignored(), &to->hint_in_data_ignored);
   Copy(from.huge_alignment_bytes(), &to->huge_alignment_bytes);
   Copy(from.stack_guard_bytes(), &to->stack_guard_bytes);
+  Copy(from.low_window_start(), &to->low_window_start);
+  Copy(from.low_window_end(), &to->low_window_end);
   Copy(from.lottery(), &to->lottery);
   to->lottery_pages = from.lottery().pages();
   Copy(from.window_end(), &to->window_end);

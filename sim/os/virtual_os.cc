@@ -150,6 +150,7 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              process.layout.aslr_seed,
              AddrRange()},
       map_(&state_),
+      remap_(&state_, &map_),
       protect_(&state_),
       advice_(&state_),
       break_(&state_, &map_),
@@ -159,7 +160,9 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
       regions_(&state_),
       grow_(&state_) {
   heap_label_ = state_.space.InternName("heap");
-  LoadImage(ImageOf(process), LaidOf(process).break_raised_bytes);
+  const std::vector<ImageMapping> image = ImageOf(process);
+  LoadImage(image, LaidOf(process).break_raised_bytes);
+  LoadDataSegment(process.data_segment, DataOf(image));
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
@@ -226,6 +229,16 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
   if (!state_.break_start) state_.break_start = state_.break_end = image_end_ + break_raised_bytes;
 }
 
+void VirtualOs::LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data) {
+  if (segment) {
+    state_.break_start = segment->break_start;
+    state_.break_end = segment->break_end;
+    state_.data_segment_bytes = segment->bytes;
+  } else if (data != nullptr) {
+    state_.data_segment_bytes = data->end - data->start;
+  }
+}
+
 std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
   const uint64_t rounded = RoundUp(bytes, os_page_bytes());
   if (rounded == 0 || rounded > image_bss_.bytes) return std::nullopt;
@@ -255,9 +268,32 @@ OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
 
 // ---- the platform's own calls ----
 
-MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
+int VirtualOs::AddFile(std::string name, uint64_t bytes) {
+  state_.files.push_back(state_.space.AddFile(name, bytes));
+  return kFirstDescriptor + static_cast<int>(state_.files.size()) - 1;
+}
+OsResult<Addr> VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
   REHEAP_CHECK(maps());
-  return Noted(map_.Mmap(addr, bytes, protection, flags));
+  const OsResult<Addr> got = map_.Mmap(addr, bytes, protection, flags, file);
+  if (got.ok()) AfterMap({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
+  return Noted(got);
+}
+OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags,
+                                 Addr new_addr) {
+  REHEAP_CHECK(maps());
+  return Noted(remap_.Mremap(old_addr, old_bytes, new_bytes, flags, new_addr));
+}
+
+// MAP_LOCKED, and MAP_POPULATE without MAP_NONBLOCK, fault the whole range in, for writing where it is private
+// and writable, up to the first page that cannot be (do_mmap, mm/mmap.c; populate_vma_page_range, mm/gup.c,
+// linux 6.12).
+void VirtualOs::AfterMap(AddrRange range, int flags) {
+  const MapExtras& extras = platform_.machine.map_extras;
+  const bool populates = (flags & (extras.populate | extras.non_block)) == extras.populate;
+  if ((flags & extras.locked) == 0 && (extras.populate == 0 || !populates)) return;
+  const MappingTraits& traits = state_.space.mapping(state_.space.Containing(range.start)).traits;
+  const bool write = traits.write && !traits.shared;
+  for (Addr a = range.start; a < range.end() && Touch(a, write);) a = a + os_page_bytes();
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
   REHEAP_CHECK(maps());
@@ -446,7 +482,7 @@ std::string VirtualOs::MapsText() const {
     line.end = m.end;
     line.perms = {m.traits.read ? 'r' : '-', m.traits.write ? 'w' : '-', m.traits.execute ? 'x' : '-',
                   m.traits.shared ? 's' : 'p'};
-    if (m.traits.kind == MappingKind::kFile) {
+    if (m.traits.kind == MappingKind::kFile || m.traits.object != MemoryObjects::kNone) {
       line.offset = m.start.value() - m.traits.origin;
       line.inode = 1;
     }

@@ -28,8 +28,9 @@
 #include "sim/os/process_layout.h"
 #include "sim/os/process_state.h"
 #include "sim/os/protect_calls.h"
-#include "sim/os/region_calls.h"
 #include "sim/os/range_labels.h"
+#include "sim/os/region_calls.h"
+#include "sim/os/remap_calls.h"
 #include "sim/os/reserve_calls.h"
 
 namespace reheap {
@@ -55,6 +56,12 @@ struct HostSwitches {
   bool replace_checks_first = false;  // a fixed mapping that a limit refuses splits nothing
 };
 
+struct DataSegment {
+  uint64_t bytes = 0;
+  Addr break_start;
+  Addr break_end;
+};
+
 // What a mapping of a maps file should be when no process of `platform` can have it; empty when one can.
 std::string PlatformFault(const ImageMapping& mapping, const Platform& platform);
 
@@ -67,6 +74,9 @@ struct VirtualProcess {
   ProcessLimits limits;
   ProcessLayout layout;
   std::optional<HostSwitches> switches;
+  // Where brk begins and what RLIMIT_DATA counts beside it (mm->start_brk; mm->end_data - mm->start_data), to
+  // the byte; absent = as far as the image shows.
+  std::optional<DataSegment> data_segment;
 };
 
 class VirtualOs final : public Os {
@@ -83,7 +93,10 @@ class VirtualOs final : public Os {
 
   // ---- the platform's own calls; `map` where calls are kMapAndProtect, `reserve` where kReserveAndCommit
   // ----
-  MmapResult Mmap(Addr addr, uint64_t bytes, int protection, int flags);
+  // `file` where `flags` do not say anonymous.
+  OsResult<Addr> Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file = {});
+  // Preconditions: the platform has the call.
+  OsResult<Addr> Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags, Addr new_addr);
   OsResult<Done> Munmap(Addr addr, uint64_t bytes);
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
   OsResult<Done> Madvise(Addr addr, uint64_t bytes, int advice);
@@ -101,6 +114,9 @@ class VirtualOs final : public Os {
   OsResult<RegionInfo> VirtualQuery(Addr addr) const;
   // memory.grow, where calls are kGrowOnly; answers the end before it.
   OsResult<Addr> MemoryGrow(uint64_t bytes);
+
+  // The process opens a regular file of `bytes` for reading and writing: its descriptor, from 3 up.
+  int AddFile(std::string name, uint64_t bytes);
 
   // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
   // resident.
@@ -145,6 +161,8 @@ class VirtualOs final : public Os {
   OsResult<Done> DoDecommit(AddrRange range) override;
   OsResult<Done> DoRelease(AddrRange range) override;
 
+  // What mapping `range` with `flags` does to it beside mapping it: locks it, faults it in.
+  void AfterMap(AddrRange range, int flags);
   // Anonymous private memory anywhere near `hint`; `allocation` is the reserve-and-commit type.
   OsResult<AddrRange> MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
                                   uint32_t allocation);
@@ -165,10 +183,13 @@ class VirtualOs final : public Os {
   Refusal TestRefusal(OsOperation operation, AddrRange range);
   void SetImageProtection(const ImageMapping& m, MappingTraits* traits) const;
   void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
+  // `data` = the executable's data; null = none.
+  void LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data);
 
   const Platform platform_;  // with the switches applied
   ProcessState state_;
   MapCalls map_;
+  RemapCalls remap_;
   ProtectCalls protect_;
   AdviceCalls advice_;
   BreakCalls break_;
