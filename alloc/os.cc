@@ -20,6 +20,7 @@ const char* RuleName(Rule rule) {
     case Rule::kNotCommitted: return "not committed";
     case Rule::kPrivilege: return "privilege";
     case Rule::kOnlyGrows: return "memory only grows";
+    case Rule::kJobLimit: return "job memory limit";
   }
   return "unknown";
 }

@@ -54,6 +54,7 @@ enum class Rule : uint8_t {
   kNotCommitted,          // reserved only, where the call wants committed memory (windows)
   kPrivilege,             // the process may not ask for that at all
   kOnlyGrows,             // only_grows(): nothing is taken back
+  kJobLimit,              // windows job object: committed memory of one process
 };
 // "RLIMIT_AS", "address taken", ...; never null.
 const char* RuleName(Rule rule);

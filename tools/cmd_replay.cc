@@ -9,7 +9,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "sim/os/image_catalog.h"
 #include "sim/os/platform_catalog.h"
 #include "sim/report/human_units.h"
 #include "sim/report/report.h"
@@ -53,6 +55,10 @@ VerbOptions ReplayOptions() {
   options.Value("maps", "FILE", "",
                 "start the virtual process from the mappings in FILE, a saved /proc/PID/maps; default: the "
                 "trace's own");
+  options.Value("image", "NAME", "",
+                absl::StrCat("start the virtual process from a named image: platform (its own small one), ",
+                             absl::StrJoin(NamedImageNames(), ", "), "; default: the trace's own mappings, or their "
+                             "sizes in the layout of another platform"));
   options.Group("Replay");
   options.Value("order", "O", "total", "order of the threads' events: total (as recorded)");
   options.Value("touch", "T", "full",
@@ -117,7 +123,7 @@ absl::Status ReadWorlds(const VerbOptions& options, ReplayRequest* request) {
   }
   if (!request->virtual_world) {
     const char* const why = "the real world has this kernel only";
-    for (const char* name : {"platform", "overcommit", "maps"}) {
+    for (const char* name : {"platform", "overcommit", "maps", "image"}) {
       if (options.Given(name)) return Contradiction(name, malloc_only ? "target" : "world", why);
     }
   }
@@ -162,6 +168,16 @@ absl::Status ReadSquatters(const VerbOptions& options, ReplayRequest* request) {
   return absl::OkStatus();
 }
 
+absl::Status ReadImage(const VerbOptions& options, ReplayRequest* request) {
+  if (!options.Given("image")) return absl::OkStatus();
+  if (options.Given("maps")) return Contradiction("image", "maps", "a process starts from one of them");
+  std::vector<std::string> known = NamedImageNames();
+  known.push_back("platform");
+  request->image = options.Get("image");
+  if (std::find(known.begin(), known.end(), request->image) != known.end()) return absl::OkStatus();
+  return absl::NotFoundError(UnknownName("image", request->image, known, "reheap replay --help"));
+}
+
 absl::StatusOr<ReplayRequest> ReadRequest(const VerbOptions& options) {
   ReplayRequest request;
   request.trace_path = options.operand(0);
@@ -185,6 +201,7 @@ absl::StatusOr<ReplayRequest> ReadRequest(const VerbOptions& options) {
   request.order = *order;
   request.touch = *touch;
   request.maps_path = options.Get("maps");
+  if (absl::Status status = ReadImage(options, &request); !status.ok()) return status;
   request.allow_cut_off = options.IsSet("cut-off");
   if (absl::Status status = ReadSquatters(options, &request); !status.ok()) return status;
   request.measure_lookup = options.IsSet("measure-lookup");

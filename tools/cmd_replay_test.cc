@@ -77,6 +77,33 @@ TEST_F(ReplayCommandTest, TheShortestCommandHasDefaults) {
   EXPECT_FALSE(ran.request.measure_lookup);
 }
 
+TEST_F(ReplayCommandTest, ForeignMappingsAndImagesAreChosenByWord) {
+  const Ran usual = Reheap({"web.trace"});
+  EXPECT_EQ(usual.request.foreign, "replay");
+  EXPECT_EQ(usual.request.thread_stacks, "glibc");
+  EXPECT_EQ(usual.request.image, "");
+  const Ran ran = Reheap({"web.trace", "--thread-stacks", "none", "--image", "perl"});
+  ASSERT_EQ(ran.exit_code, kAsExpected) << ran.err;
+  EXPECT_EQ(ran.request.thread_stacks, "none");
+  EXPECT_EQ(ran.request.image, "perl");
+  EXPECT_EQ(Reheap({"web.trace", "--foreign", "ignore"}).request.foreign, "ignore");
+  const struct {
+    std::vector<std::string> arguments;
+    const char* complaint;
+  } wrong[] = {
+      {{"web.trace", "--foreign", "some"}, "some"},
+      {{"web.trace", "--image", "pearl"}, "perl"},
+      {{"web.trace", "--image", "perl", "--maps", "saved.maps"}, "--maps"},
+      {{"web.trace", "--image", "perl", "--world", "real"}, "--image"},
+      {{"web.trace", "--foreign", "ignore", "--thread-stacks", "none"}, "--thread-stacks"},
+  };
+  for (const auto& c : wrong) {
+    const Ran failed = Reheap(c.arguments);
+    EXPECT_EQ(failed.exit_code, kUsage) << c.complaint;
+    EXPECT_THAT(failed.err, HasSubstr(c.complaint));
+  }
+}
+
 TEST_F(ReplayCommandTest, EveryOptionReachesTheRequest) {
   const Ran ran = Reheap({"web.trace",
                           "--strategy",

@@ -254,6 +254,8 @@ void EventBuilder::TakeSpace(const OrderedRecord& record, Op op, TraceEvent even
       break;
     case Op::kBreak:
       event.kind = EventKind::kBreak;
+      event.argument = event.size;
+      event.size = 0;
       break;
     default:
       return;  // an op of no version: the other side's memory is not to be trusted

@@ -25,7 +25,8 @@ enum class EventKind : uint8_t {
   kProtect,       // argument = prot
   kAdvise,        // argument = advice
   kRemap,         // address -> `argument` (new address), new size in `size`, old size in `alignment`
-  kBreak,         // brk/sbrk: `address` = the new break
+  kBreak,         // brk/sbrk: `address` = the new break, argument = by how many bytes it moved, modulo 2^64; 0 =
+                  // not known (the program's own step: its malloc moves the break too, unseen)
   kMemorySample,  // size = VSIZE bytes, argument = RSS bytes
 };
 inline constexpr int kEventKindCount = 12;

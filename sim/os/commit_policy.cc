@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "alloc/check.h"
+#include "sim/os/page_file_commit.h"
 
 namespace reheap {
 namespace {
@@ -38,7 +39,9 @@ class LinuxOvercommit final : public CommitPolicy {
  private:
   // What the reserves keep may be more than there is.
   static int64_t AllowedPages(const CommitSettings& s, const CommitDemand& demand, uint64_t os_page_bytes) {
-    const auto pages = [os_page_bytes](uint64_t bytes) { return static_cast<int64_t>(bytes / os_page_bytes); };
+    const auto pages = [os_page_bytes](uint64_t bytes) {
+      return static_cast<int64_t>(bytes / os_page_bytes);
+    };
     // vm_commit_limit.
     int64_t allowed = s.overcommit_kbytes.value_or(0) != 0
                           ? pages(*s.overcommit_kbytes * kKiB)
@@ -53,25 +56,16 @@ class LinuxOvercommit final : public CommitPolicy {
   }
 };
 
-// The sum against RAM and page files (Microsoft, commit limit).
-class RamPlusSwap final : public CommitPolicy {
- public:
-  std::optional<CommitRefused> Check(const CommitSettings& s, const CommitDemand& demand, uint64_t) const override {
-    const uint64_t allowed = s.ram_bytes + s.swap_bytes;
-    const uint64_t in_use = s.committed_elsewhere_bytes + demand.charged_bytes;
-    if (in_use <= allowed && demand.asked_bytes <= allowed - in_use) return std::nullopt;
-    return CommitRefused{Rule::kCommitLimit, in_use, allowed};
-  }
-};
-
 // swap_reserve_by_cred, sys/vm/swap_pager.c, FreeBSD 12.3. Root is asked neither question.
 class SwapReservation final : public CommitPolicy {
  public:
-  std::optional<CommitRefused> Check(const CommitSettings& s, const CommitDemand& demand, uint64_t) const override {
+  std::optional<CommitRefused> Check(const CommitSettings& s, const CommitDemand& demand,
+                                     uint64_t) const override {
     constexpr uint32_t kForce = 1, kPerUser = 2, kAllowUnwired = 4;
     if (s.is_privileged) return std::nullopt;
     const uint64_t in_use = s.committed_elsewhere_bytes + demand.charged_bytes;
-    const uint64_t unwired = (s.overcommit_bits & kAllowUnwired) == 0 ? 0 : s.ram_bytes - std::min(s.ram_bytes, s.wired_bytes);
+    const uint64_t unwired =
+        (s.overcommit_bits & kAllowUnwired) == 0 ? 0 : s.ram_bytes - std::min(s.ram_bytes, s.wired_bytes);
     const uint64_t allowed = unwired + s.swap_bytes;
     if ((s.overcommit_bits & kForce) != 0 && in_use + demand.asked_bytes > allowed) {
       return CommitRefused{Rule::kCommitLimit, in_use, allowed};
@@ -90,7 +84,7 @@ class SwapReservation final : public CommitPolicy {
 const CommitPolicy& PolicyOf(CommitRefusal rule) {
   static const NeverRefused never;
   static const LinuxOvercommit linux_overcommit;
-  static const RamPlusSwap ram_plus_swap;
+  static const PageFileCommit page_file_commit;
   static const SwapReservation swap_reservation;
   switch (rule) {
     case CommitRefusal::kNever:
@@ -98,7 +92,7 @@ const CommitPolicy& PolicyOf(CommitRefusal rule) {
     case CommitRefusal::kOvercommitMode:
       return linux_overcommit;
     case CommitRefusal::kRamPlusSwap:
-      return ram_plus_swap;
+      return page_file_commit;
     case CommitRefusal::kSwapReservation:
       return swap_reservation;
   }

@@ -1,9 +1,10 @@
 // CommitPolicies: one small class per rule by which a kernel grants or refuses committed memory (row 9).
 //
 // A commit charge is a promise of RAM or swap for pages that may be written. What is charged is decided where
-// mappings are made (CommitCharge); whether the machine may promise so much more is decided here, from sums: what
-// this process and the others have been promised, what the machine has. Limits (limits.h) turns the answer into
-// a refusal. A platform's file names its rule; the objects have no state, so one of each serves every process.
+// mappings are made (CommitCharge); whether the machine may promise so much more is decided here, from sums:
+// what this process and the others have been promised, what the machine has. Limits (limits.h) turns the
+// answer into a refusal. A platform's file names its rule; the objects have no state, so one of each serves
+// every process.
 //
 // Ownership: static objects. Threads: any. Limits: other processes are one number.
 #ifndef REHEAP_SIM_OS_COMMIT_POLICY_H_
@@ -37,6 +38,8 @@ struct CommitSettings {
   uint32_t overcommit_bits = 0;              // vm.overcommit
   uint64_t wired_bytes = 0;                  // RAM that can never be paged out, or is kept free
   std::optional<uint64_t> swap_limit_bytes;  // RLIMIT_SWAP, of all processes of one user
+  // windows
+  std::optional<uint64_t> job_commit_bytes;  // JOB_OBJECT_LIMIT_PROCESS_MEMORY
 };
 
 // What one process asks.

@@ -3,8 +3,8 @@
 namespace reheap {
 namespace {
 
-// VM_ACCOUNT is of private mappings only (accountable_mapping, mm/vma.c, linux 6.12): a shared object's charge is
-// the object's.
+// VM_ACCOUNT is of private mappings only (accountable_mapping, mm/vma.c, linux 6.12): a shared object's
+// charge is the object's.
 bool IsCopied(const MappingTraits& traits) { return traits.charged && !traits.shared; }
 
 }  // namespace
@@ -19,8 +19,8 @@ uint64_t ForkCall::Charge() const {
 }
 
 OsResult<Done> ForkCall::Fork() {
-  // One mapping after the other, each as a request of its own (dup_mmap, kernel/fork.c, linux 6.12), so that the
-  // heuristic of mode 0 never sees their sum.
+  // One mapping after the other, each as a request of its own (dup_mmap, kernel/fork.c, linux 6.12), so that
+  // the heuristic of mode 0 never sees their sum.
   ProcessLimits limits = s_.limits.process();
   const ProcessLimits before = limits;
   for (auto id = s_.space.First(); id != AddressSpace::kNone; id = s_.space.Next(id)) {

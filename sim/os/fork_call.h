@@ -1,8 +1,8 @@
 // ForkCall: what a fork costs in committed memory (row 9).
 //
-// The child shares every page until one of the two writes, and the machine must promise the copies beforehand:
-// the whole of what is charged and not shared. No child is modelled; its charge is counted among what is
-// committed elsewhere.
+// The child shares every page until one of the two writes, and the machine must promise the copies
+// beforehand: the whole of what is charged and not shared. No child is modelled; its charge is counted among
+// what is committed elsewhere.
 //
 // Ownership: none; the state outlives it. Threads: one.
 #ifndef REHEAP_SIM_OS_FORK_CALL_H_

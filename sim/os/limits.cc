@@ -16,7 +16,8 @@ Refusal Limits::Refuse(Rule rule, uint64_t asked, uint64_t in_use, uint64_t allo
   const ErrorNumbers& errors = platform_->machine.errors;
   Refusal refusal;
   refusal.rule = rule;
-  refusal.os_error = rule == Rule::kCommitLimit ? errors.commit_limit : errors.out_of_memory;
+  const bool is_commit = rule == Rule::kCommitLimit || rule == Rule::kJobLimit;
+  refusal.os_error = is_commit ? errors.commit_limit : errors.out_of_memory;
   refusal.asked_bytes = asked;
   refusal.in_use_bytes = in_use;
   refusal.allowed_bytes = allowed;

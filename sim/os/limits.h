@@ -24,8 +24,11 @@ struct ProcessLimits : CommitSettings {
   std::optional<uint64_t> address_bytes;  // RLIMIT_AS, `ulimit -v`
   std::optional<uint64_t> data_bytes;     // RLIMIT_DATA, `ulimit -d`
   std::optional<uint64_t> stack_bytes;    // RLIMIT_STACK at exec; absent = the platform's default
-  bool stack_unlimited = false;           // RLIM_INFINITY at exec; stack_bytes is not looked at
+  bool stack_unlimited = false;           // RLIM_INFINITY; stack_bytes is not looked at
   std::optional<uint64_t> max_mappings;   // absent = the platform's
+  // Most that may be resident, enforced (QUOTA_LIMITS_HARDWS_MAX_ENABLE): what exceeds it leaves the working set,
+  // contents kept. A maximum that is not enforced changes nothing without pressure. Systems with reservations.
+  std::optional<uint64_t> working_set_bytes;
 };
 
 class Limits {

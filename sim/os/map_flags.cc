@@ -36,6 +36,7 @@ bool AreRefused(const Platform& platform, int protection, int flags) {
   if (rules.protection_known != 0 && (protection & ~rules.protection_known) != 0) return true;
   if (Has(flags, rules.gap_stack)) {
     if ((protection & read_write) != read_write) return true;
+    if ((flags & rules.stack_needs) != rules.stack_needs) return true;
     if (rules.beside_stack != 0 && (flags & ~(rules.gap_stack | rules.beside_stack)) != 0) return true;
   }
   if (rules.known != 0 && (flags & ~rules.known) != 0) return true;

@@ -137,8 +137,7 @@ std::optional<Addr> Placement::Search(const AddressSpace& space, const PlaceRequ
   if (bytes > end.value()) return std::nullopt;
   if (rules_.direction == Direction::kBottomUp) {
     if (const auto found = SearchUp(space, base_, end, bytes)) return found;
-    return rules_.fallback_base == 0 ? std::nullopt
-                                     : SearchUp(space, Addr(rules_.fallback_base), end, bytes);
+    return rules_.fallback_base == 0 ? std::nullopt : SearchUp(space, Addr(rules_.fallback_base), end, bytes);
   }
   const Addr lowest(request.above_4g ? 4 * kGiB : 0);
   if (const auto found = SearchDown(space, lowest, base_ + (end - window_end_), bytes)) return found;
@@ -169,7 +168,8 @@ std::optional<Addr> Placement::HighestGranule(const AddressSpace& space, uint64_
   }
 }
 
-std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, Addr end, uint64_t bytes) const {
+std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, Addr end,
+                                        uint64_t bytes) const {
   Addr lowest = std::max(from, user_start_);
   const uint64_t granules = RoundUp(bytes, granularity_bytes_);
   for (;;) {

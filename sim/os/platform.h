@@ -121,6 +121,7 @@ struct MapFlagRules {
   int beside_guard = 0;
   int gap_stack = 0;
   int beside_stack = 0;
+  int stack_needs = 0;
   int low = 0;
   uint64_t low_end = 0;  // address
   int alignment_mask = 0;
@@ -226,6 +227,12 @@ struct Platform {
     uint64_t stack_step_bytes = 0;  // 0 = stacks have no gap
     uint64_t stack_gap_guard_bytes = 0;
   } mappings;
+
+  struct Reservations {
+    uint64_t bytes_per_charged_byte = 0;  // 0 = nothing
+    bool reset_undo = false;
+    uint64_t random_granules = 0;
+  } reservations;
 
   std::string image;  // text as of /proc/PID/maps
   // "machine.word_bits: where it was learnt", one line each, in the file's order.

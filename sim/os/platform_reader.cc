@@ -44,6 +44,7 @@ MapFlagRules FlagRules(const proto::MapFlagRules& from) {
   to.beside_guard = static_cast<int>(from.beside_guard());
   to.gap_stack = static_cast<int>(from.gap_stack());
   to.beside_stack = static_cast<int>(from.beside_stack());
+  to.stack_needs = static_cast<int>(from.stack_needs());
   to.low = static_cast<int>(from.low());
   to.low_end = from.low_end();
   to.alignment_mask = static_cast<int>(from.alignment_mask());
@@ -171,6 +172,12 @@ void CopyHoleErrors(const proto::Platform& from, Platform::Mappings* to) {
   to->advise_hole_error = given ? static_cast<int>(errors.advise()) : usual;
 }
 
+void CopyReservations(const proto::Platform::Reservations& from, Platform::Reservations* to) {
+  Copy(from.bytes_per_charged_byte(), &to->bytes_per_charged_byte);
+  Copy(from.reset_undo(), &to->reset_undo);
+  Copy(from.random_granules(), &to->random_granules);
+}
+
 }  // namespace
 
 Platform ReadPlatform(const proto::Platform& from) {
@@ -184,6 +191,7 @@ Platform ReadPlatform(const proto::Platform& from) {
   CopyPlacement(from.placement(), &platform.placement);
   CopyLimits(from.limits(), &platform.limits);
   CopyMappings(from.mappings(), &platform.mappings);
+  CopyReservations(from.reservations(), &platform.reservations);
   CopyHoleErrors(from, &platform.mappings);
   for (const std::string& line : from.image().line()) platform.image += line + "\n";
   return platform;

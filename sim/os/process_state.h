@@ -52,6 +52,7 @@ struct ProcessState {
   Addr break_end;
   std::optional<uint64_t> place_seed;  // of DrawnPlacement; absent = nothing is drawn
   AddrRange main_stack;  // what exec made for the stack, its gap included; empty = none
+  uint64_t table_charge_bytes = 0;  // page tables of reservations, where those are charged at once
   uint64_t data_segment_bytes = 0;         // of the executable, which RLIMIT_DATA counts beside the brk area
   std::vector<MemoryObjects::Id> files{};  // by descriptor - kFirstDescriptor
 

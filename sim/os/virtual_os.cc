@@ -163,6 +163,7 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
   const std::vector<ImageMapping> image = ImageOf(process);
   LoadImage(image, LaidOf(process).break_raised_bytes);
   LoadDataSegment(process.data_segment, DataOf(image));
+  if (reserves()) state_.table_charge_bytes = reserve_.RecountTableCharge();
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
@@ -252,7 +253,10 @@ OsUsage VirtualOs::Usage() {
   OsUsage usage;
   usage.vsize_bytes = state_.space.totals().mapped_bytes;
   usage.rss_anonymous_bytes = image_resident_bytes_ + state_.resident.count() * os_page_bytes();
-  usage.commit_bytes = state_.space.totals().charged_bytes;
+  if (reserves() && limits().working_set_bytes) {
+    usage.rss_anonymous_bytes = std::min(usage.rss_anonymous_bytes, *limits().working_set_bytes);
+  }
+  usage.commit_bytes = state_.space.totals().charged_bytes + state_.table_charge_bytes;
   usage.mapping_count = state_.space.count();
   return usage;
 }
@@ -501,6 +505,7 @@ void VirtualOs::Squat(AddrRange range) {
     traits.page_protection = traits.allocation_protection = kPageReadWrite;
   }
   state_.space.Insert(range, traits);
+  if (reserves()) state_.table_charge_bytes = reserve_.RecountTableCharge();
   Label(range, "squatters");
 }
 
@@ -512,6 +517,7 @@ void VirtualOs::CheckInvariants() const {
   state_.space.CheckInvariants();
   labels_.CheckInvariants();
   REHEAP_CHECK_EQ(state_.resident.Recount(), state_.resident.count());
+  if (reserves()) REHEAP_CHECK_EQ(reserve_.RecountTableCharge(), state_.table_charge_bytes);
 }
 
 }  // namespace reheap

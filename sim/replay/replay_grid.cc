@@ -6,6 +6,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "sim/os/image_catalog.h"
 #include "sim/os/platform_catalog.h"
 #include "sim/strategies/strategy_catalog.h"
 
@@ -26,6 +28,18 @@ absl::Status CheckWords(const ReplayRequest& request) {
   if (request.touch != "none" && request.touch != "full") {
     return absl::InvalidArgumentError(
         absl::StrCat("touch '", request.touch, "' is not known; this version has: none, full"));
+  }
+  if (request.foreign != "replay" && request.foreign != "ignore") {
+    return absl::InvalidArgumentError(absl::StrCat("foreign '", request.foreign, "' is not known: replay or ignore"));
+  }
+  if (request.thread_stacks != "glibc" && request.thread_stacks != "none") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("thread stacks '", request.thread_stacks, "' are not known: glibc or none"));
+  }
+  const bool named = !request.image.empty() && request.image != "platform";
+  if (named && FindNamedImage(request.image, "") == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("image '", request.image, "' is not known: platform, ",
+                                                   absl::StrJoin(NamedImageNames(), ", ")));
   }
   if (request.virtual_world && request.platforms.empty()) {
     return absl::InvalidArgumentError("the virtual world needs a platform (`reheap platform list`)");

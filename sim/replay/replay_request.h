@@ -34,6 +34,8 @@ struct ReplayRequest {
   std::string order = "total";          // the one order of this version
   std::string touch = "none";           // "none" or "full": write to every OS page of each object
   std::string maps_path;                // a saved /proc/PID/maps to start from; empty = the trace's own
+  // Instead: a named image (sim/os/images), or "platform" for the platform's own small one.
+  std::string image;
   bool allow_cut_off = false;           // replay the whole blocks of a trace that was cut off
   std::string foreign = "replay";       // the program's own address-space calls: "replay" or "ignore"
   std::string thread_stacks = "glibc";  // modelled on the thread events, or "none"; with foreign "replay" alone

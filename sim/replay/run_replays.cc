@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "alloc/check.h"
 #include "sim/os/host_probe.h"
+#include "sim/os/image_catalog.h"
 #include "sim/os/shadow_memory.h"
 #include "sim/os/share_report.h"
 #include "sim/os/virtual_os.h"
@@ -22,6 +23,7 @@
 #include "sim/replay/replay_request.h"
 #include "sim/replay/run_result.h"
 #include "sim/replay/target_factory.h"
+#include "sim/replay/transplant_image.h"
 #include "sim/replay/virtual_foreign_space.h"
 
 namespace reheap {
@@ -66,6 +68,8 @@ class Session {
   absl::StatusOr<TargetResult> RunReal(const ReplayRow& row, OpStream* stream, proto::Run* run);
   absl::StatusOr<TargetResult> RunVirtual(const ReplayRow& row, OpStream* stream, proto::Run* run);
   absl::StatusOr<VirtualProcess> ProcessFor(const ReplayRow& row, proto::Run* run) const;
+  absl::Status ChooseImage(const Platform& platform, VirtualProcess* process, proto::Run* run) const;
+  absl::Status TakeNamedImage(const Platform& platform, VirtualProcess* process, proto::Run* run) const;
   bool IsPairedWithReal(const ReplayRow& row) const;
   absl::Status Squat(const std::string& platform, VirtualOs* os) const;
   HeapTargetOptions TargetOptions() const { return {facts_.slot_count, request_.touch == "full"}; }
@@ -224,7 +228,7 @@ absl::StatusOr<TargetResult> Session::RunReal(const ReplayRow& row, OpStream* st
 
 bool Session::IsPairedWithReal(const ReplayRow& row) const {
   return real_row_ != nullptr && real_row_->strategy == row.strategy && real_row_->address_limit == row.address_limit &&
-         real_row_->data_limit == row.data_limit && !row.overcommit_mode && request_.maps_path.empty() &&
+         real_row_->data_limit == row.data_limit && !row.overcommit_mode && request_.maps_path.empty() && request_.image.empty() &&
          row.platform->basis == Basis::kComparableWithRunningKernel;
 }
 
@@ -255,17 +259,51 @@ absl::StatusOr<VirtualProcess> Session::ProcessFor(const ReplayRow& row, proto::
     run->set_image("replay child");
     return process;
   }
-  const ImageMapping* outside = FirstOutside(image_, *row.platform);
-  if (!request_.maps_path.empty() && outside != nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(image_.origin, ": a process of ", row.platform->name,
-                                                   " has addresses below 0x", absl::Hex(row.platform->machine.user_end),
+  if (absl::Status status = ChooseImage(*row.platform, &process, run); !status.ok()) return status;
+  return process;
+}
+
+// What the process starts from: a maps file, a named image, the trace's own mappings where they are those of
+// such a process, else their sizes in the layout of the platform.
+absl::Status Session::ChooseImage(const Platform& platform, VirtualProcess* process, proto::Run* run) const {
+  const ImageMapping* outside = FirstOutside(image_, platform);
+  const bool is_comparable = platform.basis == Basis::kComparableWithRunningKernel;
+  run->set_image(image_.origin);
+  if (!request_.maps_path.empty()) {
+    process->image = image_.mappings;
+    if (outside == nullptr) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(image_.origin, ": a process of ", platform.name,
+                                                   " has addresses below 0x", absl::Hex(platform.machine.user_end),
                                                    " only, found \"", FormatMapsLine(*outside), "\""));
   }
-  // A maps file was asked for; the trace's own mappings are those of a linux process of one word size.
-  const bool is_comparable = row.platform->basis == Basis::kComparableWithRunningKernel;
-  if (!request_.maps_path.empty() || (is_comparable && outside == nullptr)) process.image = image_.mappings;
-  run->set_image(process.image.empty() ? "platform" : image_.origin);
-  return process;
+  if (!request_.image.empty()) return TakeNamedImage(platform, process, run);
+  if (image_.mappings.empty()) return absl::OkStatus();
+  if (is_comparable && outside == nullptr) {
+    process->image = image_.mappings;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<ImageMapping>> moved = TransplantImage(image_.mappings, platform);
+  run->set_image(moved.ok() ? absl::StrCat("platform, with the sizes of the ", image_.origin, "'s")
+                            : absl::StrCat("platform; ", moved.status().message()));
+  if (moved.ok()) process->image = *std::move(moved);
+  return absl::OkStatus();
+}
+
+absl::Status Session::TakeNamedImage(const Platform& platform, VirtualProcess* process, proto::Run* run) const {
+  run->set_image("platform");
+  if (request_.image == "platform") return absl::OkStatus();
+  const NamedImage* image = FindNamedImage(request_.image, platform.name);
+  REHEAP_CHECK(image != nullptr);  // ResolveGrid knows the names
+  if (IsImageOf(*image, platform.name)) {
+    process->image = image->mappings;
+    run->set_image(absl::StrCat("image ", image->name));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<ImageMapping>> moved = TransplantImage(image->mappings, platform);
+  if (!moved.ok()) return moved.status();
+  process->image = *std::move(moved);
+  run->set_image(absl::StrCat("platform, with the sizes of image ", image->name, " of ", image->platforms[0]));
+  return absl::OkStatus();
 }
 
 absl::Status Session::Squat(const std::string& platform, VirtualOs* os) const {
@@ -313,7 +351,7 @@ absl::StatusOr<TargetResult> Session::RunVirtual(const ReplayRow& row, OpStream*
   const std::unique_ptr<ForeignSpace> space = MakeVirtualForeignSpace(&os);
   ForeignMappings foreign(space.get(), foreign_.stack_bytes, std::pmr::get_default_resource());
   if (ReplaysForeign()) target->set_foreign(&foreign);
-  if (process->image == image_.mappings && request_.maps_path.empty()) AddImageTo(image_, os.image_end(), &foreign);
+  if (run->image() == "trace") AddImageTo(image_, os.image_end(), &foreign);
   const std::function<void(uint64_t)> progress = ProgressOfRow();
   std::vector<ReplayOp> ops(kOpsPerBatch);
   std::vector<ForeignOp> foreign_ops(ReplaysForeign() ? kOpsPerBatch : 0);

@@ -109,8 +109,11 @@ REHEAP_EXPORT int brk(void* address) {
     errno = ENOMEM;
     return -1;
   }
+  const uint64_t old_break = reinterpret_cast<uint64_t>(g_real.sbrk(0));
   const int result = g_real.brk(address);
-  if (result == 0 && !IsAllocators(__builtin_return_address(0))) RecordSpace(Op::kBreak, address, 0, 0, 0);
+  if (result == 0 && !IsAllocators(__builtin_return_address(0))) {
+    RecordSpace(Op::kBreak, address, reinterpret_cast<uint64_t>(address) - old_break, 0, 0);
+  }
   return result;
 }
 
@@ -122,7 +125,7 @@ REHEAP_EXPORT void* sbrk(intptr_t increment) {
   void* old_break = g_real.sbrk(increment);
   // sbrk(0) is a question.
   if (old_break != reinterpret_cast<void*>(-1) && increment != 0 && !IsAllocators(__builtin_return_address(0))) {
-    RecordSpace(Op::kBreak, static_cast<uint8_t*>(old_break) + increment, 0, 0, 0);
+    RecordSpace(Op::kBreak, static_cast<uint8_t*>(old_break) + increment, static_cast<uint64_t>(increment), 0, 0);
   }
   return old_break;
 }

@@ -50,7 +50,7 @@ enum class Op : uint8_t {
   kProtect = 10,      // extra.value = prot
   kAdvise = 11,       // extra.value = advice
   kRemap = 12,        // address = old, value = new bytes; extra.value = new address, extra.address = old bytes
-  kBreak = 13,        // address = the new break
+  kBreak = 13,        // address = the new break, value = by how many bytes it moved, modulo 2^64
   kCall = 64,
 };
 
