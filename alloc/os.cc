@@ -19,6 +19,8 @@ const char* RuleName(Rule rule) {
     case Rule::kNotReserved: return "not reserved";
     case Rule::kNotCommitted: return "not committed";
     case Rule::kPrivilege: return "privilege";
+    case Rule::kOnlyGrows: return "memory only grows";
+    case Rule::kJobLimit: return "job memory limit";
   }
   return "unknown";
 }

@@ -14,6 +14,9 @@
 //   Commit        Reserved        -> Ready        MapReadyAt  None            -> Ready, exactly there
 //   Discard       Ready           -> Prepared     Reuse       Prepared        -> Ready
 //   Decommit      Ready, Prepared -> Reserved     Release     any             -> None
+// Where the system has one memory that only grows (only_grows(), wasm32), three clauses do not hold: a touch of
+// Reserved or Prepared memory does not fault, Release is refused and the range stays what it was, and nothing
+// brings RSS back. Zeroes are the program's own doing there.
 //
 // The public methods check arguments and count calls; the private Do* methods are the worlds. Sizes and
 // addresses are multiples of os_page_bytes() unless said otherwise; violating that is our own mistake and a
@@ -50,6 +53,8 @@ enum class Rule : uint8_t {
   kNotReserved,           // no reservation there, or not its base, or more than one (windows)
   kNotCommitted,          // reserved only, where the call wants committed memory (windows)
   kPrivilege,             // the process may not ask for that at all
+  kOnlyGrows,             // only_grows(): nothing is taken back
+  kJobLimit,              // windows job object: committed memory of one process
 };
 // "RLIMIT_AS", "address taken", ...; never null.
 const char* RuleName(Rule rule);
@@ -143,7 +148,7 @@ class Os {
   // Ready or Prepared -> Reserved: also the commit charge goes back. Linux: mmap PROT_NONE MAP_FIXED.
   OsResult<Done> Decommit(AddrRange range);
 
-  // Any state -> None. On systems where release_is_whole(), `range` is a whole reservation.
+  // Any state -> None; refused where only_grows(). On systems where release_is_whole(), `range` is a whole reservation.
   OsResult<Done> Release(AddrRange range);
 
   // Memory in the process image (BSS) set aside for the allocator's tables, `bytes` long and zero, when the
@@ -157,6 +162,9 @@ class Os {
   virtual uint64_t os_page_bytes() const = 0;
   virtual uint64_t granularity_bytes() const = 0;  // Reserve answers multiples of it
   virtual bool release_is_whole() const = 0;
+  // The system can neither take memory back nor make it inaccessible; each range begins where the last ended,
+  // and a hint elsewhere is never met.
+  virtual bool only_grows() const { return false; }
 
   // As of now. RealOs: one read of /proc/self/statm, about 0.4 us.
   virtual OsUsage Usage() = 0;

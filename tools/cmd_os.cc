@@ -8,6 +8,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -48,7 +49,7 @@ VerbOptions OsOptions() {
   VerbOptions options(kVerb, "os --platform P [options] < LINES", Purpose(),
                       "reheap os --platform linux-amd64 --limit as=4GiB <<< 'mmap 0 0x440000000 0 0x22'");
   options.Group("Process");
-  options.Value("platform", "P", "", "the modelled system, required: a name of `reheap platform list`");
+  options.Value("platform", "P", "", "the modelled system, required: a name of `reheap platform list`, with or without @RELEASE");
   options.Value("maps", "FILE", "",
                 "start from the mappings in FILE, a saved /proc/PID/maps or smaps; default: the platform's own "
                 "small image. The anonymous RSS of a plain maps file is not known and counted from 0");
@@ -56,7 +57,14 @@ VerbOptions OsOptions() {
                 "as=, data=, stack=: RLIMIT_AS (ulimit -v), RLIMIT_DATA (-d), RLIMIT_STACK (-s); sizes or "
                 "unlimited; default: unlimited, and the platform's stack");
   options.Value("stack-limit", "S", "", "the same as --limit stack=S");
+  options.Value("personality", "BITS", "0",
+                "of personality(2), the platform's own bits (linux: 0x40000 ADDR_NO_RANDOMIZE, 0x200000 "
+                "ADDR_COMPAT_LAYOUT, 0x8000000 ADDR_LIMIT_3GB)");
+  options.Value("seed", "N", "", "randomise the layout, from this seed; default: nothing is randomised");
   options.Group("Kernel");
+  options.Value("kernel", "RELEASE", "",
+                "release of the system, e.g. 6.18 or what uname -r says: the same as --platform P@RELEASE");
+  options.Flag("legacy-va-layout", "sysctl vm.legacy_va_layout is set: search upwards");
   options.Value("hint-floor", "ADDR", "",
                 "lowest address that a hint is raised to; default: the platform's (linux: 64KiB)");
   options.Value("max-map-count", "N", "", "vm.max_map_count; default: the platform's");
@@ -120,8 +128,7 @@ absl::Status ReadLimits(const VerbOptions& options, ProcessLimits* limits) {
     if (!size.ok()) return size.status();
     std::optional<uint64_t>& limit = limits->*known[static_cast<size_t>(found - names.begin())].second;
     limit = *size;
-    // An absent stack limit would be the platform's default.
-    if (parts.first == "stack" && !limit) limit = ~uint64_t{0};
+    if (parts.first == "stack") limits->stack_unlimited = !limit;
   }
   return absl::OkStatus();
 }
@@ -160,16 +167,75 @@ absl::Status ReadMachine(const VerbOptions& options, Platform* platform, Process
   return ReadOvercommit(options, limits);
 }
 
+// "linux-amd64" and 6.18.44 are linux-amd64@6.18: uname -r says more than a release's name.
+absl::StatusOr<std::string> WithRelease(const std::string& name, const std::string& kernel) {
+  if (absl::StrContains(name, '@')) {
+    return Contradiction("kernel", "platform", absl::StrCat(name, " names a release already"));
+  }
+  const std::vector<std::string> releases = Platforms().ReleasesOf(name);
+  for (const std::string& release : releases) {
+    if (kernel == release || absl::StartsWith(kernel, release + ".")) return absl::StrCat(name, "@", release);
+  }
+  if (releases.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("--kernel: ", name, " is known as of one release only"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat("--kernel: '", kernel, "' is not one of ",
+                                                 absl::StrJoin(releases, ", "), ", as of which ", name,
+                                                 " is known; the nearest is '", NearestName(kernel, releases),
+                                                 "'"));
+}
+
 absl::StatusOr<Platform> ReadPlatform(const VerbOptions& options) {
   const std::vector<std::string> names = Platforms().Names();
   if (!options.Given("platform")) {
     return absl::InvalidArgumentError(
         absl::StrCat("--platform is missing: one of ", absl::StrJoin(names, ", ")));
   }
-  const std::string name = options.Get("platform");
-  const Platform* const platform = Platforms().Find(name);
-  if (platform != nullptr) return *platform;
-  return absl::NotFoundError(UnknownName("platform", name, names, "reheap platform list"));
+  std::string name = options.Get("platform");
+  if (Platforms().Find(name) == nullptr) {
+    return absl::NotFoundError(UnknownName("platform", name, names, "reheap platform list"));
+  }
+  if (options.Given("kernel")) {
+    absl::StatusOr<std::string> released = WithRelease(name, options.Get("kernel"));
+    if (!released.ok()) return released.status();
+    name = *std::move(released);
+  }
+  return *Platforms().Find(name);
+}
+
+absl::Status ReadPersonality(const VerbOptions& options, const Platform& platform, ProcessLayout* layout) {
+  uint64_t bits = 0;
+  if (!ParseShellNumber(options.Get("personality"), &bits)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--personality: '", options.Get("personality"), "' is not a number such as 0x40000"));
+  }
+  const std::optional<PersonalityBits>& known = platform.placement.personality;
+  if (!known) return absl::InvalidArgumentError(absl::StrCat("--personality: ", platform.name, " has none"));
+  // The lowest byte is the system whose programs these are (PER_LINUX32): it places nothing.
+  const uint64_t modelled = known->no_randomize | known->compat_layout | known->limit;
+  if ((bits & ~uint64_t{0xff} & ~modelled) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("--personality: 0x", absl::Hex(bits), " has bits beyond 0x",
+                                                   absl::Hex(modelled), ", which ", platform.name,
+                                                   " is modelled with"));
+  }
+  layout->personality = static_cast<uint32_t>(bits);
+  return absl::OkStatus();
+}
+
+absl::Status ReadLayout(const VerbOptions& options, const Platform& platform, ProcessLayout* layout) {
+  layout->legacy_va_layout = options.IsSet("legacy-va-layout");
+  if (options.Given("personality")) {
+    if (absl::Status s = ReadPersonality(options, platform, layout); !s.ok()) return s;
+  }
+  if (!options.Given("seed")) return absl::OkStatus();
+  if (options.Given("maps")) return Contradiction("seed", "maps", "the mappings are where they are");
+  if (platform.placement.personality && (layout->personality & platform.placement.personality->no_randomize) != 0) {
+    return Contradiction("seed", "personality", "the personality forbids randomisation");
+  }
+  const absl::StatusOr<uint64_t> seed = options.Number("seed");
+  if (!seed.ok()) return seed.status();
+  layout->aslr_seed = *seed;
+  return absl::OkStatus();
 }
 
 // The line of `text` that `mapping` is on.
@@ -181,18 +247,6 @@ int LineOf(const ImageMapping& mapping, const std::string& text) {
     if (parsed.ok() && !parsed->empty() && parsed->front().start == mapping.start) break;
   }
   return number;
-}
-
-// Why no process of the platform can have the mapping; empty when one can.
-std::string PlatformFault(const ImageMapping& mapping, const Platform& platform) {
-  const Platform::Machine& machine = platform.machine;
-  if (mapping.end.value() > machine.user_end) {
-    return absl::StrCat("addresses of ", platform.name, ", below 0x", absl::Hex(machine.user_end));
-  }
-  if (mapping.start.value() % machine.os_page_bytes != 0 || mapping.end.value() % machine.os_page_bytes != 0) {
-    return absl::StrCat("whole OS pages of ", platform.name, ", ", machine.os_page_bytes, " bytes");
-  }
-  return "";
 }
 
 // The image in a file: empty when none is named.
@@ -252,6 +306,8 @@ int OsCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
   if (absl::Status status = ReadLimits(options, &process.limits); !status.ok())
     return FailUsage(kVerb, status, terminal);
   if (absl::Status status = ReadMachine(options, &*platform, &process.limits); !status.ok())
+    return FailUsage(kVerb, status, terminal);
+  if (absl::Status status = ReadLayout(options, *platform, &process.layout); !status.ok())
     return FailUsage(kVerb, status, terminal);
   process.platform = &*platform;
   if (options.Given("maps")) {

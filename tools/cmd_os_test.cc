@@ -141,7 +141,7 @@ TEST(OsCommandTest, FilesThatAreNoMapsAreExitCodeThreeWithFileAndLine) {
       {"overlap.maps", "00400000-00402000 r-xp 00000000 fe:00 1 x\n00401000-00403000 rw-p 00000000 00:00 0\n",
        "overlap.maps:2: expected addresses in rising order"},
       {"high.maps", "00400000-00402000 r-xp 00000000 fe:00 1 x\n\n8000000000000-8000000001000 rw-p 00000000 00:00 0\n",
-       "high.maps:3: expected addresses of linux-amd64, below 0x7ffffffff000"},
+       "high.maps:3: expected addresses below 0x7ffffffff000 on linux-amd64"},
   };
   for (const auto& c : cases) {
     const Ran ran = Linux({"--maps", WrittenFile(c.name, c.text)}, "");

@@ -94,11 +94,17 @@ AddressSpace::Id AddressSpace::Link(AddrRange range, const MappingTraits& traits
 
   ++count_;
   Count(range.bytes, traits, true);
+  if (traits.object != MemoryObjects::kNone) objects_.Mapped(traits.object);
   return id;
 }
 
 void AddressSpace::Unlink(Id id) {
   Count(nodes_[id].mapping.bytes(), nodes_[id].mapping.traits, false);
+  if (const auto object = nodes_[id].mapping.traits.object; object != MemoryObjects::kNone) {
+    totals_.charged_bytes -= objects_.charged_bytes();
+    objects_.Unmapped(object);
+    totals_.charged_bytes += objects_.charged_bytes();
+  }
   --count_;
   for (;;) {
     const Id left = nodes_[id].child[0], right = nodes_[id].child[1];
@@ -138,6 +144,7 @@ void AddressSpace::AddTo(MappingTotals* totals, uint64_t bytes, const MappingTra
   const uint64_t delta = add ? bytes : -bytes;
   if (!IsGuard(traits)) totals->mapped_bytes += delta;
   if (IsData(traits)) totals->data_bytes += delta;
+  if (GrowsDown(traits)) totals->stack_bytes += delta;
   if (traits.charged) totals->charged_bytes += delta;
   if (ClaimsMemory(traits)) totals->claimed_bytes += delta;
 }
@@ -260,12 +267,11 @@ bool AddressSpace::MayJoin(const Mapping& neighbour, const MappingTraits& traits
       break;
   }
   if (neighbour.writer == writer || writer == 0) return true;
-  if (neighbour.writer != 0) return false;
   // A written piece into a never written neighbour: not on linux 6.1 and 6.12, allowed on 6.18.
-  return !existing || written_joins_unwritten_;
+  return neighbour.writer == 0 && written_joins_unwritten_;
 }
 
-void AddressSpace::Insert(AddrRange range, const MappingTraits& traits) {
+AddressSpace::Id AddressSpace::Insert(AddrRange range, const MappingTraits& traits, uint32_t writer, Join join) {
   REHEAP_CHECK_GT(range.bytes, 0);
   const Id next = FirstEndingAbove(range.start);
   const Id previous = next == kNone ? last_ : nodes_[next].previous;
@@ -273,28 +279,29 @@ void AddressSpace::Insert(AddrRange range, const MappingTraits& traits) {
 
   // An object grows to hold what is mapped right behind it (vm_object_coalesce, sys/vm/vm_object.c, FreeBSD;
   // how far it reached already is not modelled).
-  const auto extends = [this](const Mapping& m, const MappingTraits& with) {
-    return merge_ == MergeRule::kSameObject ? MayMerge(m.traits, with) : MayJoin(m, with, 0, false);
+  const auto extends = [&](const Mapping& m) {
+    return merge_ == MergeRule::kSameObject ? MayMerge(m.traits, traits) : MayJoin(m, traits, writer, false);
   };
-  const bool left = previous != kNone && nodes_[previous].mapping.end == range.start &&
-                    extends(nodes_[previous].mapping, traits);
-  bool right = merge_ != MergeRule::kPreviousOnly && next != kNone &&
-               nodes_[next].mapping.start == range.end() && MayJoin(nodes_[next].mapping, traits, 0, false);
+  const bool left = join != Join::kNone && previous != kNone && nodes_[previous].mapping.end == range.start &&
+                    extends(nodes_[previous].mapping);
+  bool right = join == Join::kBoth && merge_ != MergeRule::kPreviousOnly && next != kNone &&
+               nodes_[next].mapping.start == range.end() && MayJoin(nodes_[next].mapping, traits, writer, false);
   // Each fine but not with each other: joins the left only (can_vma_merge_right, mm/vma.c, 6.12).
   if (left && right && !MayShareWriter(nodes_[previous].mapping, nodes_[next].mapping)) right = false;
 
+  if (!left && !right) return Link(range, traits, writer, next);
+  const Id into = left ? previous : next;
+  Mapping& whole = nodes_[into].mapping;
+  if (whole.writer == 0) whole.writer = writer;
   if (left && right) {
     const Mapping absorbed = nodes_[next].mapping;
     Unlink(next);
-    Resize(previous, nodes_[previous].mapping.start, absorbed.end);
-    if (nodes_[previous].mapping.writer == 0) nodes_[previous].mapping.writer = absorbed.writer;
-  } else if (left) {
-    Resize(previous, nodes_[previous].mapping.start, range.end());
-  } else if (right) {
-    Resize(next, range.start, nodes_[next].mapping.end);
+    if (whole.writer == 0) whole.writer = absorbed.writer;
+    Resize(into, whole.start, absorbed.end);
   } else {
-    Link(range, traits, 0, next);
+    Resize(into, left ? whole.start : range.start, left ? range.end() : whole.end);
   }
+  return into;
 }
 
 void AddressSpace::InsertImage(AddrRange range, const MappingTraits& traits, bool written) {
@@ -408,6 +415,15 @@ void AddressSpace::NoteFirstWrite(Id id) {
   }
 }
 
+MemoryObjects::Id AddressSpace::AddFile(std::string_view name, uint64_t bytes) {
+  return objects_.AddFile(InternName(name), bytes);
+}
+
+MemoryObjects::Id AddressSpace::AddShared(uint64_t bytes, bool charged) {
+  if (charged) totals_.charged_bytes += bytes;
+  return objects_.AddShared(bytes, charged ? bytes : 0);
+}
+
 uint32_t AddressSpace::InternName(std::string_view name) {
   const auto found = std::find(names_.begin(), names_.end(), name);
   if (found != names_.end()) return static_cast<uint32_t>(found - names_.begin());
@@ -419,6 +435,7 @@ uint32_t AddressSpace::InternName(std::string_view name) {
 
 MappingTotals AddressSpace::Recount() const {
   MappingTotals totals;
+  for (MemoryObjects::Id id = 1; id < objects_.size(); ++id) totals.charged_bytes += objects_[id].charged_bytes;
   for (Id id = first_; id != kNone; id = nodes_[id].next) {
     AddTo(&totals, nodes_[id].mapping.bytes(), nodes_[id].mapping.traits, true);
   }

@@ -20,18 +20,27 @@
 #include <vector>
 
 #include "alloc/addr.h"
+#include "sim/os/memory_objects.h"
 #include "sim/os/platform.h"
 
 namespace reheap {
 
 enum class MappingKind : uint8_t {
   kAnonymous,
-  kFile,     // of the image; pieces of one file at matching offsets merge
-  kSpecial,  // the kernel's own pages ([vdso], [vvar]): never merges
-  kStack,    // keeps a guard gap below; its own pieces merge, new mappings never join it
-  kGuard,    // a hole that the process asked for: never accessible, not counted as mapped
-  kStackGap, // a guard that the stack above it may grow into
-  kWindow,   // reserved for physical pages that the program maps itself (MEM_PHYSICAL): never committed
+  kFile,      // pieces of one file at matching offsets merge
+  kSpecial,   // the kernel's own pages ([vdso], [vvar]): never merges, never splits
+  kStack,     // the one that exec made: its own pieces merge, new mappings never join it
+  kGuard,     // a hole that the process asked for: never accessible, not counted as mapped
+  kStackGap,  // a guard that the stack above it may grow into
+  kWindow,    // reserved for physical pages that the program maps itself (MEM_PHYSICAL): never committed
+};
+
+// What else mappings are told apart by: the vm_flags of include/linux/mm.h (linux 6.12) that a call can set.
+enum MappingFlag : uint32_t {
+  kGrowsDown = 1u << 0,  // a stack: an access below extends it, and it keeps a guard gap there
+  kNoHuge = 1u << 1,     // no huge pages: MAP_STACK, MADV_NOHUGEPAGE
+  kSync = 1u << 2,       // asked for with MAP_SYNC
+  kDroppable = 1u << 3,  // MAP_DROPPABLE: not charged, not inherited, not dumped
 };
 
 // What makes a mapping the same as its neighbour.
@@ -48,7 +57,11 @@ struct MappingTraits {
   uint16_t page_protection = 0;
   uint16_t allocation_protection = 0;
   uint32_t name = 0;        // index of AddressSpace::NameOf; 0 = none
-  // Files: start - file offset, so that contiguous pieces agree. Reservations: their base. Else 0.
+  uint32_t flags = 0;       // MappingFlag
+  MemoryObjects::Id object = MemoryObjects::kNone;  // a file that was added, or shared memory
+  // Start - offset in what is mapped, so that contiguous pieces agree. Private anonymous memory lies at the
+  // offset that is its address: 0, until it is moved with what was written (modulo 2^64). Reservations: their
+  // base.
   uint64_t origin = 0;
 
   friend bool operator==(const MappingTraits&, const MappingTraits&) = default;
@@ -72,13 +85,21 @@ struct MappingTotals {
   uint64_t data_bytes = 0;     // private, writable, not a stack
   uint64_t charged_bytes = 0;  // counted as committed
   uint64_t claimed_bytes = 0;  // ClaimsMemory
+  uint64_t stack_bytes = 0;    // of all that grow down
 
   friend bool operator==(const MappingTotals&, const MappingTotals&) = default;
 };
 
+constexpr bool GrowsDown(const MappingTraits& traits) {
+  return traits.kind == MappingKind::kStack || (traits.flags & kGrowsDown) != 0;
+}
 // Private, writable and not a stack: what linux's RLIMIT_DATA counts (is_data_mapping, mm/vma.h, 6.12).
 constexpr bool IsData(const MappingTraits& traits) {
-  return traits.write && !traits.shared && traits.kind != MappingKind::kStack;
+  return traits.write && !traits.shared && !GrowsDown(traits);
+}
+// Zero-filled and nobody else's (vma_is_anonymous, include/linux/mm.h, 6.12).
+constexpr bool IsPrivateAnonymous(const MappingTraits& traits) {
+  return (traits.kind == MappingKind::kAnonymous || traits.kind == MappingKind::kStack) && !traits.shared;
 }
 
 // A hole kept on purpose (MAP_GUARD): an entry whose pages are not in the map's size (vm_map_insert,
@@ -118,10 +139,14 @@ class AddressSpace {
   std::optional<Addr> LowestFit(Addr lowest, Addr highest, uint64_t bytes, uint64_t alignment) const;
   uint64_t count() const { return count_; }
   const MappingTotals& totals() const { return totals_; }
+  const MemoryObjects& objects() const { return objects_; }
 
   // ---- changing ----
-  // Adds a mapping and merges it with its neighbours. Preconditions: `range` is free and not empty.
-  void Insert(AddrRange range, const MappingTraits& traits);
+  // Which neighbours a new mapping may become one with.
+  enum class Join { kBoth, kLeft, kNone };
+  // Adds a mapping and merges it with its neighbours; `writer` as in Mapping, for what is moved or extended.
+  // Returns the mapping that holds range.start. Preconditions: `range` is free and not empty.
+  Id Insert(AddrRange range, const MappingTraits& traits, uint32_t writer = 0, Join join = Join::kBoth);
   // As Insert, for image mappings that were written before the model begins; never merges.
   void InsertImage(AddrRange range, const MappingTraits& traits, bool written);
   // Makes `a` a boundary between mappings; nothing when it is one, or free.
@@ -139,7 +164,11 @@ class AddressSpace {
   // A page of it is written for the first time: gives it an anon_vma, a compatible neighbour's if there is
   // one.
   void NoteFirstWrite(Id id);
+  // Its written pages were moved away: none of them was ever written, as far as merging goes.
+  void ForgetWrites(Id id) { nodes_[id].mapping.writer = 0; }
 
+  MemoryObjects::Id AddFile(std::string_view name, uint64_t bytes);
+  MemoryObjects::Id AddShared(uint64_t bytes, bool charged);
   uint32_t InternName(std::string_view name);
   const std::string& NameOf(uint32_t name) const { return names_[name]; }
 
@@ -194,6 +223,7 @@ class AddressSpace {
   Id last_ = kNone;
   uint64_t count_ = 0;
   MappingTotals totals_;
+  MemoryObjects objects_;
   uint32_t last_writer_ = 0;
   uint32_t random_ = 0x9e3779b9;  // xorshift state of the priorities: any constant but 0
   std::vector<std::string> names_;

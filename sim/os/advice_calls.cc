@@ -26,8 +26,8 @@ OsResult<Done> AdviceCalls::Madvise(Addr addr, uint64_t bytes, int advice) {
     s_.ForgetContents(range);
   }
   // A hole is an error after the rest is done (madvise_walk_vmas, mm/madvise.c, linux 6.12).
-  if (hole && s_.platform->mappings.hole == HoleRule::kError) {
-    return Refused(Rule::kOutOfUserRange, machine.errors.out_of_memory, {addr, bytes});
+  if (hole && s_.platform->mappings.advise_hole_error != 0) {
+    return Refused(Rule::kOutOfUserRange, s_.platform->mappings.advise_hole_error, {addr, bytes});
   }
   return Done();
 }

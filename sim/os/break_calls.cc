@@ -2,22 +2,32 @@
 
 namespace reheap {
 
+// The second half of brk, mm/mmap.c, and do_brk_flags, mm/vma.c, linux 6.12.
 Refusal BreakCalls::GrowBreak(AddrRange more) {
   const Platform& platform = *s_.platform;
   const AddressSpace::Id next = s_.space.FirstEndingAbove(more.start);
   if (next != AddressSpace::kNone) {
-    // One free page and a stack's guard gap must remain above (brk, mm/mmap.c, linux 6.12).
+    // One free page and a stack's guard gap must remain above.
     const Mapping& above = s_.space.mapping(next);
-    const uint64_t guard =
-        above.traits.kind == MappingKind::kStack ? platform.placement.stack_guard_bytes : 0;
+    const uint64_t guard = GrowsDown(above.traits) ? platform.placement.stack_guard_bytes : 0;
     if (more.end() + platform.machine.os_page_bytes + guard > above.start) {
       return Refused(Rule::kAddressTaken, platform.machine.errors.out_of_memory, more);
     }
   }
-  if (Refusal r = s_.limits.CheckCount(s_.space.count(), false); r.rule != Rule::kNone) return Where(r, more);
   const MappingTraits traits = map_.NewTraits(kProtRead | kProtWrite, false, false);
-  if (Refusal r = map_.MakeRoom(more, traits); r.rule != Rule::kNone) return r;
-  s_.space.Insert(more, traits);
+  Demand demand;
+  demand.bytes = more.bytes;
+  demand.data = IsData(traits);
+  Refusal refusal = s_.limits.CheckMap(s_.space.totals(), demand);
+  if (refusal.rule == Rule::kNone) refusal = s_.limits.CheckCount(s_.space.count(), false);
+  if (refusal.rule == Rule::kNone && traits.charged) {
+    refusal = s_.limits.CheckCommit(s_.space.totals(), more.bytes);
+  }
+  if (refusal.rule != Rule::kNone) return Where(refusal, more);
+  // Only ever extends what ends at the break, and not what lies below the area (vma_prev_limit; measured on
+  // 6.18: [heap] is a mapping of its own beside the BSS).
+  const bool is_first = more.start <= s_.break_start;
+  s_.space.Insert(more, traits, 0, is_first ? AddressSpace::Join::kNone : AddressSpace::Join::kLeft);
   return Refusal();
 }
 
@@ -27,7 +37,9 @@ OsResult<Addr> BreakCalls::Brk(Addr addr) {
   if (!s_.break_start || addr < s_.break_start) {
     return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   }
-  if (Refusal r = s_.limits.CheckBreak(addr - s_.break_start, s_.break_end - s_.break_start);
+  // check_data_rlimit, include/linux/mm.h, linux 6.12: to the byte, the executable's data with it.
+  const uint64_t data = s_.data_segment_bytes;
+  if (Refusal r = s_.limits.CheckBreak(addr - s_.break_start + data, s_.break_end - s_.break_start + data);
       r.rule != Rule::kNone) {
     r.wanted = addr;
     return r;
@@ -43,8 +55,9 @@ OsResult<Addr> BreakCalls::Brk(Addr addr) {
   } else if (to < from) {
     // Nothing there any more: somebody unmapped it, and the break stays (brk, mm/mmap.c, linux 6.12; by the
     // lockstep test).
-    if (!s_.space.Overlaps({to, from - to}))
+    if (!s_.space.Overlaps({to, from - to})) {
       return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
+    }
     if (const OsResult<Done> done = map_.Munmap(to, from - to); !done.ok()) return done.refusal();
   }
   s_.break_end = addr;

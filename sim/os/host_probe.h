@@ -20,6 +20,9 @@ namespace reheap {
 // Of the calling process.
 absl::StatusOr<HostSwitches> ProbeHost();
 
+// What does not take a question: sizes and settings of the machine, and the caller's privilege.
+absl::Status ReadMachine(HostSwitches* host);
+
 // The mappings of process `pid` ("self" or a number), with what smaps knows beyond maps. `pid` must be
 // stopped or the caller.
 absl::StatusOr<std::vector<ImageMapping>> ReadImage(const std::string& pid);

@@ -16,7 +16,8 @@ Refusal Limits::Refuse(Rule rule, uint64_t asked, uint64_t in_use, uint64_t allo
   const ErrorNumbers& errors = platform_->machine.errors;
   Refusal refusal;
   refusal.rule = rule;
-  refusal.os_error = rule == Rule::kCommitLimit ? errors.commit_limit : errors.out_of_memory;
+  const bool is_commit = rule == Rule::kCommitLimit || rule == Rule::kJobLimit;
+  refusal.os_error = is_commit ? errors.commit_limit : errors.out_of_memory;
   refusal.asked_bytes = asked;
   refusal.in_use_bytes = in_use;
   refusal.allowed_bytes = allowed;
@@ -67,38 +68,9 @@ Refusal Limits::CheckNew(const ProcessLimits& limits, const MappingTotals& total
 }
 
 Refusal Limits::CheckCommit(const MappingTotals& totals, uint64_t bytes) const {
-  switch (platform_->limits.commit_refusal) {
-    case CommitRefusal::kNever:
-      return Refusal();
-    case CommitRefusal::kRamPlusSwap: {
-      const uint64_t allowed = limits_.ram_bytes + limits_.swap_bytes;
-      if (!Exceeds({totals.charged_bytes, bytes}, allowed)) return Refusal();
-      return Refuse(Rule::kCommitLimit, bytes, totals.charged_bytes, allowed);
-    }
-    case CommitRefusal::kOvercommitMode:
-      break;
-  }
-  // __vm_enough_memory, mm/util.c, linux 6.12.
-  switch (limits_.overcommit) {
-    case OvercommitMode::kAlways:
-      return Refusal();
-    case OvercommitMode::kHeuristic: {
-      const uint64_t allowed = limits_.ram_bytes + limits_.swap_bytes;
-      if (bytes <= allowed) return Refusal();
-      return Refuse(Rule::kOvercommitHeuristic, bytes, totals.charged_bytes, allowed);
-    }
-    case OvercommitMode::kNever: {
-      // CommitLimit, less what is kept for root (8 MiB) and for the user to recover with: a thirty-second of
-      // the process, at most 128 MiB. The rest of the machine is taken to have committed nothing.
-      const uint64_t limit = limits_.ram_bytes / 100 * limits_.overcommit_ratio + limits_.swap_bytes;
-      const uint64_t kept = 8 * kMiB + std::min(totals.mapped_bytes / 32, 128 * kMiB);
-      const uint64_t allowed = limit > kept ? limit - kept : 0;
-      // committed < allowed must hold after adding.
-      if (totals.charged_bytes + bytes < allowed) return Refusal();
-      return Refuse(Rule::kCommitLimit, bytes, totals.charged_bytes, allowed);
-    }
-  }
-  return Refusal();
+  const CommitDemand demand{totals.charged_bytes, totals.mapped_bytes, bytes};
+  const auto refused = commit_->Check(limits_, demand, platform_->machine.os_page_bytes);
+  return refused ? Refuse(refused->rule, bytes, refused->in_use_bytes, refused->allowed_bytes) : Refusal();
 }
 
 Refusal Limits::CheckBreak(uint64_t break_bytes, uint64_t now_bytes) const {

@@ -1,8 +1,8 @@
 // Limits: whether a request may be carried out, asked of totals only, by the platform's policies (row 9).
 //
 // The one place where a "no" for lack of allowance is decided, in the order the kernels do it: address limit,
-// data limit, commit charge. What each limit counts is a policy's business (limit_policy.h), chosen once per
-// process by the platform's file. It does not look at addresses.
+// data limit, commit charge. What each limit counts is a policy's business (limit_policy.h,
+// commit_policy.h), chosen once per process by the platform's file. It does not look at addresses.
 //
 // Values and pure functions: no ownership, any thread.
 #ifndef REHEAP_SIM_OS_LIMITS_H_
@@ -13,25 +13,22 @@
 
 #include "alloc/os.h"
 #include "sim/os/address_space.h"
+#include "sim/os/commit_policy.h"
 #include "sim/os/limit_policy.h"
 #include "sim/os/platform.h"
 
 namespace reheap {
 
-// vm.overcommit_memory (Documentation/mm/overcommit-accounting, linux 6.12).
-enum class OvercommitMode : uint8_t { kHeuristic = 0, kAlways = 1, kNever = 2 };
-
-// What one process may use. Absent = unlimited.
-struct ProcessLimits {
+// What one process may use, on which machine. Absent = unlimited.
+struct ProcessLimits : CommitSettings {
   std::optional<uint64_t> address_bytes;  // RLIMIT_AS, `ulimit -v`
   std::optional<uint64_t> data_bytes;     // RLIMIT_DATA, `ulimit -d`
   std::optional<uint64_t> stack_bytes;    // RLIMIT_STACK at exec; absent = the platform's default
-  bool stack_unlimited = false;           // RLIM_INFINITY at exec; stack_bytes is not looked at
-  OvercommitMode overcommit = OvercommitMode::kHeuristic;
-  uint32_t overcommit_ratio = 50;  // percent of RAM, mode 2
-  uint64_t ram_bytes = 16 * kGiB;
-  uint64_t swap_bytes = 0;
-  std::optional<uint64_t> max_mappings;  // absent = the platform's
+  bool stack_unlimited = false;           // RLIM_INFINITY; stack_bytes is not looked at
+  std::optional<uint64_t> max_mappings;   // absent = the platform's
+  // Most that may be resident, enforced (QUOTA_LIMITS_HARDWS_MAX_ENABLE): what exceeds it leaves the working set,
+  // contents kept. A maximum that is not enforced changes nothing without pressure. Systems with reservations.
+  std::optional<uint64_t> working_set_bytes;
 };
 
 class Limits {
@@ -41,6 +38,7 @@ class Limits {
       : platform_(platform),
         address_(&PolicyOf(platform->limits.address)),
         data_(&PolicyOf(platform->limits.data)),
+        commit_(&PolicyOf(platform->limits.commit_refusal)),
         limits_(limits) {}
 
   const ProcessLimits& process() const { return limits_; }
@@ -74,6 +72,7 @@ class Limits {
   const Platform* platform_;
   const AddressLimitPolicy* address_;  // static
   const DataLimitPolicy* data_;        // static
+  const CommitPolicy* commit_;         // static
   ProcessLimits limits_;
 };
 

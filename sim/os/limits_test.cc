@@ -97,15 +97,14 @@ TEST(LimitsTest, OvercommitModes) {
   EXPECT_EQ(Limits(&p, limits).CheckCommit(now, kTiB).rule, Rule::kNone);
   limits.overcommit = OvercommitMode::kNever;
   EXPECT_EQ(Limits(&p, limits).CheckCommit(now, kPage).rule, Rule::kCommitLimit);
-  // (1 GiB / 100 * 50 + 1 MiB) - 8 MiB, for a process of 0 bytes; the sum must stay below it.
-  const uint64_t allowed = kGiB / 100 * 50 + kMiB - 8 * kMiB;
-  EXPECT_EQ(Limits(&p, limits).CheckCommit({}, allowed - 1).rule, Rule::kNone);
+  // 1 GiB * 50 % + 1 MiB - 8 MiB, for a process of 0 bytes; the sum must stay below it.
+  const uint64_t allowed = kGiB / 2 + kMiB - 8 * kMiB;
+  EXPECT_EQ(Limits(&p, limits).CheckCommit({}, allowed - kPage).rule, Rule::kNone);
   EXPECT_EQ(Limits(&p, limits).CheckCommit({}, allowed).rule, Rule::kCommitLimit);
-  // A thirty-second of what is mapped is kept, charged or not, and never more than 128 MiB.
-  const MappingTotals mapped{64 * kMiB, 0, 0}, more_mapped{kTiB, 0, 0};
-  EXPECT_EQ(Limits(&p, limits).CheckCommit(mapped, allowed - 2 * kMiB - 1).rule, Rule::kNone);
+  // A thirty-second of what is mapped is kept, charged or not.
+  const MappingTotals mapped{64 * kMiB, 0, 0};
+  EXPECT_EQ(Limits(&p, limits).CheckCommit(mapped, allowed - 2 * kMiB - kPage).rule, Rule::kNone);
   EXPECT_EQ(Limits(&p, limits).CheckCommit(mapped, allowed - 2 * kMiB).rule, Rule::kCommitLimit);
-  EXPECT_EQ(Limits(&p, limits).CheckCommit(more_mapped, allowed - 128 * kMiB - 1).rule, Rule::kNone);
 }
 
 TEST(LimitsTest, RamPlusSwapBoundsTheSum) {

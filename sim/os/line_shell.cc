@@ -30,7 +30,7 @@ void LineShell::Execute(std::string_view line, std::string* answer) {
     if (!result.fault.empty()) return Fault(result.fault, answer);
     AppendAnswer(os_, result, answer);
   } else if (command.print != nullptr) {
-    command.print(os_, answer);
+    command.print(os_, parsed->arguments, answer);
     *answer += "END\n";
   } else {
     quit_ = true;

@@ -1,6 +1,9 @@
 #include "sim/os/map_calls.h"
 
 #include <algorithm>
+#include <limits>
+
+#include "sim/os/gap_stack.h"
 
 namespace reheap {
 namespace {
@@ -9,7 +12,7 @@ constexpr bool Has(int flags, int bit) { return bit != 0 && (flags & bit) == bit
 
 }  // namespace
 
-// ---- mmap ----
+// ---- mmap: what is asked for ----
 
 MappingTraits MapCalls::NewTraits(int protection, bool shared, bool no_reserve) {
   MappingTraits traits;
@@ -19,14 +22,105 @@ MappingTraits MapCalls::NewTraits(int protection, bool shared, bool no_reserve) 
   traits.shared = shared;
   // MAP_NORESERVE is ignored when overcommit is off (do_mmap, mm/mmap.c, linux 6.12).
   traits.no_reserve = no_reserve && s_.limits.process().overcommit != OvercommitMode::kNever;
-  if (s_.platform->limits.commit_charge == CommitCharge::kWritablePrivate && !traits.no_reserve) {
-    // Shared memory is charged whole at once, whatever its protection (shmem_zero_setup, mm/shmem.c, linux
-    // 6.12).
-    traits.charged = shared || traits.write;
-  }
-  if (shared) traits.origin = ++shared_objects_;
+  // Private and writable, of a file or not (accountable_mapping, mm/vma.c, linux 6.12).
+  traits.charged = s_.platform->limits.commit_charge == CommitCharge::kWritablePrivate && traits.write &&
+                   !shared && !traits.no_reserve;
   return traits;
 }
+
+MapCalls::Sharing MapCalls::SharingOf(const Request& request) const {
+  const CallBits& bits = s_.platform->machine.bits;
+  const MapExtras& extras = s_.platform->machine.map_extras;
+  if (extras.type_mask != 0) {
+    const int type = request.flags & extras.type_mask;
+    if (type == bits.map_shared) return Sharing::kShared;
+    if (type == bits.map_private) return Sharing::kPrivate;
+    if (type != 0 && type == extras.shared_validate) return Sharing::kSharedValidated;
+    if (type != 0 && type == extras.droppable) return Sharing::kDroppable;
+    return Sharing::kUnknown;
+  }
+  const bool shared = Has(request.flags, bits.map_shared);
+  const bool is_private = request.extra.is_private || Has(request.flags, bits.map_private);
+  if (shared == is_private) return Sharing::kUnknown;
+  return shared ? Sharing::kShared : Sharing::kPrivate;
+}
+
+OsResult<MemoryObjects::Id> MapCalls::FileOf(const Request& request, MapFile file, AddrRange asked) const {
+  const Platform::Machine& machine = s_.platform->machine;
+  const Refusal invalid = Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
+  // Also of anonymous memory, where nobody looks at it again (mmap, arch/x86/kernel/sys_x86_64.c, linux 6.12).
+  if (file.offset % machine.os_page_bytes != 0) return invalid;
+  const bool is_anonymous =
+      request.extra.guard || request.extra.gap_stack || Has(request.flags, machine.bits.map_anonymous);
+  if (is_anonymous) return MemoryObjects::kNone;
+  const auto object = s_.FileAt(file.descriptor);
+  if (object == MemoryObjects::kNone) {
+    const int error = machine.errors.bad_descriptor;
+    return error == 0 ? invalid : Refused(Rule::kInvalidArgument, error, asked);
+  }
+  // A file that is not hugetlbfs's (ksys_mmap_pgoff, mm/mmap.c, linux 6.12).
+  if (Has(request.flags, machine.map_extras.huge_tlb)) return invalid;
+  return object;
+}
+
+// What is wrong with the kind of sharing, in the order of do_mmap, mm/mmap.c, linux 6.12.
+Refusal MapCalls::CheckSharing(AddrRange range, const Request& request) const {
+  const Platform::Machine& machine = s_.platform->machine;
+  const MapExtras& extras = machine.map_extras;
+  const int flags = request.flags;
+  const bool is_file = request.file != MemoryObjects::kNone;
+  const Refusal invalid = Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, range);
+  if (is_file) {
+    // MAX_LFS_FILESIZE, include/linux/fs.h, on a 64-bit kernel.
+    const uint64_t most = std::numeric_limits<int64_t>::max();
+    if (range.bytes > most || request.file_offset > most - range.bytes) {
+      const int error = machine.errors.offset_overflow;
+      return error == 0 ? invalid : Refused(Rule::kInvalidArgument, error, range);
+    }
+  }
+  const Sharing sharing = SharingOf(request);
+  if (sharing == Sharing::kUnknown) return invalid;
+  if (is_file && sharing == Sharing::kDroppable) return invalid;
+  if (sharing == Sharing::kSharedValidated) {
+    if (!is_file) return invalid;
+    if ((flags & ~extras.validated) != 0) {
+      return Refused(Rule::kInvalidArgument, machine.errors.not_supported, range);
+    }
+  }
+  if (sharing == Sharing::kDroppable && (flags & (extras.locked | extras.huge_tlb)) != 0) return invalid;
+  const bool may_grow = !is_file && sharing == Sharing::kPrivate;
+  return Has(flags, extras.grows_down) && !may_grow ? invalid : Refusal();
+}
+
+MappingTraits MapCalls::TraitsOf(AddrRange range, const Request& request) {
+  const CallBits& bits = s_.platform->machine.bits;
+  const MapExtras& extras = s_.platform->machine.map_extras;
+  const Sharing sharing = SharingOf(request);
+  const bool shared = sharing == Sharing::kShared || sharing == Sharing::kSharedValidated;
+  const int flags = request.flags;
+  MappingTraits traits = NewTraits(request.protection, shared, Has(flags, bits.map_no_reserve));
+  if (request.extra.guard) traits.kind = MappingKind::kGuard;
+  // calc_vm_flag_bits, include/linux/mman.h, linux 6.12.
+  if (Has(flags, extras.grows_down)) traits.flags |= kGrowsDown;
+  if (Has(flags, extras.stack)) traits.flags |= kNoHuge;
+  if (Has(flags, extras.sync)) traits.flags |= kSync;
+  if (sharing == Sharing::kDroppable) {  // do_mmap, mm/mmap.c, linux 6.12
+    traits.flags |= kDroppable;
+    traits.no_reserve = true;
+    traits.charged = false;
+  }
+  if (request.file != MemoryObjects::kNone) {
+    traits.kind = MappingKind::kFile;
+    traits.name = s_.space.objects()[request.file].name;
+    traits.object = request.file;
+    traits.origin = range.start.value() - request.file_offset;
+  } else if (shared) {
+    traits.origin = range.start.value();
+  }
+  return traits;
+}
+
+// ---- mmap: where ----
 
 Refusal MapCalls::CheckFixedPlace(AddrRange range) const {
   const Platform::Machine& machine = s_.platform->machine;
@@ -39,21 +133,57 @@ Refusal MapCalls::CheckFixedPlace(AddrRange range) const {
   return Refusal();
 }
 
-// A hole in the middle of one mapping makes two of it, which the count must allow before
-// (vms_gather_munmap_vmas, mm/vma.c, linux 6.12).
-Refusal MapCalls::CheckMiddleSplit(AddrRange range) const {
-  const AddressSpace::Id id = s_.space.Containing(range.start);
-  if (id == AddressSpace::kNone) return Refusal();
-  const Mapping& m = s_.space.mapping(id);
-  if (m.start == range.start || m.end <= range.end()) return Refusal();
-  return Where(s_.limits.CheckCount(s_.space.count(), true), range);
+OsResult<Addr> MapCalls::ChoosePlace(AddrRange range, const Request& request) {
+  const Platform::Machine& machine = s_.platform->machine;
+  const bool no_replace = Has(request.flags, machine.bits.map_no_replace);
+  if (no_replace || Has(request.flags, machine.bits.map_fixed)) {
+    if (const Refusal r = CheckFixedPlace(range); r.rule != Rule::kNone) return r;
+    if (no_replace && s_.space.Overlaps(range)) {
+      return Refused(Rule::kAddressTaken, machine.errors.address_taken, range);
+    }
+    return range.start;
+  }
+  const auto place = drawn_.Handles(request.extra) ? drawn_.Choose(range.start, range.bytes, request.extra)
+                                                   : s_.placement.Choose(s_.space, PlaceOf(range, request));
+  if (!place) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, range);
+  return *place;
 }
 
-Refusal MapCalls::SplitEdges(AddrRange range) {
-  if (Refusal refusal = CheckMiddleSplit(range); refusal.rule != Rule::kNone) return refusal;
-  s_.space.SplitAt(range.start);
-  s_.space.SplitAt(range.end());
-  return Refusal();
+PlaceRequest MapCalls::PlaceOf(AddrRange range, const Request& request) const {
+  const Platform::Machine& machine = s_.platform->machine;
+  PlaceRequest place{s_.placement.Effective(range.start), range.bytes};
+  place.is_low = Has(request.flags, machine.map_extras.low_window) && s_.platform->placement.low_window_end != 0;
+  place.above_4g = Has(request.flags, machine.map_extras.above_4g) && machine.word_bits > 32;
+  if (request.file != MemoryObjects::kNone) {
+    place.content = PlaceRequest::Content::kFile;
+    place.file_offset = request.file_offset;
+  } else if (Has(request.flags, machine.bits.map_shared)) {
+    place.content = PlaceRequest::Content::kShared;
+  }
+  return place;
+}
+
+// ---- mmap: may it, and what it replaces ----
+
+Refusal MapCalls::CheckEdges(AddrRange range) {
+  const Refusal invalid =
+      Refused(Rule::kInvalidArgument, s_.platform->machine.errors.invalid_argument, range);
+  const AddressSpace::Id first = s_.space.Containing(range.start);
+  if (first != AddressSpace::kNone && s_.space.mapping(first).start < range.start) {
+    const Mapping& m = s_.space.mapping(first);
+    // A hole in the middle of one mapping makes two of it, which the count must allow before
+    // (vms_gather_munmap_vmas, mm/vma.c, linux 6.12).
+    if (m.end > range.end()) {
+      const Refusal refusal = s_.limits.CheckCount(s_.space.count(), true);
+      if (refusal.rule != Rule::kNone) return Where(refusal, range);
+    }
+    if (!MaySplit(m.traits)) return invalid;
+  }
+  const AddressSpace::Id last = s_.space.Containing(range.end());
+  if (last == AddressSpace::kNone || s_.space.mapping(last).start == range.end()) return Refusal();
+  if (MaySplit(s_.space.mapping(last).traits)) return Refusal();
+  s_.space.SplitAt(range.start);  // is done by then, and stays
+  return invalid;
 }
 
 MapCalls::Overlap MapCalls::OverlapOf(AddrRange range) const {
@@ -86,12 +216,14 @@ Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
   // The edges stay split even when a check below fails, where removing begins with them (measured on linux 6.12
   // and 6.18; vms_gather_munmap_vmas, mm/vma.c, 6.12).
   if (replaces && order == ReplaceOrder::kCheckThenReplace) {
-    if (Refusal refusal = SplitEdges(range); refusal.rule != Rule::kNone) return refusal;
+    if (Refusal refusal = CheckEdges(range); refusal.rule != Rule::kNone) return refusal;
+    s_.space.SplitAt(range.start);
+    s_.space.SplitAt(range.end());
   }
   Overlap overlap = OverlapOf(range);
   const auto remove_if = [&](ReplaceOrder now) -> Refusal {
     if (!replaces || order != now) return Refusal();
-    if (Refusal refusal = CheckMiddleSplit(range); refusal.rule != Rule::kNone) return refusal;
+    if (Refusal refusal = CheckEdges(range); refusal.rule != Rule::kNone) return refusal;
     s_.space.Remove(range);
     s_.DropPages(range);
     overlap = Overlap();
@@ -112,40 +244,77 @@ Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
   return remove_if(ReplaceOrder::kCheckThenReplace);
 }
 
-MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
+// ---- mmap ----
+
+MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
   const Platform::Machine& machine = s_.platform->machine;
   const AddrRange asked{addr, bytes};
+  if (const Refusal r = CheckMapFlags(*s_.platform, asked, protection, flags); r.rule != Rule::kNone) return r;
+  Request request;
+  request.protection = protection;
+  request.flags = flags;
+  request.extra = ReadMapFlags(*s_.platform, flags);
+  request.file_offset = file.offset;
+  const OsResult<MemoryObjects::Id> object = FileOf(request, file, asked);
+  if (!object.ok()) return object.refusal();
+  request.file = object.value();
   if (bytes == 0) return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
   if (range.bytes == 0) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, asked);
   if (const Refusal r = s_.limits.CheckCount(s_.space.count(), false); r.rule != Rule::kNone) {
     return Where(r, range);
   }
-  const bool no_replace = Has(flags, machine.bits.map_no_replace);
-  if (no_replace || Has(flags, machine.bits.map_fixed)) {
-    if (const Refusal r = CheckFixedPlace(range); r.rule != Rule::kNone) return r;
-    if (no_replace && s_.space.Overlaps(range)) {
-      return Refused(Rule::kAddressTaken, machine.errors.address_taken, range);
-    }
-  } else {
-    const auto place = s_.placement.Choose(s_.space, s_.placement.Effective(addr), range.bytes);
-    if (!place) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, range);
-    range.start = *place;
+  const OsResult<Addr> place = ChoosePlace(range, request);
+  if (!place.ok()) return place;
+  range.start = place.value();
+  if (const Refusal r = CheckSharing(range, request); r.rule != Rule::kNone) return r;
+
+  MappingTraits traits = TraitsOf(range, request);
+  Refusal refusal = MakeRoom(range, traits);
+  if (refusal.rule == Rule::kNone) refusal = MakeObject(range, &traits);
+  if (refusal.rule == Rule::kNone && request.extra.gap_stack) refusal = GapStack(&s_).Map(range, traits);
+  if (refusal.rule != Rule::kNone) {
+    refusal.wanted = addr;
+    return refusal;
   }
-  const bool shared = Has(flags, machine.bits.map_shared), is_private = Has(flags, machine.bits.map_private);
-  if (shared == is_private || !Has(flags, machine.bits.map_anonymous)) {
-    return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
-  }
-  const MappingTraits traits = NewTraits(protection, shared, Has(flags, machine.bits.map_no_reserve));
-  if (Refusal r = MakeRoom(range, traits); r.rule != Rule::kNone) {
-    r.wanted = addr;
-    return r;
-  }
-  s_.space.Insert(range, traits);
+  if (!request.extra.gap_stack) s_.space.Insert(range, traits);
   return range.start;
 }
 
+// What the file or the shared memory itself says, when what was there is gone already: a refusal leaves a hole
+// (__mmap_new_vma and vms_abort_munmap_vmas, mm/vma.c, linux 6.12).
+Refusal MapCalls::MakeObject(AddrRange range, MappingTraits* traits) {
+  if (traits->object != MemoryObjects::kNone) {
+    // No file here is on a device that could (ext4_file_mmap, fs/ext4/file.c, linux 6.12; measured on 6.18).
+    if ((traits->flags & kSync) == 0) return Refusal();
+    return Refused(Rule::kInvalidArgument, s_.platform->machine.errors.not_supported, range);
+  }
+  if (!traits->shared) return Refusal();
+  // Shared memory of no file is an object of its own, charged at once whatever its protection
+  // (shmem_zero_setup, mm/shmem.c, linux 6.12).
+  const bool is_charged =
+      !traits->no_reserve && s_.platform->limits.commit_charge == CommitCharge::kWritablePrivate;
+  if (is_charged) {
+    const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), range.bytes);
+    if (refusal.rule != Rule::kNone) return Where(refusal, range);
+  }
+  traits->object = s_.space.AddShared(range.bytes, is_charged);
+  return Refusal();
+}
+
 // ---- munmap ----
+
+// Every page must be mapped (sys_munmap, sys/uvm/uvm_mmap.c 1.193, OpenBSD).
+Refusal MapCalls::CheckUnmapHole(AddrRange range) const {
+  const int error = s_.platform->mappings.unmap_hole_error;
+  if (error == 0) return Refusal();
+  Addr at = range.start;
+  for (AddressSpace::Id id = s_.space.FirstEndingAbove(at);
+       id != AddressSpace::kNone && s_.space.mapping(id).start <= at && at < range.end(); id = s_.space.Next(id)) {
+    at = s_.space.mapping(id).end;
+  }
+  return at < range.end() ? Refused(Rule::kInvalidArgument, error, range) : Refusal();
+}
 
 OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
   const Platform::Machine& machine = s_.platform->machine;
@@ -158,8 +327,9 @@ OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
   if (addr.value() % machine.os_page_bytes != 0) return invalid;
   if (addr.value() > machine.user_end || bytes > machine.user_end - addr.value()) return invalid;
   const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
-  if (asked.bytes == 0) return invalid;
-  if (const Refusal r = CheckMiddleSplit(range); r.rule != Rule::kNone) return r;
+  if (asked.bytes == 0) return s_.platform->mappings.unmap_nothing_succeeds ? OsResult<Done>(Done()) : invalid;
+  if (const Refusal r = CheckUnmapHole(range); r.rule != Rule::kNone) return r;
+  if (const Refusal r = CheckEdges(range); r.rule != Rule::kNone) return r;
   s_.space.Remove(range);
   s_.DropPages(range);
   return Done();

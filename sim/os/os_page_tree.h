@@ -58,6 +58,20 @@ class OsPageTree {
       it = branches_.erase(it);
     }
   }
+  // Calls visit(page, leaf) for each page of first_page .. last_page whose leaf there is.
+  template <class Visit>
+  void ForEachPage(uint64_t first_page, uint64_t last_page, Visit visit) {
+    for (auto it = branches_.lower_bound(first_page / (kFan * kFan));
+         it != branches_.end() && it->first <= last_page / (kFan * kFan); ++it) {
+      for (uint64_t i = 0; i < kFan; ++i) {
+        Leaf* const leaf = it->second.leaf[i].get();
+        const uint64_t base = (it->first * kFan + i) * kFan;
+        if (leaf == nullptr || base > last_page || base + kFan - 1 < first_page) continue;
+        const uint64_t last = std::min(last_page, base + kFan - 1);
+        for (uint64_t page = std::max(first_page, base); page <= last; ++page) visit(page, *leaf);
+      }
+    }
+  }
   template <class Visit>
   void ForEachLeaf(Visit visit) const {
     for (const auto& [key, branch] : branches_) {

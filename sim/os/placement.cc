@@ -56,12 +56,49 @@ bool Placement::IsFree(const AddressSpace& space, AddrRange range) const {
   const AddressSpace::Id id = space.FirstEndingAbove(range.start);
   if (id == AddressSpace::kNone) return true;
   const Mapping& above = space.mapping(id);
-  const uint64_t guard = above.traits.kind == MappingKind::kStack ? rules_.stack_guard_bytes : 0;
+  const uint64_t guard = GrowsDown(above.traits) ? rules_.stack_guard_bytes : 0;
   return range.end() <= above.start - std::min(guard, above.start.value());
 }
 
-std::optional<Addr> Placement::Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const {
-  const uint64_t room = EndFor(hint).value();
+// Whether a place at a huge page is looked for first (__get_unmapped_area, mm/mmap.c: anonymous memory;
+// __thp_get_unmapped_area, mm/huge_memory.c, which ext4, xfs and btrfs name as theirs: files; linux 6.12).
+bool Placement::IsHugeAligned(const PlaceRequest& request) const {
+  const uint64_t huge = rules_.huge_alignment_bytes;
+  if (huge == 0 || request.bytes + huge < request.bytes) return false;
+  switch (request.content) {
+    case PlaceRequest::Content::kAnonymous:
+      return !request.hint && request.bytes % huge == 0;
+    case PlaceRequest::Content::kFile: {
+      const uint64_t first = RoundUp(request.file_offset, huge), end = request.file_offset + request.bytes;
+      return first >= request.file_offset && end > first && end - first >= huge;
+    }
+    case PlaceRequest::Content::kShared:
+      break;
+  }
+  return false;
+}
+
+std::optional<Addr> Placement::Choose(const AddressSpace& space, const PlaceRequest& request) const {
+  if (IsHugeAligned(request)) {
+    // Needs a gap one huge page larger. The lowest aligned start inside it; top-down never the gap's own start,
+    // although aligned; or the hint when so much is free there (__thp_get_unmapped_area, mm/huge_memory.c, linux
+    // 6.12).
+    const uint64_t huge = rules_.huge_alignment_bytes;
+    PlaceRequest padded = request;
+    padded.bytes += huge;
+    if (const auto found = Find(space, padded)) {
+      if (request.hint && *found == request.hint) return found;
+      const uint64_t up = (request.file_offset - found->value()) % huge;
+      return up == 0 && rules_.direction == Direction::kTopDown ? *found + huge : *found + up;
+    }
+  }
+  return Find(space, request);
+}
+
+std::optional<Addr> Placement::Find(const AddressSpace& space, const PlaceRequest& request) const {
+  if (request.is_low) return FindLow(space, request);
+  const Addr hint = request.hint;
+  const uint64_t room = EndFor(hint).value(), bytes = request.bytes;
   if (bytes > room) return std::nullopt;
   // What would cross the end of the window is no hint (mmap_address_hint_valid, arch/x86/mm/mmap.c:209;
   // arch_get_mmap_end, arch/arm64/include/asm/processor.h, linux 6.12).
@@ -79,39 +116,37 @@ std::optional<Addr> Placement::Choose(const AddressSpace& space, Addr hint, uint
       if (const auto found = SearchUp(space, hint, Addr(room), bytes)) return found;
       break;
     case HintRule::kUpperBound:
-      return SearchDown(space, fits ? std::min(base_, hint + bytes) : base_, bytes);
+      return SearchDown(space, Addr(), fits ? std::min(base_, hint + bytes) : base_, bytes);
   }
-  if (const auto found = SearchHugeAligned(space, hint, bytes)) return found;
-  return Search(space, hint, bytes);
+  return Search(space, request);
 }
 
-std::optional<Addr> Placement::SearchHugeAligned(const AddressSpace& space, Addr hint, uint64_t bytes) const {
-  const uint64_t huge = rules_.huge_alignment_bytes;
-  if (huge == 0 || hint || bytes % huge != 0 || bytes + huge < bytes) return std::nullopt;
-  // Needs a gap one huge page larger. The lowest aligned start inside it; top-down never the gap's own start,
-  // although aligned (__thp_get_unmapped_area, mm/huge_memory.c, linux 6.12).
-  const auto found = Search(space, hint, bytes + huge);
-  if (!found) return std::nullopt;
-  const uint64_t past = found->value() % huge;
-  if (past == 0 && rules_.direction == Direction::kBottomUp) return found;
-  return *found + (huge - past);
+// The hint when it lies below the window's end, else bottom-up in the window (arch_get_unmapped_area,
+// arch/x86/kernel/sys_x86_64.c, linux 6.12; under randomisation the kernel draws the window's start anew for
+// each call: find_start_end, the same file).
+std::optional<Addr> Placement::FindLow(const AddressSpace& space, const PlaceRequest& request) const {
+  const Addr end(rules_.low_window_end), hint = request.hint;
+  if (request.bytes > end.value()) return std::nullopt;
+  if (hint && hint <= end - request.bytes && IsFree(space, {hint, request.bytes})) return hint;
+  return SearchUp(space, Addr(rules_.low_window_start), end, request.bytes);
 }
 
-std::optional<Addr> Placement::Search(const AddressSpace& space, Addr hint, uint64_t bytes) const {
-  const Addr end = EndFor(hint);
+std::optional<Addr> Placement::Search(const AddressSpace& space, const PlaceRequest& request) const {
+  const Addr end = EndFor(request.hint);
+  const uint64_t bytes = request.bytes;
   if (bytes > end.value()) return std::nullopt;
   if (rules_.direction == Direction::kBottomUp) {
     if (const auto found = SearchUp(space, base_, end, bytes)) return found;
-    return rules_.fallback_base == 0 ? std::nullopt
-                                     : SearchUp(space, Addr(rules_.fallback_base), end, bytes);
+    return rules_.fallback_base == 0 ? std::nullopt : SearchUp(space, Addr(rules_.fallback_base), end, bytes);
   }
-  if (const auto found = SearchDown(space, base_ + (end - window_end_), bytes)) return found;
+  const Addr lowest(request.above_4g ? 4 * kGiB : 0);
+  if (const auto found = SearchDown(space, lowest, base_ + (end - window_end_), bytes)) return found;
   // arch_get_unmapped_area_topdown falls back to bottom-up from the legacy base (sys_x86_64.c, linux 6.12).
   return SearchUp(space, Addr(rules_.fallback_base), end, bytes);
 }
 
-std::optional<Addr> Placement::SearchDown(const AddressSpace& space, Addr top, uint64_t bytes) const {
-  const Addr lowest = std::max(user_start_, Addr(std::max(rules_.hint_floor, page_bytes_)));
+std::optional<Addr> Placement::SearchDown(const AddressSpace& space, Addr lowest, Addr top, uint64_t bytes) const {
+  lowest = std::max({lowest, user_start_, Addr(std::max(rules_.hint_floor, page_bytes_))});
   for (;;) {
     const auto found = space.HighestFit(lowest, top, bytes);
     if (!found || IsFree(space, {*found, bytes})) return found;
@@ -133,7 +168,8 @@ std::optional<Addr> Placement::HighestGranule(const AddressSpace& space, uint64_
   }
 }
 
-std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, Addr end, uint64_t bytes) const {
+std::optional<Addr> Placement::SearchUp(const AddressSpace& space, Addr from, Addr end,
+                                        uint64_t bytes) const {
   Addr lowest = std::max(from, user_start_);
   const uint64_t granules = RoundUp(bytes, granularity_bytes_);
   for (;;) {

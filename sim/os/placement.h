@@ -17,6 +17,18 @@
 
 namespace reheap {
 
+// What is to be placed.
+struct PlaceRequest {
+  Addr hint;  // Effective; zero = anywhere
+  uint64_t bytes = 0;
+  bool is_low = false;    // MAP_32BIT: in the platform's low window
+  bool above_4g = false;  // MAP_ABOVE4G
+  // Whose offset decides the alignment to huge pages. Anonymous memory is aligned only without a hint and in
+  // whole huge pages, files wherever a huge page of theirs fits, shared anonymous memory never.
+  enum class Content : uint8_t { kAnonymous, kFile, kShared } content = Content::kAnonymous;
+  uint64_t file_offset = 0;
+};
+
 class Placement {
  public:
   // `base` is where the search begins: its upper end top-down, its lower end bottom-up. A hint inside
@@ -32,18 +44,23 @@ class Placement {
   Addr Effective(Addr hint) const;
   // Preconditions: `hint` is Effective, `bytes` is in whole granules. nullopt: no gap fits (or, where hints
   // are exact or refused, the place is taken).
-  std::optional<Addr> Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const;
+  std::optional<Addr> Choose(const AddressSpace& space, Addr hint, uint64_t bytes) const {
+    return Choose(space, PlaceRequest{hint, bytes});
+  }
+  std::optional<Addr> Choose(const AddressSpace& space, const PlaceRequest& request) const;
   // The highest granule at which `bytes` fit below the end of the user range (MEM_TOP_DOWN).
   std::optional<Addr> HighestGranule(const AddressSpace& space, uint64_t bytes) const;
 
  private:
   // How far a request with `hint` may search: the window, or all of it.
   Addr EndFor(Addr hint) const { return hint > window_end_ ? user_end_ : window_end_; }
+  bool IsHugeAligned(const PlaceRequest& request) const;
+  std::optional<Addr> Find(const AddressSpace& space, const PlaceRequest& request) const;
+  std::optional<Addr> FindLow(const AddressSpace& space, const PlaceRequest& request) const;
   // Within EndFor(hint), which also raises the top of a top-down search.
-  std::optional<Addr> Search(const AddressSpace& space, Addr hint, uint64_t bytes) const;
-  std::optional<Addr> SearchDown(const AddressSpace& space, Addr top, uint64_t bytes) const;
+  std::optional<Addr> Search(const AddressSpace& space, const PlaceRequest& request) const;
+  std::optional<Addr> SearchDown(const AddressSpace& space, Addr lowest, Addr top, uint64_t bytes) const;
   std::optional<Addr> SearchUp(const AddressSpace& space, Addr from, Addr end, uint64_t bytes) const;
-  std::optional<Addr> SearchHugeAligned(const AddressSpace& space, Addr hint, uint64_t bytes) const;
   bool IsFree(const AddressSpace& space, AddrRange range) const;
 
   Platform::Placement rules_;

@@ -16,7 +16,7 @@
 namespace reheap {
 
 enum class Basis : uint8_t { kComparableWithRunningKernel = 1, kFromSourceNotMeasured = 2 };
-enum class CallFamily : uint8_t { kMapAndProtect = 1, kReserveAndCommit = 2 };
+enum class CallFamily : uint8_t { kMapAndProtect = 1, kReserveAndCommit = 2, kGrowOnly = 60 };
 enum class Direction : uint8_t { kTopDown = 1, kBottomUp = 2 };
 enum class BaseRule : uint8_t { kBelowStackLimit = 1, kAboveData = 2, kFixedAddress = 3 };
 enum class HintRule : uint8_t {
@@ -40,7 +40,12 @@ enum class DataLimitRule : uint8_t {
   kAccessibleAnonymous = 50,
 };
 enum class CommitCharge : uint8_t { kNothing = 1, kWritablePrivate = 2, kCommittedPages = 3 };
-enum class CommitRefusal : uint8_t { kNever = 1, kOvercommitMode = 2, kRamPlusSwap = 3 };
+enum class CommitRefusal : uint8_t {
+  kNever = 1,
+  kOvercommitMode = 2,
+  kRamPlusSwap = 3,
+  kSwapReservation = 40,
+};
 enum class MergeRule : uint8_t {
   kBothSidesSameWriter = 1,
   kPreviousOnly = 2,
@@ -52,7 +57,10 @@ enum class MergeRule : uint8_t {
 enum class ReplaceOrder : uint8_t { kCheckThenReplace = 1, kRemoveThenCheck = 2, kRemoveFirst = 50 };
 enum class HoleRule : uint8_t { kError = 1, kIgnored = 2, kErrorBeforeChanges = 50 };
 enum class UnalignedRule : uint8_t { kRefused = 1, kRoundedDown = 2 };
+enum class LotteryRule : uint8_t { kNone = 0, kPagesIntoTheGap = 1, kFromARandomStart = 2 };
 enum class DiscardRule : uint8_t { kDroppedAtOnce = 1, kKeptUntilPressure = 2 };
+
+enum class RemapOrder : uint8_t { kLooksFirst = 1, kChecksFirst = 2 };
 
 struct CallBits {
   int map_shared = 0;
@@ -70,7 +78,60 @@ struct ErrorNumbers {
   int address_taken = 0;
   int commit_limit = 0;
   int out_of_range = 0;
+  int bad_descriptor = 0;
+  int offset_overflow = 0;
+  int not_mapped = 0;
+  int not_supported = 0;
+  int try_again = 0;
   int privilege = 0;
+};
+
+// 0 = the platform has none such.
+struct MapExtras {
+  int type_mask = 0;
+  int shared_validate = 0;
+  int droppable = 0;
+  int grows_down = 0;
+  int low_window = 0;
+  int stack = 0;
+  int sync = 0;
+  int validated = 0;
+  int locked = 0;
+  int populate = 0;
+  int non_block = 0;
+  int huge_tlb = 0;
+  int huge_size_shift = 0;
+  int huge_size_mask = 0;
+  int protect_grows_down = 0;
+  int protect_grows_up = 0;
+  int above_4g = 0;
+};
+
+struct RemapCall {
+  int may_move = 0;
+  int fixed = 0;
+  int dont_unmap = 0;
+  RemapOrder order = RemapOrder::kChecksFirst;
+};
+
+// Flags that a platform lacks are 0.
+struct MapFlagRules {
+  int known = 0;
+  int guard = 0;
+  int beside_guard = 0;
+  int gap_stack = 0;
+  int beside_stack = 0;
+  int stack_needs = 0;
+  int low = 0;
+  uint64_t low_end = 0;  // address
+  int alignment_mask = 0;
+  int alignment_shift = 0;
+  int alignment_huge = 0;
+  uint64_t huge_page_bytes = 0;
+  int try_fixed = 0;
+  bool no_replace_needs_fixed = false;
+  bool no_kind_is_private = false;
+  int protection_known = 0;
 };
 
 struct LegacyLayout {
@@ -109,6 +170,12 @@ struct Platform {
     CallFamily calls = CallFamily::kMapAndProtect;
     CallBits bits;
     ErrorNumbers errors;
+    MapExtras map_extras;
+    std::optional<RemapCall> remap;  // absent = the system has no such call
+    MapFlagRules map_flag_rules;
+    int protection_known = 0xf;  // read, write, execute and PROT_SEM (do_mprotect_pkey, mm/mprotect.c, linux 6.12)
+    bool protection_dropped = false;  // others are dropped, not refused
+    int protection_wrap_error = 0;    // 0 = errors.out_of_memory
   } machine;
 
   struct Placement {
@@ -122,6 +189,10 @@ struct Platform {
     bool hint_in_data_ignored = false;
     uint64_t huge_alignment_bytes = 0;  // 0 = none
     uint64_t stack_guard_bytes = 0;
+    uint64_t low_window_start = 0;  // address
+    uint64_t low_window_end = 0;    // address, exclusive; 0 = none
+    LotteryRule lottery = LotteryRule::kNone;
+    uint64_t lottery_pages = 0;
     uint64_t window_end = 0;  // address; 0 = user_end
     std::optional<LegacyLayout> legacy;
     std::optional<Randomisation> randomisation;
@@ -146,7 +217,22 @@ struct Platform {
     UnalignedRule unaligned = UnalignedRule::kRefused;
     DiscardRule discard = DiscardRule::kDroppedAtOnce;
     bool stack_grows_on_access = false;
+    // Error numbers; 0 = none.
+    int unmap_hole_error = 0;
+    bool unmap_nothing_succeeds = false;  // of length 0
+    int protect_hole_error = 0;
+    int advise_hole_error = 0;
+    int write_execute_map_error = 0;
+    int write_execute_protect_error = 0;
+    uint64_t stack_step_bytes = 0;  // 0 = stacks have no gap
+    uint64_t stack_gap_guard_bytes = 0;
   } mappings;
+
+  struct Reservations {
+    uint64_t bytes_per_charged_byte = 0;  // 0 = nothing
+    bool reset_undo = false;
+    uint64_t random_granules = 0;
+  } reservations;
 
   std::string image;  // text as of /proc/PID/maps
   // "machine.word_bits: where it was learnt", one line each, in the file's order.

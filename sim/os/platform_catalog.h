@@ -1,8 +1,8 @@
 // PlatformCatalog: the platforms that reheap knows, loaded from sim/os/platforms/*.textproto (row 9).
 //
-// The files are part of the binary. A file with an unknown field, a rule left out, without its source or out of
-// its bounds, a base or release that does not exist is refused with file and line: nothing has a silent default.
-// NAME is a file's own values, NAME@RELEASE an older release of the same system.
+// The files are part of the binary. A file with an unknown field, a rule left out, without its source or out
+// of its bounds, a base or release that does not exist is refused with file and line: nothing has a silent
+// default. NAME is a file's own values, NAME@RELEASE an older release of the same system.
 //
 // Ownership: Platforms() owns the embedded ones for the life of the process. Threads: any, once loaded.
 #ifndef REHEAP_SIM_OS_PLATFORM_CATALOG_H_

@@ -13,7 +13,9 @@ namespace {
 
 namespace pb = google::protobuf;
 
-std::string Hex(uint64_t value) { return value < 65536 ? absl::StrCat(value) : absl::StrFormat("0x%x", value); }
+std::string Hex(uint64_t value) {
+  return value < 65536 ? absl::StrCat(value) : absl::StrFormat("0x%x", value);
+}
 
 // What is wrong with `value`; empty = nothing.
 std::string OutOfBounds(const proto::Bounds& bounds, uint64_t value, uint64_t os_page_bytes) {
@@ -44,8 +46,8 @@ class Checker {
       }
       const pb::Message& part = group.GetReflection()->GetMessage(group, &field);
       const bool is_rule = part.GetDescriptor()->FindFieldByName("source") != nullptr;
-      absl::Status status =
-          is_rule ? CheckRule(part, name, field.options().GetExtension(proto::bounds)) : CheckGroup(part, name);
+      absl::Status status = is_rule ? CheckRule(part, name, field.options().GetExtension(proto::bounds))
+                                    : CheckGroup(part, name);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
@@ -60,7 +62,8 @@ class Checker {
   }
 
  private:
-  absl::Status CheckRule(const pb::Message& rule, const std::string& path, const proto::Bounds& bounds) const {
+  absl::Status CheckRule(const pb::Message& rule, const std::string& path,
+                         const proto::Bounds& bounds) const {
     const pb::Reflection& reflection = *rule.GetReflection();
     for (int i = 0; i < rule.GetDescriptor()->field_count(); ++i) {
       const pb::FieldDescriptor& field = *rule.GetDescriptor()->field(i);
@@ -107,7 +110,8 @@ std::vector<Contradiction> Contradictions(const proto::Platform& p) {
       {"machine.granularity_bytes", machine.granularity_bytes().value() < machine.os_page_bytes().value(),
        "is below machine.os_page_bytes"},
       {"placement.fallback_base", falls_back && fallback == 0, "is 0, which a top-down search cannot use"},
-      {"placement.fallback_base", fallback != 0 && (fallback < start || fallback >= end), "lies outside " + range},
+      {"placement.fallback_base", fallback != 0 && (fallback < start || fallback >= end),
+       "lies outside " + range},
       {"placement.base_bytes", fixed_base && (base < start || base > end), "lies outside " + range},
       {"placement.hint_floor", placement.hint_floor().value() >= end, "lies outside " + range},
   };
@@ -119,8 +123,11 @@ absl::Status CheckImage(const proto::Platform& p, const Checker& checker) {
   const auto image = ParseMaps(lines, "image");
   if (!image.ok()) return checker.Error("image", std::string(image.status().message()));
   for (const ImageMapping& m : *image) {
-    if (m.start.value() >= p.machine().user_start().value() && m.end.value() <= p.machine().user_end().value()) continue;
-    return checker.Error("image", absl::StrCat("image: ", FormatMapsLine(m), " lies outside user_start..user_end"));
+    if (m.start.value() >= p.machine().user_start().value() &&
+        m.end.value() <= p.machine().user_end().value())
+      continue;
+    return checker.Error("image",
+                         absl::StrCat("image: ", FormatMapsLine(m), " lies outside user_start..user_end"));
   }
   return absl::OkStatus();
 }

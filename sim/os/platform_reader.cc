@@ -11,6 +11,53 @@ void Copy(const Rule& rule, Enum* to) {
 void Copy(const proto::Number& rule, uint64_t* to) { *to = rule.value(); }
 void Copy(const proto::Switch& rule, bool* to) { *to = rule.value(); }
 
+void CopyMapExtras(const proto::MapExtras& from, MapExtras* to) {
+  to->type_mask = static_cast<int>(from.type_mask());
+  to->shared_validate = static_cast<int>(from.shared_validate());
+  to->droppable = static_cast<int>(from.droppable());
+  to->grows_down = static_cast<int>(from.grows_down());
+  to->low_window = static_cast<int>(from.low_window());
+  to->stack = static_cast<int>(from.stack());
+  to->sync = static_cast<int>(from.sync());
+  to->validated = static_cast<int>(from.validated());
+  to->locked = static_cast<int>(from.locked());
+  to->populate = static_cast<int>(from.populate());
+  to->non_block = static_cast<int>(from.non_block());
+  to->huge_tlb = static_cast<int>(from.huge_tlb());
+  to->huge_size_shift = static_cast<int>(from.huge_size_shift());
+  to->huge_size_mask = static_cast<int>(from.huge_size_mask());
+  to->protect_grows_down = static_cast<int>(from.protect_grows_down());
+  to->protect_grows_up = static_cast<int>(from.protect_grows_up());
+  to->above_4g = static_cast<int>(from.above_4g());
+}
+
+RemapCall ReadRemap(const proto::RemapCall& from) {
+  return {static_cast<int>(from.may_move()), static_cast<int>(from.fixed()),
+          static_cast<int>(from.dont_unmap()), static_cast<RemapOrder>(from.order())};
+}
+
+// Of an optional rule that is absent, everything is 0.
+MapFlagRules FlagRules(const proto::MapFlagRules& from) {
+  MapFlagRules to;
+  to.known = static_cast<int>(from.known());
+  to.guard = static_cast<int>(from.guard());
+  to.beside_guard = static_cast<int>(from.beside_guard());
+  to.gap_stack = static_cast<int>(from.gap_stack());
+  to.beside_stack = static_cast<int>(from.beside_stack());
+  to.stack_needs = static_cast<int>(from.stack_needs());
+  to.low = static_cast<int>(from.low());
+  to.low_end = from.low_end();
+  to.alignment_mask = static_cast<int>(from.alignment_mask());
+  to.alignment_shift = static_cast<int>(from.alignment_shift());
+  to.alignment_huge = static_cast<int>(from.alignment_huge());
+  to.huge_page_bytes = from.huge_page_bytes();
+  to.try_fixed = static_cast<int>(from.try_fixed());
+  to.no_replace_needs_fixed = from.no_replace_needs_fixed();
+  to.no_kind_is_private = from.no_kind_is_private();
+  to.protection_known = static_cast<int>(from.protection_known());
+  return to;
+}
+
 void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   to->word_bits = static_cast<int>(from.word_bits().value());
   Copy(from.os_page_bytes(), &to->os_page_bytes);
@@ -32,7 +79,20 @@ void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   to->errors.address_taken = static_cast<int>(errors.address_taken());
   to->errors.commit_limit = static_cast<int>(errors.commit_limit());
   to->errors.out_of_range = static_cast<int>(errors.out_of_range());
+  to->errors.bad_descriptor = static_cast<int>(errors.bad_descriptor());
+  to->errors.offset_overflow = static_cast<int>(errors.offset_overflow());
+  to->errors.not_mapped = static_cast<int>(errors.not_mapped());
+  to->errors.not_supported = static_cast<int>(errors.not_supported());
+  to->errors.try_again = static_cast<int>(errors.try_again());
   to->errors.privilege = static_cast<int>(errors.privilege());
+  CopyMapExtras(from.map_extras(), &to->map_extras);
+  if (from.has_remap()) to->remap = ReadRemap(from.remap());
+  to->map_flag_rules = FlagRules(from.map_flag_rules());
+  if (from.has_protection_bits()) {
+    to->protection_known = static_cast<int>(from.protection_bits().known());
+    to->protection_dropped = from.protection_bits().dropped();
+    to->protection_wrap_error = static_cast<int>(from.protection_bits().wrap_error());
+  }
 }
 
 void CopyLegacy(const proto::Platform::LegacyLayout& from, LegacyLayout* to) {
@@ -66,6 +126,10 @@ void CopyPlacement(const proto::Platform::Placement& from, Platform::Placement* 
   Copy(from.hint_in_data_ignored(), &to->hint_in_data_ignored);
   Copy(from.huge_alignment_bytes(), &to->huge_alignment_bytes);
   Copy(from.stack_guard_bytes(), &to->stack_guard_bytes);
+  Copy(from.low_window_start(), &to->low_window_start);
+  Copy(from.low_window_end(), &to->low_window_end);
+  Copy(from.lottery(), &to->lottery);
+  to->lottery_pages = from.lottery().pages();
   Copy(from.window_end(), &to->window_end);
   if (from.has_legacy()) CopyLegacy(from.legacy(), &to->legacy.emplace());
   if (from.has_randomisation()) CopyRandomisation(from.randomisation(), &to->randomisation.emplace());
@@ -90,6 +154,28 @@ void CopyMappings(const proto::Platform::Mappings& from, Platform::Mappings* to)
   Copy(from.unaligned(), &to->unaligned);
   Copy(from.discard(), &to->discard);
   Copy(from.stack_grows_on_access(), &to->stack_grows_on_access);
+  to->write_execute_map_error = static_cast<int>(from.write_execute().map_error());
+  to->write_execute_protect_error = static_cast<int>(from.write_execute().protect_error());
+  to->stack_step_bytes = from.stack_gap().step_bytes();
+  to->stack_gap_guard_bytes = from.stack_gap().guard_bytes();
+}
+
+// By `hole` alone: protect and advise refuse as if memory were short, unmap does not mind.
+void CopyHoleErrors(const proto::Platform& from, Platform::Mappings* to) {
+  const proto::HoleErrors& errors = from.mappings().hole_errors();
+  const bool ignored = to->hole == HoleRule::kIgnored;
+  const int usual = ignored ? 0 : static_cast<int>(from.machine().errors().out_of_memory());
+  const bool given = from.mappings().has_hole_errors();
+  to->unmap_hole_error = static_cast<int>(errors.unmap());
+  to->unmap_nothing_succeeds = errors.nothing_unmapped_succeeds();
+  to->protect_hole_error = given ? static_cast<int>(errors.protect()) : usual;
+  to->advise_hole_error = given ? static_cast<int>(errors.advise()) : usual;
+}
+
+void CopyReservations(const proto::Platform::Reservations& from, Platform::Reservations* to) {
+  Copy(from.bytes_per_charged_byte(), &to->bytes_per_charged_byte);
+  Copy(from.reset_undo(), &to->reset_undo);
+  Copy(from.random_granules(), &to->random_granules);
 }
 
 }  // namespace
@@ -105,6 +191,8 @@ Platform ReadPlatform(const proto::Platform& from) {
   CopyPlacement(from.placement(), &platform.placement);
   CopyLimits(from.limits(), &platform.limits);
   CopyMappings(from.mappings(), &platform.mappings);
+  CopyReservations(from.reservations(), &platform.reservations);
+  CopyHoleErrors(from, &platform.mappings);
   for (const std::string& line : from.image().line()) platform.image += line + "\n";
   return platform;
 }

@@ -82,8 +82,8 @@ bool Remove(const std::string& path, PlatformText* text) {
     const size_t dot = rest.find('.');
     const pb::FieldDescriptor* field =
         message->GetDescriptor()->FindFieldByName(std::string(rest.substr(0, dot)));
-    if (field == nullptr || field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE || field->is_repeated() ||
-        !message->GetReflection()->HasField(*message, field)) {
+    if (field == nullptr || field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE ||
+        field->is_repeated() || !message->GetReflection()->HasField(*message, field)) {
       return false;
     }
     if (dot != std::string_view::npos) {
@@ -142,7 +142,8 @@ struct PlatformTexts::File {
       if (Contains(names, release.name())) {
         return Error("release", i, absl::StrCat("release '", release.name(), "' is named twice"));
       }
-      if (!release.based_on().empty() || !release.as_of().empty() || release.release_size() + release.alias_size()) {
+      if (!release.based_on().empty() || !release.as_of().empty() ||
+          release.release_size() + release.alias_size()) {
         return Error("release", i,
                      "a release has a name, a summary and rules; based_on, as_of, alias and release belong "
                      "to the platform");
@@ -167,7 +168,8 @@ struct PlatformTexts::File {
     for (const std::string& path : part.without()) {
       if (!Remove(path, onto)) {
         return absl::InvalidArgumentError(
-            At({file, line, ""}) + absl::StrCat("without: there is no optional rule '", path, "' to leave out"));
+            At({file, line, ""}) +
+            absl::StrCat("without: there is no optional rule '", path, "' to leave out"));
       }
     }
     return absl::OkStatus();
@@ -260,7 +262,8 @@ absl::StatusOr<std::vector<std::string>> PlatformTexts::OlderReleases(const File
 
 absl::StatusOr<std::vector<std::string>> PlatformTexts::ReleasesOf(std::string_view name) const {
   const File* file = Find(name);
-  if (file == nullptr) return absl::NotFoundError(absl::StrCat("no platform is called '", std::string(name), "'"));
+  if (file == nullptr)
+    return absl::NotFoundError(absl::StrCat("no platform is called '", std::string(name), "'"));
   absl::StatusOr<std::string> newest = NewestRelease(*file, {});
   if (!newest.ok()) return newest.status();
   absl::StatusOr<std::vector<std::string>> names = OlderReleases(*file, {});
@@ -276,7 +279,8 @@ absl::StatusOr<PlatformText> PlatformTexts::ResolveFile(const File& file, const 
   if (!newest.ok()) return newest.status();
   for (int i = 0; i < file.message.release_size(); ++i) {
     if (file.message.release(i).name() != *newest) continue;
-    return file.Error("release", i, absl::StrCat("release '", *newest, "' is what the file's own values are"));
+    return file.Error("release", i,
+                      absl::StrCat("release '", *newest, "' is what the file's own values are"));
   }
   chain.push_back(&file);
   const absl::StatusOr<const File*> base = BaseOf(file, chain);
@@ -288,8 +292,8 @@ absl::StatusOr<PlatformText> PlatformTexts::ResolveFile(const File& file, const 
     if (!known.ok()) return known.status();
     if (!pinned.empty() && !Contains(*known, pinned)) {
       return file.Error("based_on", -1,
-                        absl::StrCat("based_on: ", NameOf(file.message.based_on()), " has no release '", pinned,
-                                     "'; it has ", absl::StrJoin(*known, ", ")));
+                        absl::StrCat("based_on: ", NameOf(file.message.based_on()), " has no release '",
+                                     pinned, "'; it has ", absl::StrJoin(*known, ", ")));
     }
     const absl::StatusOr<std::vector<std::string>> older = OlderReleases(**base, chain);
     if (!older.ok()) return older.status();
@@ -320,7 +324,8 @@ absl::StatusOr<PlatformText> PlatformTexts::Resolve(std::string_view name) const
   const std::string release = ReleaseOf(name);
   if (!release.empty() && !Contains(*releases, release)) {
     return absl::NotFoundError(absl::StrCat(NameOf(name), " has no release '", release, "'",
-                                            releases->empty() ? "" : "; it has ", absl::StrJoin(*releases, ", ")));
+                                            releases->empty() ? "" : "; it has ",
+                                            absl::StrJoin(*releases, ", ")));
   }
   const absl::StatusOr<std::string> newest = NewestRelease(*file, {});
   if (!newest.ok()) return newest.status();

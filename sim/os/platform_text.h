@@ -34,7 +34,7 @@ std::string At(const RuleOrigin& origin);
 
 // A platform with nothing left to look up elsewhere.
 struct PlatformText {
-  proto::Platform rules;                      // name "linux-amd64" or "linux-amd64@6.1"; no based_on, no release
+  proto::Platform rules;  // name "linux-amd64" or "linux-amd64@6.1"; no based_on, no release
   std::map<std::string, RuleOrigin> origins;  // by path: "machine.word_bits"; groups too; "" = the file
 
   // Of the rule at `path`, else of the nearest group around it that was given.

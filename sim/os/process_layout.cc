@@ -27,7 +27,8 @@ bool IsStack(const ImageMapping& m) { return m.name.rfind("[stack", 0) == 0; }
 bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 // The kernel's own pages, which exec places like any mapping without a hint.
 bool IsKernels(const ImageMapping& m) {
-  return !m.name.empty() && m.name[0] == '[' && !IsStack(m) && m.name != "[heap]" && m.name.rfind("[anon", 0) != 0;
+  return !m.name.empty() && m.name[0] == '[' && !IsStack(m) && m.name != "[heap]" &&
+         m.name.rfind("[anon", 0) != 0;
 }
 
 uint64_t BaseRandomBytes(const Platform& platform, uint64_t bits) {
@@ -57,14 +58,15 @@ void SearchUpwards(LaidProcess* laid, uint64_t from) {
   laid->base = Addr(from);
 }
 
-// The lines of `image` that exec, ld.so or the program put where the search found room: not the executable with
-// its BSS and heap, not the stack.
+// The lines of `image` that exec, ld.so or the program put where the search found room: not the executable
+// with its BSS and heap, not the stack.
 std::vector<ImageMapping> Placed(const std::vector<ImageMapping>& image) {
   const auto program = std::find_if(image.begin(), image.end(), IsFile);
   std::vector<ImageMapping> placed;
   Addr program_end;
   for (const ImageMapping& m : image) {
-    const bool own = program != image.end() && (m.name == program->name || (m.start == program_end && !IsFile(m) && !IsKernels(m)));
+    const bool own = program != image.end() &&
+                     (m.name == program->name || (m.start == program_end && !IsFile(m) && !IsKernels(m)));
     if (own) program_end = m.end;
     if (!own && !IsStack(m) && m.name != "[heap]") placed.push_back(m);
   }
@@ -80,8 +82,8 @@ LaidProcess LayProcess(const Platform& platform, const ProcessLayout& layout,
   const auto& bits = platform.placement.personality;
   if (bits && (layout.personality & bits->limit) != 0) LimitAddresses(bits->limited_user_end, &laid.platform);
   uint64_t base_lowered = 0, stack_slack = 0;
-  const bool randomised = layout.aslr_seed && rules.randomisation &&
-                          !(bits && (layout.personality & bits->no_randomize) != 0);
+  const bool randomised =
+      layout.aslr_seed && rules.randomisation && !(bits && (layout.personality & bits->no_randomize) != 0);
   if (randomised) {
     const Randomisation& r = *rules.randomisation;
     const uint64_t page = platform.machine.os_page_bytes;
@@ -95,11 +97,17 @@ LaidProcess LayProcess(const Platform& platform, const ProcessLayout& layout,
   const uint64_t stack = stack_limit_bytes.value_or(~uint64_t{0});
   laid.base = PlacementBase(laid.platform, stack, data_start, stack_slack);
   if (IsLegacy(rules, layout, !stack_limit_bytes)) {
-    // TASK_UNMAPPED_BASE + what the base would have been lowered by (arch/x86/mm/mmap.c, mm/util.c, linux 6.12).
+    // TASK_UNMAPPED_BASE + what the base would have been lowered by (arch/x86/mm/mmap.c, mm/util.c,
+    // linux 6.12).
     const bool moved = randomised && rules.randomisation->moves_fallback;
     SearchUpwards(&laid, rules.fallback_base + (moved ? 0 : base_lowered));
   } else {
     laid.base = laid.base - base_lowered;
+  }
+  const uint64_t granule = platform.machine.granularity_bytes;
+  if (layout.aslr_seed && platform.reservations.random_granules != 0) {
+    laid.base = laid.base + SeededRandom(*layout.aslr_seed)
+                                .UpTo((platform.reservations.random_granules - 1) * granule, granule);
   }
   return laid;
 }

@@ -1,9 +1,9 @@
 // ProcessLayout: how exec lays one process out, and what of it can be seen in a saved maps file (row 9).
 //
-// Takes a platform's rules and one process's circumstances (personality, randomisation, stack limit) and answers
-// the rules as that process meets them: where its search begins, upwards or downwards, how far it may go, where
-// stack, break and the kernel's own pages lie. Randomised, it draws from a seed: the same seed gives the same
-// layout, a real process another one.
+// Takes a platform's rules and one process's circumstances (personality, randomisation, stack limit) and
+// answers the rules as that process meets them: where its search begins, upwards or downwards, how far it may
+// go, where stack, break and the kernel's own pages lie. Randomised, it draws from a seed: the same seed
+// gives the same layout, a real process another one.
 //
 // Values and pure functions: no ownership, any thread.
 #ifndef REHEAP_SIM_OS_PROCESS_LAYOUT_H_
@@ -38,12 +38,12 @@ struct LaidProcess {
 LaidProcess LayProcess(const Platform& platform, const ProcessLayout& layout,
                        std::optional<uint64_t> stack_limit_bytes, Addr data_start);
 
-// `image`, the platform's own, as exec would leave it in `laid`: the stack at its place, the kernel's own pages
-// where the search finds room, the rest as it is.
+// `image`, the platform's own, as exec would leave it in `laid`: the stack at its place, the kernel's own
+// pages where the search finds room, the rest as it is.
 std::vector<ImageMapping> LayImage(const LaidProcess& laid, std::vector<ImageMapping> image);
 
-// The same for a process that runs already: base, direction and address limit are what its mappings tell, since
-// whatever exec and ld.so placed first lies at the base. `layout` says what is known besides.
+// The same for a process that runs already: base, direction and address limit are what its mappings tell,
+// since whatever exec and ld.so placed first lies at the base. `layout` says what is known besides.
 LaidProcess LearnLayout(const Platform& platform, const ProcessLayout& layout,
                         std::optional<uint64_t> stack_limit_bytes, Addr data_start,
                         const std::vector<ImageMapping>& image);

@@ -4,6 +4,10 @@
 #ifndef REHEAP_SIM_OS_PROCESS_STATE_H_
 #define REHEAP_SIM_OS_PROCESS_STATE_H_
 
+#include <cstdint>
+#include <optional>
+#include <vector>
+
 #include "alloc/addr.h"
 #include "alloc/os.h"
 #include "sim/os/address_space.h"
@@ -18,6 +22,7 @@ namespace reheap {
 inline constexpr int kProtRead = 1;
 inline constexpr int kProtWrite = 2;
 inline constexpr int kProtExecute = 4;
+constexpr bool IsWriteExecute(int protection) { return (protection & kProtWrite) && (protection & kProtExecute); }
 
 // Told when what was behind addresses is no longer there (ShadowMemory drops its copies).
 class PageListener {
@@ -26,7 +31,15 @@ class PageListener {
   // Contents are gone, or may no longer be written without asking.
   virtual void OnPagesDropped(AddrRange range) = 0;
   virtual void OnAccessChanged(AddrRange range) = 0;
+  // Contents are now at `to`, where nothing was.
+  virtual void OnPagesMoved(AddrRange from, Addr to) = 0;
 };
+
+// Descriptors below are the standard streams.
+inline constexpr int kFirstDescriptor = 3;
+
+// Whether one mapping may become two (special_mapping_split, mm/mmap.c, linux 6.12).
+inline bool MaySplit(const MappingTraits& traits) { return traits.kind != MappingKind::kSpecial; }
 
 struct ProcessState {
   const Platform* platform;
@@ -37,6 +50,25 @@ struct ProcessState {
   PageListener* listener = nullptr;
   Addr break_start;  // of the brk area; zero = none
   Addr break_end;
+  std::optional<uint64_t> place_seed;  // of DrawnPlacement; absent = nothing is drawn
+  AddrRange main_stack;  // what exec made for the stack, its gap included; empty = none
+  uint64_t table_charge_bytes = 0;  // page tables of reservations, where those are charged at once
+  uint64_t data_segment_bytes = 0;         // of the executable, which RLIMIT_DATA counts beside the brk area
+  std::vector<MemoryObjects::Id> files{};  // by descriptor - kFirstDescriptor
+
+  // The file that was added as `descriptor`; kNone = none.
+  MemoryObjects::Id FileAt(int descriptor) const {
+    const size_t index = static_cast<size_t>(descriptor) - kFirstDescriptor;
+    return descriptor >= kFirstDescriptor && index < files.size() ? files[index] : MemoryObjects::kNone;
+  }
+
+  // Whether `m` shows nothing at `a`, being longer than its file or shared memory: SIGBUS (filemap_fault,
+  // mm/filemap.c; shmem_get_folio_gfp, mm/shmem.c, linux 6.12).
+  bool IsBeyondObject(const Mapping& m, Addr a) const {
+    if (m.traits.object == MemoryObjects::kNone) return false;
+    const uint64_t offset = RoundDown(a, platform->machine.os_page_bytes).value() - m.traits.origin;
+    return offset >= space.objects()[m.traits.object].bytes;
+  }
 
   // Contents and residency of `range` go.
   void DropPages(AddrRange range) {
@@ -45,6 +77,11 @@ struct ProcessState {
   }
   void ForgetContents(AddrRange range) {
     if (listener != nullptr) listener->OnPagesDropped(range);
+  }
+  // Contents and residency go elsewhere. Preconditions: there is neither at `to`.
+  void MovePages(AddrRange from, Addr to) {
+    resident.Move(from, to);
+    if (listener != nullptr) listener->OnPagesMoved(from, to);
   }
   void AccessChanged(AddrRange range) {
     if (listener != nullptr) listener->OnAccessChanged(range);

@@ -23,10 +23,10 @@ OsResult<Done> ProtectCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, 
         s_.limits.CheckProtect(s_.space.totals(), piece.bytes, IsData(m.traits), IsData(traits), charge);
     if (refusal.rule != Rule::kNone) return Where(refusal, piece);
     traits.charged |= charge;
-  } else if (s_.platform->limits.protect_uncharges_unwritten && m.traits.kind == MappingKind::kAnonymous &&
-             !m.traits.shared && m.writer == 0) {
+  } else if (s_.platform->limits.protect_uncharges_unwritten && IsPrivateAnonymous(m.traits) && m.writer == 0) {
     traits.charged = false;
   }
+  const Refusal no_split = Refused(Rule::kInvalidArgument, s_.platform->machine.errors.invalid_argument, piece);
   // A piece that joins its neighbour needs no split; each other split must stay below the count limit
   // (vma_modify, mm/vma.c, linux 6.12).
   const bool joins =
@@ -34,12 +34,14 @@ OsResult<Done> ProtectCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, 
   if (!joins && m.start < piece.start) {
     const Refusal refusal = s_.limits.CheckCount(s_.space.count(), true);
     if (refusal.rule != Rule::kNone) return Where(refusal, piece);
+    if (!MaySplit(m.traits)) return no_split;
     s_.space.SplitAt(piece.start);
     id = s_.space.Containing(piece.start);
   }
   if (!joins && piece.end() < m.end) {
     const Refusal refusal = s_.limits.CheckCount(s_.space.count(), true);
     if (refusal.rule != Rule::kNone) return Where(refusal, piece);
+    if (!MaySplit(m.traits)) return no_split;
   }
   *now = s_.space.SetTraits(id, piece, traits);
   s_.AccessChanged(piece);
@@ -54,40 +56,65 @@ Refusal ProtectCalls::CheckWhole(AddrRange range, int protection, const Refusal&
   for (AddressSpace::Id id = s_.space.FirstEndingAbove(at);
        id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
     const Mapping& m = s_.space.mapping(id);
-    if (m.start > at && s_.platform->mappings.hole == HoleRule::kErrorBeforeChanges) return hole;
+    if (m.start > at && hole.os_error != 0) return hole;
     at = m.end;
     if (m.traits.kind == MappingKind::kAnonymous && protection != 0 && !ClaimsMemory(m.traits)) {
       claimed_bytes += std::min(m.end, range.end()) - std::max(m.start, range.start);
     }
   }
-  if (at < range.end() && s_.platform->mappings.hole == HoleRule::kErrorBeforeChanges) return hole;
+  if (at < range.end() && hole.os_error != 0) return hole;
   if (claimed_bytes == 0) return Refusal();
   return Where(s_.limits.CheckClaim(s_.space.totals(), claimed_bytes), range);
 }
 
 OsResult<Done> ProtectCalls::Mprotect(Addr addr, uint64_t bytes, int protection) {
   const Platform::Machine& machine = s_.platform->machine;
+  const MapExtras& extras = machine.map_extras;
+  const Platform::Mappings& mappings = s_.platform->mappings;
   const AddrRange asked{addr, bytes};
-  if (s_.platform->mappings.unaligned == UnalignedRule::kRoundedDown) {
+  if (mappings.unaligned == UnalignedRule::kRoundedDown) {
     bytes += addr.value() % machine.os_page_bytes;
     addr = RoundDown(addr, machine.os_page_bytes);
   }
-  // 0xf: read, write, execute and PROT_SEM (do_mprotect_pkey, mm/mprotect.c, linux 6.12).
-  if (addr.value() % machine.os_page_bytes != 0 || (protection & ~0xf) != 0) {
-    return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
-  }
+  // The order of do_mprotect_pkey, mm/mprotect.c, linux 6.12: the address, no bytes at all, the range, the bits.
+  const Refusal invalid = Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
+  const int grows = protection & (extras.protect_grows_down | extras.protect_grows_up);
+  if (grows != 0 && grows == (extras.protect_grows_down | extras.protect_grows_up)) return invalid;
+  protection &= ~grows;
+  if (addr.value() % machine.os_page_bytes != 0) return invalid;
   if (asked.bytes == 0) return Done();
-  const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
-  const Refusal hole = Refused(Rule::kOutOfUserRange, machine.errors.out_of_memory, asked);
-  if (range.end() <= range.start) return hole;
-  if (s_.platform->mappings.hole == HoleRule::kErrorBeforeChanges || s_.limits.LimitsClaims()) {
+  AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
+  if (range.end() <= range.start) {
+    const int wrap = machine.protection_wrap_error;
+    return Refused(Rule::kOutOfUserRange, wrap != 0 ? wrap : machine.errors.out_of_memory, asked);
+  }
+  if (machine.protection_dropped) protection &= machine.protection_known;
+  if ((protection & ~machine.protection_known) != 0) return invalid;
+  if (const int error = mappings.write_execute_protect_error; error != 0 && IsWriteExecute(protection)) {
+    return Refused(Rule::kInvalidArgument, error, asked);
+  }
+  const Refusal hole = Refused(Rule::kOutOfUserRange, mappings.protect_hole_error, asked);
+  if (grows != 0) {
+    const AddressSpace::Id id = s_.space.FirstEndingAbove(range.start);
+    const bool is_down = grows == extras.protect_grows_down;
+    const Addr from = is_down ? range.end() : range.start + 1;
+    if (id == AddressSpace::kNone || s_.space.mapping(id).start >= from) return hole;
+    // No mapping grows up here.
+    if (!is_down || !GrowsDown(s_.space.mapping(id).traits)) return invalid;
+    range = {s_.space.mapping(id).start, range.end() - s_.space.mapping(id).start};
+  }
+  if (mappings.hole == HoleRule::kErrorBeforeChanges || s_.limits.LimitsClaims()) {
     if (const Refusal r = CheckWhole(range, protection, hole); r.rule != Rule::kNone) return r;
   }
+  return ProtectRange(range, protection, hole);
+}
+
+OsResult<Done> ProtectCalls::ProtectRange(AddrRange range, int protection, const Refusal& hole) {
   Addr at = range.start;
   while (at < range.end()) {
     AddressSpace::Id id = s_.space.FirstEndingAbove(at);
     const bool mapped = id != AddressSpace::kNone && s_.space.mapping(id).start <= at;
-    if (!mapped && s_.platform->mappings.hole == HoleRule::kError) return hole;
+    if (!mapped && s_.platform->mappings.protect_hole_error != 0) return hole;
     if (id == AddressSpace::kNone) break;
     if (!mapped) {
       at = std::min(range.end(), s_.space.mapping(id).start);

@@ -20,6 +20,8 @@ class ProtectCalls {
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
 
  private:
+  // `hole` = the answer where nothing is mapped.
+  OsResult<Done> ProtectRange(AddrRange range, int protection, const Refusal& hole);
   Refusal CheckWhole(AddrRange range, int protection, const Refusal& hole) const;
   OsResult<Done> ProtectPiece(AddressSpace::Id id, AddrRange piece, int protection, AddressSpace::Id* now);
 

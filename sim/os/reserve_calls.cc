@@ -6,6 +6,32 @@
 
 namespace reheap {
 
+// ---- charges ----
+
+Refusal ReserveCalls::CheckCommit(uint64_t bytes) const {
+  MappingTotals totals = s_.space.totals();
+  totals.charged_bytes += s_.table_charge_bytes;
+  return s_.limits.CheckCommit(totals, bytes);
+}
+
+uint64_t ReserveCalls::TableCharge(uint64_t bytes) const {
+  const uint64_t share = s_.platform->reservations.bytes_per_charged_byte;
+  const uint64_t page_bytes = s_.platform->machine.os_page_bytes;
+  return share == 0 ? 0 : RoundUp(bytes, share * page_bytes) / share;
+}
+
+uint64_t ReserveCalls::RecountTableCharge() const {
+  uint64_t bytes = 0;
+  for (auto id = s_.space.First(); id != AddressSpace::kNone; id = s_.space.Next(id)) {
+    const Mapping& m = s_.space.mapping(id);
+    const bool is_reserved = m.traits.kind == MappingKind::kAnonymous || m.traits.kind == MappingKind::kWindow;
+    if (is_reserved && m.start.value() == m.traits.origin) {
+      bytes += TableCharge(AllocationOf(s_.space, id).bytes);
+    }
+  }
+  return bytes;
+}
+
 // ---- VirtualAlloc ----
 
 // NtAllocateVirtualMemory, ntoskrnl/mm/ARM3/virtual.c, ReactOS (written after Windows Server 2003), in its
@@ -14,7 +40,8 @@ namespace reheap {
 Refusal ReserveCalls::CheckArguments(AddrRange asked, uint32_t type, uint32_t protection) const {
   const Platform::Machine& machine = s_.platform->machine;
   const Refusal invalid = Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
-  const uint32_t purposes = type & (kMemCommit | kMemReserve | kMemReset | kMemResetUndo);
+  const uint32_t undo = s_.platform->reservations.reset_undo ? kMemResetUndo : 0;
+  const uint32_t purposes = type & (kMemCommit | kMemReserve | kMemReset | undo);
   const uint32_t options = type & (kMemTopDown | kMemWriteWatch | kMemPhysical | kMemLargePages);
   if (type != (purposes | options) || purposes == 0) return invalid;
   if ((purposes & (kMemReset | kMemResetUndo)) != 0 && !std::has_single_bit(type)) return invalid;
@@ -56,6 +83,11 @@ OsResult<AddrRange> ReserveCalls::Reserve(AddrRange asked, uint32_t type, uint32
     return hint ? Refused(Rule::kAddressTaken, machine.errors.address_taken, asked)
                 : Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, asked);
   }
+  const uint64_t table_charge = TableCharge(length);
+  if (const Refusal r = CheckCommit(table_charge); table_charge != 0 && r.rule != Rule::kNone) {
+    return Where(r, asked);
+  }
+  s_.table_charge_bytes += table_charge;
   MappingTraits traits;
   if (type & kMemPhysical) traits.kind = MappingKind::kWindow;
   traits.origin = place->value();
@@ -70,7 +102,7 @@ OsResult<Done> ReserveCalls::Commit(AddrRange range, uint32_t protection) {
     if (m.traits.charged) committed_bytes += piece.bytes;
     return true;
   });
-  const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), range.bytes - committed_bytes);
+  const Refusal refusal = CheckCommit(range.bytes - committed_bytes);
   if (refusal.rule != Rule::kNone) return Where(refusal, range);
   // Contents of what is committed already stay; its protection becomes the new one (measured on Wine 8.0).
   ChangePieces(&s_.space, range, [protection](MappingTraits* traits) {
@@ -92,6 +124,7 @@ OsResult<Addr> ReserveCalls::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t ty
     if ((type & kMemCommit) != 0) {
       const OsResult<Done> committed = Commit(reserved.value(), protection);
       if (!committed.ok()) {
+        s_.table_charge_bytes -= TableCharge(reserved.value().bytes);
         s_.space.Remove(reserved.value());
         return Where(committed.refusal(), {addr, reserved.value().bytes});
       }
@@ -151,6 +184,7 @@ OsResult<Done> ReserveCalls::VirtualFree(Addr addr, uint64_t bytes, uint32_t typ
     Decommit(whole);
     return Done();
   }
+  s_.table_charge_bytes -= TableCharge(whole.bytes);
   s_.space.Remove(whole);
   s_.DropPages(whole);
   return Done();

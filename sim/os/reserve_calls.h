@@ -26,7 +26,13 @@ class ReserveCalls {
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
 
+  // ProcessState::table_charge_bytes from the reservations. O(mappings).
+  uint64_t RecountTableCharge() const;
+
  private:
+  Refusal CheckCommit(uint64_t bytes) const;
+  // What a reservation of `bytes` is charged for its page tables.
+  uint64_t TableCharge(uint64_t bytes) const;
   // Whether `type` and `protection` make sense together; kNone = yes.
   Refusal CheckArguments(AddrRange asked, uint32_t type, uint32_t protection) const;
   OsResult<AddrRange> Reserve(AddrRange asked, uint32_t type, uint32_t protection);

@@ -1,6 +1,7 @@
 #include "sim/os/resident_set.h"
 
 #include <bit>
+#include <vector>
 
 #include "alloc/check.h"
 
@@ -42,6 +43,17 @@ uint64_t ResidentSet::Clear(AddrRange range) {
                   });
   count_ -= cleared;
   return cleared;
+}
+
+void ResidentSet::Move(AddrRange from, Addr to) {
+  if (count_ == 0 || from.empty()) return;
+  const uint64_t first = from.start.value() >> page_shift_, last = (from.end().value() - 1) >> page_shift_;
+  std::vector<uint64_t> distances;  // pages from `first`
+  leaves_.ForEachPage(first, last, [&](uint64_t page, const Leaf& leaf) {
+    if (leaf.test(page % kFan)) distances.push_back(page - first);
+  });
+  Clear(from);
+  for (const uint64_t distance : distances) Add(to + (distance << page_shift_));
 }
 
 uint64_t ResidentSet::Recount() const {

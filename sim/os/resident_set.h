@@ -26,6 +26,9 @@ class ResidentSet {
   bool Contains(Addr a);
   // Forgets the pages of `range` (whole OS pages); returns how many there were.
   uint64_t Clear(AddrRange range);
+  // What is true of the pages of `from` becomes true of as many pages at `to`. Preconditions: none of those is in
+  // the set. Time in pages that are.
+  void Move(AddrRange from, Addr to);
   // OS pages in the set.
   uint64_t count() const { return count_; }
   // Of the host.

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
+#include <vector>
 
 namespace reheap {
 namespace {
@@ -72,6 +74,24 @@ void ShadowMemory::OnPagesDropped(AddrRange range) {
                    return std::none_of(leaf.begin(), leaf.end(),
                                        [](const HostPage& page) { return page != nullptr; });
                  });
+}
+
+void ShadowMemory::OnPagesMoved(AddrRange from, Addr to) {
+  OnAccessChanged(from);
+  OnAccessChanged({to, from.bytes});
+  if (pages_.empty() || from.empty()) return;
+  const uint64_t first = from.start.value() >> page_shift_;
+  const uint64_t target = to.value() >> page_shift_;
+  std::vector<std::pair<uint64_t, HostPage>> moved;
+  pages_.ForEachPage(first, (from.end().value() - 1) >> page_shift_, [&](uint64_t page, Leaf& leaf) {
+    HostPage& host = leaf[page % leaf.size()];
+    if (host != nullptr) moved.emplace_back(target + (page - first), std::move(host));
+  });
+  OnPagesDropped(from);  // what is left are empty leaves
+  for (auto& [page, host] : moved) {
+    Leaf& leaf = pages_.Make(page);
+    leaf[page % leaf.size()] = std::move(host);
+  }
 }
 
 void ShadowMemory::OnAccessChanged(AddrRange range) {

@@ -75,6 +75,7 @@ class ShadowMemory final : public PageListener {
   void TouchPage(uint64_t page);
   void OnPagesDropped(AddrRange range) override;
   void OnAccessChanged(AddrRange range) override;
+  void OnPagesMoved(AddrRange from, Addr to) override;
 
   VirtualOs* const os_;
   const uint32_t page_shift_;

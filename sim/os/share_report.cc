@@ -14,6 +14,11 @@ std::string NameOf(const VirtualOs& os, const Mapping& m) {
       return name.substr(name.rfind('/') + 1);
     case MappingKind::kStack:
       return "[stack]";
+    case MappingKind::kGuard:
+    case MappingKind::kStackGap:
+      return "guards";
+    case MappingKind::kWindow:
+      return "windows for physical pages";
     case MappingKind::kAnonymous:
       break;
     default:
@@ -25,9 +30,8 @@ std::string NameOf(const VirtualOs& os, const Mapping& m) {
 
 // Whether a mapping counts for `measure`.
 bool Counts(const VirtualOs& os, const Mapping& m, ShareMeasure measure) {
-  const bool is_amount = measure != ShareMeasure::kPlace && measure != ShareMeasure::kMappings;
-  if (is_amount && IsGuard(m.traits)) return false;  // not counted as mapped
   if (measure == ShareMeasure::kChargedBytes || measure == ShareMeasure::kOneRequest) return m.traits.charged;
+  if (measure == ShareMeasure::kMappedBytes) return !IsGuard(m.traits);
   if (measure != ShareMeasure::kDataBytes) return true;
   switch (os.platform().limits.data) {
     case DataLimitRule::kPrivateWritable:
@@ -131,6 +135,7 @@ ShareMeasure MeasureOf(Rule rule) {
     case Rule::kAddressLimit: return ShareMeasure::kMappedBytes;
     case Rule::kDataLimit: return ShareMeasure::kDataBytes;
     case Rule::kCommitLimit: return ShareMeasure::kChargedBytes;
+    case Rule::kJobLimit: return ShareMeasure::kChargedBytes;
     case Rule::kOvercommitHeuristic: return ShareMeasure::kOneRequest;
     case Rule::kMappingCount: return ShareMeasure::kMappings;
     case Rule::kAddressSpaceExhausted: return ShareMeasure::kFreeBytes;

@@ -47,15 +47,6 @@ void AppendKilobytes(std::string_view name, uint64_t bytes, std::string* text) {
   *text += " kB\n";
 }
 
-// What statm calls the stack: mappings that grow down.
-uint64_t StackBytes(const AddressSpace& space) {
-  uint64_t bytes = 0;
-  for (auto id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
-    if (space.mapping(id).traits.kind == MappingKind::kStack) bytes += space.mapping(id).bytes();
-  }
-  return bytes;
-}
-
 }  // namespace
 
 void AppendLayout(const VirtualOs& os, std::string* text) {
@@ -79,7 +70,7 @@ void AppendAnswer(VirtualOs& os, const ShellResult& result, std::string* text) {
   *text += ' ';
   AppendNumber(usage.rss_anonymous_bytes / page, 10, text);
   *text += ' ';
-  AppendNumber((os.space().totals().data_bytes + StackBytes(os.space())) / page, 10, text);
+  AppendNumber((os.space().totals().data_bytes + os.space().totals().stack_bytes) / page, 10, text);
   *text += " ; M ";
   AppendLayout(os, text);
   *text += '\n';
@@ -91,7 +82,7 @@ void AppendStatus(VirtualOs& os, std::string* text) {
   AppendKilobytes("VmRSS", usage.rss_anonymous_bytes, text);
   AppendKilobytes("RssAnon", usage.rss_anonymous_bytes, text);
   AppendKilobytes("VmData", os.space().totals().data_bytes, text);
-  AppendKilobytes("VmStk", StackBytes(os.space()), text);
+  AppendKilobytes("VmStk", os.space().totals().stack_bytes, text);
   AppendKilobytes("Committed", usage.commit_bytes, text);
 }
 

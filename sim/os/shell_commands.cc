@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "sim/os/share_report.h"
 #include "sim/os/shell_answer.h"
 #include "sim/os/shell_touch.h"
 
@@ -35,15 +37,36 @@ ShellResult Break(VirtualOs& os, const ShellArguments& a) {
 ShellResult Rlimit(VirtualOs& os, const ShellArguments& a) {
   constexpr std::optional<uint64_t> ProcessLimits::*kLimits[] = {
       &ProcessLimits::address_bytes, &ProcessLimits::data_bytes, &ProcessLimits::stack_bytes};
-  const uint64_t bytes = a[1];
-  const bool unlimited = bytes == ~uint64_t{0};
+  const bool unlimited = a[1] == ~uint64_t{0};
   ProcessLimits limits = os.limits();
   std::optional<uint64_t>& limit = limits.*kLimits[a[0]];
-  limit = bytes;
+  limit = a[1];
+  if (unlimited) limit.reset();
   // An absent stack limit is the platform's default, which is not unlimited.
-  if (unlimited && &limit != &limits.stack_bytes) limit.reset();
-  os.set_limits(limits);
-  return {};
+  if (&limit == &limits.stack_bytes) limits.stack_unlimited = unlimited;
+  return Answer(os.ChangeLimits(limits));
+}
+
+void PrintRegion(VirtualOs& os, const ShellArguments& a, std::string* text) {
+  const OsResult<RegionInfo> region = os.VirtualQuery(At(os, a[0]));
+  if (!region.ok()) {
+    absl::StrAppend(text, "Error: ", region.refusal().os_error, "\n");
+    return;
+  }
+  const RegionInfo& info = region.value();
+  const std::pair<const char*, uint64_t> fields[] = {{"BaseAddress", info.base.value()},
+                                                     {"AllocationBase", info.allocation_base.value()},
+                                                     {"AllocationProtect", info.allocation_protection},
+                                                     {"RegionSize", info.region_bytes},
+                                                     {"State", info.state},
+                                                     {"Protect", info.protection},
+                                                     {"Type", info.type}};
+  for (const auto& [name, value] : fields) absl::StrAppend(text, name, ": 0x", absl::Hex(value), "\n");
+}
+
+void PrintReason(VirtualOs& os, const ShellArguments&, std::string* text) {
+  const bool refused = os.last_refusal().rule != Rule::kNone;
+  absl::StrAppend(text, refused ? ExplainRefusal(os, os.last_refusal()) : "nothing was refused", "\n");
 }
 
 constexpr ArgumentKind kChoice = ArgumentKind::kChoice;
@@ -94,6 +117,19 @@ constexpr ShellCommand kCommands[] = {
      [](VirtualOs& os, const ShellArguments& a) {
        return Answer(os.VirtualFree(At(os, a[0]), Word(os, a[1]), static_cast<uint32_t>(a[2])));
      }},
+    {"virtualprotect",
+     {{"ADDR"}, {"LEN"}, {"PROT"}},
+     "changes the access of committed pages",
+     kReserve,
+     [](VirtualOs& os, const ShellArguments& a) {
+       return Answer(os.VirtualProtect(At(os, a[0]), Word(os, a[1]), static_cast<uint32_t>(a[2])));
+     }},
+    {"virtualquery",
+     {{"ADDR"}},
+     "the region there as MEMORY_BASIC_INFORMATION has it, then END",
+     kReserve,
+     nullptr,
+     PrintRegion},
     {"touch",
      {{"ADDR"}, {"COUNT"}, {"STRIDE"}, {"r|w", kChoice}},
      "COUNT accesses, STRIDE bytes apart, up to the first that is forbidden (1001)",
@@ -111,19 +147,25 @@ constexpr ShellCommand kCommands[] = {
      "the layout as /proc/PID/maps has it, then END",
      kAll,
      nullptr,
-     [](VirtualOs& os, std::string* text) { *text += os.MapsText(); }},
+     [](VirtualOs& os, const ShellArguments&, std::string* text) { *text += os.MapsText(); }},
     {"status",
      {},
      "the sizes as /proc/PID/status has them, then END",
      kAll,
      nullptr,
-     [](VirtualOs& os, std::string* text) { AppendStatus(os, text); }},
+     [](VirtualOs& os, const ShellArguments&, std::string* text) { AppendStatus(os, text); }},
+    {"why",
+     {},
+     "explains the newest refusal: rule, asked, in use, allowed, who holds the most; then END",
+     kAll,
+     nullptr,
+     PrintReason},
     {"help",
      {},
      "this table, then END",
      kAll,
      nullptr,
-     [](VirtualOs& os, std::string* text) { *text += ShellHelp(&os.platform()); }},
+     [](VirtualOs& os, const ShellArguments&, std::string* text) { *text += ShellHelp(&os.platform()); }},
     {"quit", {}, "ends", kAll},
 };
 

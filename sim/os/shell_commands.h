@@ -64,7 +64,7 @@ struct ShellCommand {
   ShellFamily family;
   ShellResult (*call)(VirtualOs&, const ShellArguments&) = nullptr;
   // Appends whole lines; the shell closes them with END.
-  void (*print)(VirtualOs&, std::string*) = nullptr;
+  void (*print)(VirtualOs&, const ShellArguments&, std::string*) = nullptr;
 
   bool IsOn(const Platform& platform) const {
     const bool reserves = platform.machine.calls == CallFamily::kReserveAndCommit;

@@ -18,6 +18,8 @@ class StackGrowth {
   AddressSpace::Id GrowTo(Addr a);
 
  private:
+  bool KeepsGap(AddressSpace::Id id, Addr start) const;
+
   ProcessState& s_;
 };
 

@@ -1,6 +1,7 @@
 #include "sim/os/virtual_os.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "alloc/check.h"
@@ -35,6 +36,8 @@ Platform WithSwitches(Platform platform, const std::optional<HostSwitches>& swit
     platform.limits.protect_uncharges_unwritten = switches->protect_uncharges_unwritten;
     platform.mappings.written_joins_unwritten = switches->written_joins_unwritten;
     platform.limits.max_mappings = switches->max_mappings;
+    platform.mappings.replace =
+        switches->replace_checks_first ? ReplaceOrder::kRemoveThenCheck : ReplaceOrder::kCheckThenReplace;
   }
   return platform;
 }
@@ -45,6 +48,11 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
     limits.swap_bytes = process.switches->swap_bytes;
     limits.overcommit = process.switches->overcommit;
     limits.overcommit_ratio = process.switches->overcommit_ratio;
+    limits.overcommit_kbytes = process.switches->overcommit_kbytes;
+    limits.user_reserve_bytes = process.switches->user_reserve_bytes;
+    limits.admin_reserve_bytes = process.switches->admin_reserve_bytes;
+    limits.huge_pool_bytes = process.switches->huge_pool_bytes;
+    limits.is_privileged = process.switches->is_privileged;
   }
   return limits;
 }
@@ -54,6 +62,8 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
 bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 
 MappingKind KindOf(const ImageMapping& m) {
+  if (m.name == "[guard]") return MappingKind::kGuard;
+  if (m.name == "[stack gap]") return MappingKind::kStackGap;
   if (m.name.rfind("[stack", 0) == 0) return MappingKind::kStack;
   if (IsFile(m)) return MappingKind::kFile;
   const bool special = !m.name.empty() && m.name != "[heap]" && m.name.rfind("[anon", 0) != 0;
@@ -113,6 +123,20 @@ Placement MakePlacement(const Platform* platform, const VirtualProcess& process)
 
 }  // namespace
 
+std::string PlatformFault(const ImageMapping& mapping, const Platform& platform) {
+  const Platform::Machine& machine = platform.machine;
+  char text[100];
+  if (mapping.end.value() > machine.user_end) {
+    std::snprintf(text, sizeof(text), "addresses below 0x%llx", static_cast<unsigned long long>(machine.user_end));
+  } else if ((mapping.start.value() | mapping.end.value()) % machine.os_page_bytes != 0) {
+    std::snprintf(text, sizeof(text), "whole OS pages of %llu bytes",
+                  static_cast<unsigned long long>(machine.os_page_bytes));
+  } else {
+    return "";
+  }
+  return text + (" on " + platform.name);
+}
+
 VirtualOs::VirtualOs(const VirtualProcess& process)
     : platform_(LaidOf(process).platform),
       state_{&platform_,
@@ -122,16 +146,24 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              ResidentSet(platform_.machine.os_page_bytes),
              nullptr,
              Addr(),
-             Addr()},
+             Addr(),
+             process.layout.aslr_seed,
+             AddrRange()},
       map_(&state_),
+      remap_(&state_, &map_),
       protect_(&state_),
       advice_(&state_),
       break_(&state_, &map_),
+      fork_(&state_),
       faults_(&state_),
       reserve_(&state_),
-      regions_(&state_) {
+      regions_(&state_),
+      grow_(&state_) {
   heap_label_ = state_.space.InternName("heap");
-  LoadImage(ImageOf(process), LaidOf(process).break_raised_bytes);
+  const std::vector<ImageMapping> image = ImageOf(process);
+  LoadImage(image, LaidOf(process).break_raised_bytes);
+  LoadDataSegment(process.data_segment, DataOf(image));
+  if (reserves()) state_.table_charge_bytes = reserve_.RecountTableCharge();
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
@@ -172,6 +204,12 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     image_resident_bytes_ += m.anonymous_bytes;
     if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
     if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
+    if (traits.kind == MappingKind::kStackGap) state_.main_stack = {m.start, m.end - m.start};
+    if (m.name == "[stack]") {
+      const bool has_gap = state_.main_stack.bytes != 0 && state_.main_stack.end() == m.start;
+      const Addr start = has_gap ? state_.main_stack.start : m.start;
+      state_.main_stack = {start, m.end - start};
+    }
     if (m.name == "[heap]") {
       if (!state_.break_start) state_.break_start = m.start;
       state_.break_end = m.end;
@@ -192,6 +230,16 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
   if (!state_.break_start) state_.break_start = state_.break_end = image_end_ + break_raised_bytes;
 }
 
+void VirtualOs::LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data) {
+  if (segment) {
+    state_.break_start = segment->break_start;
+    state_.break_end = segment->break_end;
+    state_.data_segment_bytes = segment->bytes;
+  } else if (data != nullptr) {
+    state_.data_segment_bytes = data->end - data->start;
+  }
+}
+
 std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
   const uint64_t rounded = RoundUp(bytes, os_page_bytes());
   if (rounded == 0 || rounded > image_bss_.bytes) return std::nullopt;
@@ -205,7 +253,10 @@ OsUsage VirtualOs::Usage() {
   OsUsage usage;
   usage.vsize_bytes = state_.space.totals().mapped_bytes;
   usage.rss_anonymous_bytes = image_resident_bytes_ + state_.resident.count() * os_page_bytes();
-  usage.commit_bytes = state_.space.totals().charged_bytes;
+  if (reserves() && limits().working_set_bytes) {
+    usage.rss_anonymous_bytes = std::min(usage.rss_anonymous_bytes, *limits().working_set_bytes);
+  }
+  usage.commit_bytes = state_.space.totals().charged_bytes + state_.table_charge_bytes;
   usage.mapping_count = state_.space.count();
   return usage;
 }
@@ -221,24 +272,47 @@ OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
 
 // ---- the platform's own calls ----
 
-MmapResult VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags) {
-  REHEAP_CHECK(!reserves());
-  return Noted(map_.Mmap(addr, bytes, protection, flags));
+int VirtualOs::AddFile(std::string name, uint64_t bytes) {
+  state_.files.push_back(state_.space.AddFile(name, bytes));
+  return kFirstDescriptor + static_cast<int>(state_.files.size()) - 1;
+}
+OsResult<Addr> VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
+  REHEAP_CHECK(maps());
+  const OsResult<Addr> got = map_.Mmap(addr, bytes, protection, flags, file);
+  if (got.ok()) AfterMap({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
+  return Noted(got);
+}
+OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags,
+                                 Addr new_addr) {
+  REHEAP_CHECK(maps());
+  return Noted(remap_.Mremap(old_addr, old_bytes, new_bytes, flags, new_addr));
+}
+
+// MAP_LOCKED, and MAP_POPULATE without MAP_NONBLOCK, fault the whole range in, for writing where it is private
+// and writable, up to the first page that cannot be (do_mmap, mm/mmap.c; populate_vma_page_range, mm/gup.c,
+// linux 6.12).
+void VirtualOs::AfterMap(AddrRange range, int flags) {
+  const MapExtras& extras = platform_.machine.map_extras;
+  const bool populates = (flags & (extras.populate | extras.non_block)) == extras.populate;
+  if ((flags & extras.locked) == 0 && (extras.populate == 0 || !populates)) return;
+  const MappingTraits& traits = state_.space.mapping(state_.space.Containing(range.start)).traits;
+  const bool write = traits.write && !traits.shared;
+  for (Addr a = range.start; a < range.end() && Touch(a, write);) a = a + os_page_bytes();
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return Noted(map_.Munmap(addr, bytes));
 }
 OsResult<Done> VirtualOs::Mprotect(Addr addr, uint64_t bytes, int protection) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return Noted(protect_.Mprotect(addr, bytes, protection));
 }
 OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return Noted(advice_.Madvise(addr, bytes, advice));
 }
 MmapResult VirtualOs::Brk(Addr addr) {
-  REHEAP_CHECK(!reserves());
+  REHEAP_CHECK(maps());
   return Noted(break_.Brk(addr));
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
@@ -257,6 +331,11 @@ OsResult<Done> VirtualOs::VirtualProtect(Addr addr, uint64_t bytes, uint32_t pro
 OsResult<RegionInfo> VirtualOs::VirtualQuery(Addr addr) const {
   REHEAP_CHECK(reserves());
   return regions_.VirtualQuery(addr);
+}
+
+OsResult<Addr> VirtualOs::MemoryGrow(uint64_t bytes) {
+  REHEAP_CHECK(only_grows());
+  return Noted(grow_.Grow(bytes));
 }
 
 // ---- the Os interface ----
@@ -286,6 +365,8 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
     if (!got.ok() && got.refusal().rule == Rule::kAddressTaken && operation != OsOperation::kMapReadyAt) {
       got = reserve_.VirtualAlloc(Addr(), wanted.bytes, allocation, page_protection);
     }
+  } else if (only_grows()) {
+    got = grow_.Grow(wanted.bytes);
   } else {
     got = map_.Mmap(wanted.start, wanted.bytes, protection, bits.map_private | bits.map_anonymous);
   }
@@ -304,6 +385,12 @@ OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hi
 
 OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
+  if (only_grows()) {
+    if (RefusedByTest()) return TestRefusal(operation, range);
+    const OsResult<Done> grown = grow_.GrowAt(range);
+    if (grown.ok()) labels_.Set(range, heap_label_);
+    return Noted(Named(operation, grown));
+  }
   const OsResult<AddrRange> got = Noted(MapAnywhere(operation, range, Protection(access), kMemReserve | kMemCommit));
   if (!got.ok()) return got.refusal();
   if (got.value().start == range.start) {
@@ -331,6 +418,7 @@ OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int p
 OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod method) {
   const OsOperation operation = OsOperation::kCommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   const int protection = Protection(access);
   if (reserves()) {
     const OsResult<Addr> got =
@@ -344,6 +432,7 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod 
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
   return Noted(Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard)));
 }
@@ -359,6 +448,7 @@ OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
 OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
   const OsOperation operation = OsOperation::kDecommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
   return MapFixed(operation, range, 0);
 }
@@ -366,6 +456,7 @@ OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
 OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
   const OsOperation operation = OsOperation::kRelease;
   if (RefusedByTest()) return TestRefusal(operation, range);
+  if (only_grows()) return Noted(Named<Done>(operation, grow_.RefuseToShrink(range)));
   const OsResult<Done> released = reserves() ? reserve_.VirtualFree(range.start, 0, kMemRelease)
                                              : map_.Munmap(range.start, range.bytes);
   if (released.ok()) labels_.Set(range, 0);
@@ -395,7 +486,7 @@ std::string VirtualOs::MapsText() const {
     line.end = m.end;
     line.perms = {m.traits.read ? 'r' : '-', m.traits.write ? 'w' : '-', m.traits.execute ? 'x' : '-',
                   m.traits.shared ? 's' : 'p'};
-    if (m.traits.kind == MappingKind::kFile) {
+    if (m.traits.kind == MappingKind::kFile || m.traits.object != MemoryObjects::kNone) {
       line.offset = m.start.value() - m.traits.origin;
       line.inode = 1;
     }
@@ -414,6 +505,7 @@ void VirtualOs::Squat(AddrRange range) {
     traits.page_protection = traits.allocation_protection = kPageReadWrite;
   }
   state_.space.Insert(range, traits);
+  if (reserves()) state_.table_charge_bytes = reserve_.RecountTableCharge();
   Label(range, "squatters");
 }
 
@@ -425,6 +517,7 @@ void VirtualOs::CheckInvariants() const {
   state_.space.CheckInvariants();
   labels_.CheckInvariants();
   REHEAP_CHECK_EQ(state_.resident.Recount(), state_.resident.count());
+  if (reserves()) REHEAP_CHECK_EQ(reserve_.RecountTableCharge(), state_.table_charge_bytes);
 }
 
 }  // namespace reheap

@@ -19,6 +19,8 @@
 #include "alloc/os.h"
 #include "sim/os/advice_calls.h"
 #include "sim/os/break_calls.h"
+#include "sim/os/fork_call.h"
+#include "sim/os/grow_calls.h"
 #include "sim/os/map_calls.h"
 #include "sim/os/maps_text.h"
 #include "sim/os/page_faults.h"
@@ -26,8 +28,9 @@
 #include "sim/os/process_layout.h"
 #include "sim/os/process_state.h"
 #include "sim/os/protect_calls.h"
-#include "sim/os/region_calls.h"
 #include "sim/os/range_labels.h"
+#include "sim/os/region_calls.h"
+#include "sim/os/remap_calls.h"
 #include "sim/os/reserve_calls.h"
 
 namespace reheap {
@@ -43,18 +46,37 @@ struct HostSwitches {
   uint64_t max_mappings = 0;
   OvercommitMode overcommit = OvercommitMode::kHeuristic;
   uint32_t overcommit_ratio = 0;
+  uint64_t overcommit_kbytes = 0;  // kilobytes; 0 = by the ratio
+  uint64_t user_reserve_bytes = 0;
+  uint64_t admin_reserve_bytes = 0;
+  uint64_t huge_pool_bytes = 0;
+  bool is_privileged = false;  // CAP_SYS_ADMIN
   bool protect_uncharges_unwritten = false;
   bool written_joins_unwritten = false;
+  bool replace_checks_first = false;  // a fixed mapping that a limit refuses splits nothing
 };
+
+struct DataSegment {
+  uint64_t bytes = 0;
+  Addr break_start;
+  Addr break_end;
+};
+
+// What a mapping of a maps file should be when no process of `platform` can have it; empty when one can.
+std::string PlatformFault(const ImageMapping& mapping, const Platform& platform);
 
 struct VirtualProcess {
   const Platform* platform = nullptr;  // not owned
-  std::vector<ImageMapping> image;     // empty = the platform's own small image
+  // Empty = the platform's own small image. Each without PlatformFault.
+  std::vector<ImageMapping> image;
   // Whether TakeImageBss may hand out the image's BSS; false when that BSS is another program's.
   bool image_bss_for_tables = true;
   ProcessLimits limits;
   ProcessLayout layout;
   std::optional<HostSwitches> switches;
+  // Where brk begins and what RLIMIT_DATA counts beside it (mm->start_brk; mm->end_data - mm->start_data), to
+  // the byte; absent = as far as the image shows.
+  std::optional<DataSegment> data_segment;
 };
 
 class VirtualOs final : public Os {
@@ -66,21 +88,35 @@ class VirtualOs final : public Os {
   uint64_t os_page_bytes() const override { return platform_.machine.os_page_bytes; }
   uint64_t granularity_bytes() const override { return platform_.machine.granularity_bytes; }
   bool release_is_whole() const override { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
+  bool only_grows() const override { return platform_.machine.calls == CallFamily::kGrowOnly; }
   OsUsage Usage() override;
 
   // ---- the platform's own calls; `map` where calls are kMapAndProtect, `reserve` where kReserveAndCommit
   // ----
-  MmapResult Mmap(Addr addr, uint64_t bytes, int protection, int flags);
+  // `file` where `flags` do not say anonymous.
+  OsResult<Addr> Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file = {});
+  // Preconditions: the platform has the call.
+  OsResult<Addr> Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags, Addr new_addr);
   OsResult<Done> Munmap(Addr addr, uint64_t bytes);
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
   OsResult<Done> Madvise(Addr addr, uint64_t bytes, int advice);
   MmapResult Brk(Addr addr);
+  // What a fork would charge as committed: the child may write every page that is charged to this process and
+  // not shared. Forking answers whether the machine grants it; the child then lives on, its charge among what
+  // is committed elsewhere.
+  uint64_t ForkCharge() const { return fork_.Charge(); }
+  OsResult<Done> Fork() { return fork_.Fork(); }
   Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
   // `old`, unless null, becomes the first page's protection.
   OsResult<Done> VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old = nullptr);
   OsResult<RegionInfo> VirtualQuery(Addr addr) const;
+  // memory.grow, where calls are kGrowOnly; answers the end before it.
+  OsResult<Addr> MemoryGrow(uint64_t bytes);
+
+  // The process opens a regular file of `bytes` for reading and writing: its descriptor, from 3 up.
+  int AddFile(std::string name, uint64_t bytes);
 
   // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
   // resident.
@@ -125,10 +161,13 @@ class VirtualOs final : public Os {
   OsResult<Done> DoDecommit(AddrRange range) override;
   OsResult<Done> DoRelease(AddrRange range) override;
 
+  // What mapping `range` with `flags` does to it beside mapping it: locks it, faults it in.
+  void AfterMap(AddrRange range, int flags);
   // Anonymous private memory anywhere near `hint`; `allocation` is the reserve-and-commit type.
   OsResult<AddrRange> MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
                                   uint32_t allocation);
   OsResult<Done> MapFixed(OsOperation operation, AddrRange range, int protection);
+  bool maps() const { return platform_.machine.calls == CallFamily::kMapAndProtect; }
   bool reserves() const { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
   // Passes `result` on; a refusal becomes the last one.
   template <class T>
@@ -144,16 +183,21 @@ class VirtualOs final : public Os {
   Refusal TestRefusal(OsOperation operation, AddrRange range);
   void SetImageProtection(const ImageMapping& m, MappingTraits* traits) const;
   void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
+  // `data` = the executable's data; null = none.
+  void LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data);
 
   const Platform platform_;  // with the switches applied
   ProcessState state_;
   MapCalls map_;
+  RemapCalls remap_;
   ProtectCalls protect_;
   AdviceCalls advice_;
   BreakCalls break_;
+  ForkCall fork_;
   PageFaults faults_;
   ReserveCalls reserve_;
   RegionCalls regions_;
+  GrowCalls grow_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
   Addr stack_end_;       // of the image's [stack]; zero = none

@@ -69,14 +69,17 @@ TEST_F(CommitChargeTest, ProtectingDownGivesBackOnlyWhatWasNeverWritten) {
   EXPECT_EQ(charged(), 32 * kMiB);
 }
 
-TEST(VirtualOsTest, TheBreakGrowsFromTheEndOfTheImageAndMergesWithItsBss) {
+TEST(VirtualOsTest, TheBreakGrowsFromTheEndOfTheImageBesideItsBss) {
   VirtualOs os(Linux());
   const uint64_t mappings = os.Usage().mapping_count, vsize = os.Usage().vsize_bytes;
   const Addr start = os.program_break();
   EXPECT_EQ(start, os.image_end());
   ASSERT_TRUE(os.Brk(start + kMiB + 1).ok());
   EXPECT_EQ(os.Usage().vsize_bytes - vsize, kMiB + kPage);
-  EXPECT_EQ(os.Usage().mapping_count, mappings);
+  EXPECT_EQ(os.Usage().mapping_count, mappings + 1) << "the BSS stays by itself";
+  ASSERT_TRUE(os.Brk(start + kMiB + kPage + 1).ok());
+  EXPECT_EQ(os.Usage().mapping_count, mappings + 1) << "more of the same";
+  ASSERT_TRUE(os.Brk(start + kMiB + 1).ok());
   EXPECT_FALSE(os.Brk(start - kPage).ok());
   EXPECT_EQ(os.program_break(), start + kMiB + 1);
   os.Squat({start + 2 * kMiB, kPage});

@@ -1,7 +1,7 @@
 // The contract of alloc/os.h, one source for every world: RealOs on the running kernel, VirtualOs on each
 // platform.
 //
-// The environment chooses the world (REHEAP_WORLD = "real", also when it is not set, or a platform's name).
+// The environment chooses the world (REHEAP_WORLD = "real", also when it is not set, "wine", or a platform's name).
 // Expectations differ between worlds only where the contract leaves them open, and then by the platform's
 // data.
 #include <gtest/gtest.h>
@@ -25,6 +25,8 @@
 #include "sim/os/platform_catalog.h"
 #include "sim/os/shadow_memory.h"
 #include "sim/os/virtual_os.h"
+#include "tests/differential/wine/windows_process.h"
+#include "tests/differential/wine/wine_os.h"
 
 namespace reheap {
 namespace {
@@ -35,6 +37,13 @@ std::string WorldFromEnvironment() {
 }
 const std::string kWorld = WorldFromEnvironment();
 const bool kReal = kWorld == "real";
+const bool kWine = kWorld == "wine";
+
+// One process for all tests; each World gives back what it took.
+WindowsProcess& WineProcess() {
+  static WindowsProcess process("tests/differential/wine/windows_executor.cc");
+  return process;
+}
 
 // A process of the world under test: its Os, and a way to its memory.
 class World {
@@ -44,8 +53,16 @@ class World {
       os_ = std::make_unique<RealOs>();
       return;
     }
+    platform_ = Platforms().Find(kWine ? "windows-amd64" : kWorld);
+    if (kWine) {
+      if (!WhyNoWine().empty()) return;  // the test is skipped
+      auto os = std::make_unique<WineOs>(&WineProcess());
+      wine_ = os.get();
+      os_ = std::move(os);
+      return;
+    }
     VirtualProcess process;
-    process.platform = Platforms().Find(kWorld);
+    process.platform = platform_;
     EXPECT_NE(process.platform, nullptr) << kWorld;
     process.limits.address_bytes = address_limit_bytes;
     auto os = std::make_unique<VirtualOs>(process);
@@ -54,29 +71,47 @@ class World {
     os_ = std::move(os);
   }
   Os& os() { return *os_; }
-  VirtualOs* virtual_os() { return virtual_os_; }  // null in the real world
+  VirtualOs* virtual_os() { return virtual_os_; }           // null where it is not a model
+  const Platform* platform() const { return platform_; }    // null in the real world
   uint64_t Read(Addr a) {
-    return shadow_ == nullptr ? DirectMemory().Read<uint64_t>(a) : shadow_->Read<uint64_t>(a);
+    if (wine_ != nullptr) return wine_->Read(a);
+    // Volatile: an access that is there to fault must be made.
+    if (shadow_ == nullptr) return const_cast<const volatile uint64_t&>(DirectMemory().Read<uint64_t>(a));
+    return shadow_->Read<uint64_t>(a);
   }
   void Write(Addr a, uint64_t value) {
-    if (shadow_ == nullptr) {
+    if (wine_ != nullptr) {
+      wine_->Write(a, value);
+    } else if (shadow_ == nullptr) {
       const_cast<volatile uint64_t&>(DirectMemory().Write<uint64_t>(a)) = value;
     } else {
       shadow_->Write<uint64_t>(a) = value;
     }
   }
   bool MovesTakenHints() const {
-    return kReal || virtual_os_->platform().placement.hint != HintRule::kExactOrRefused;
+    return kReal || platform_->placement.hint != HintRule::kExactOrRefused;
   }
   bool EnforcesAddressLimit() const {
-    return kReal || virtual_os_->platform().limits.address != AddressLimitRule::kNotEnforced;
+    return kReal || platform_->limits.address != AddressLimitRule::kNotEnforced;
+  }
+  bool ChargesReservations() const {
+    return !kReal && platform_->reservations.bytes_per_charged_byte != 0;
+  }
+  // Some systems refuse memory that is writable and executable.
+  Access MostAccess() const {
+    const bool refuses = !kReal && virtual_os_->platform().mappings.write_execute_map_error != 0;
+    return refuses ? Access::kReadWrite : Access::kReadWriteExecute;
   }
   bool DropsOnDiscard() const {
-    return kReal || virtual_os_->platform().mappings.discard == DiscardRule::kDroppedAtOnce;
+    return kReal || platform_->mappings.discard == DiscardRule::kDroppedAtOnce;
   }
+  // `bytes` of RSS, as Usage() tells it here.
+  uint64_t Resident(uint64_t bytes) const { return kWine ? 0 : bytes; }
 
  private:
   std::unique_ptr<Os> os_;
+  const Platform* platform_ = nullptr;
+  WineOs* wine_ = nullptr;
   VirtualOs* virtual_os_ = nullptr;
   std::unique_ptr<ShadowMemory> shadow_;  // before os_ goes, so declared after it
 };
@@ -109,10 +144,12 @@ void UnderAddressLimit(uint64_t room_bytes, const std::function<void(World&)>& b
 
 class OsContractTest : public testing::Test {
  protected:
-  // Free in every world, 32-bit ones too, and a multiple of every granularity.
+  // Free in every world, 32-bit ones too, and a multiple of every granularity. Where memory only grows: its end,
+  // as it was when the test began.
   Addr hint() {
     if (kReal) return Addr(0xf800000000);
-    const Platform::Machine& machine = world_.virtual_os()->platform().machine;
+    if (os().only_grows()) return first_end_;
+    const Platform::Machine& machine = world_.platform()->machine;
     if (machine.word_bits == 32) return Addr(0x60000000);
     return Addr(std::min<uint64_t>(0xf800000000, machine.user_end - 256 * kMiB));
   }
@@ -123,6 +160,28 @@ class OsContractTest : public testing::Test {
     EXPECT_TRUE(got.ok());
     return got.value();
   }
+  void SetUp() override {
+    if (const std::string why = kWine ? WhyNoWine() : ""; !why.empty()) GTEST_SKIP() << "nothing was tried: " << why;
+    if (world_.virtual_os() != nullptr) first_end_ = world_.virtual_os()->space().mapping(world_.virtual_os()->space().Last()).end;
+  }
+  // Gives `range` back, or is told that this world never takes memory.
+  void Release(AddrRange range) {
+    const auto released = os().Release(range);
+    EXPECT_EQ(released.ok(), !os().only_grows());
+    if (!released.ok()) {
+      EXPECT_EQ(released.refusal().rule, Rule::kOnlyGrows);
+    }
+  }
+  // An access faults, unless this world has no way to make memory inaccessible.
+  void ExpectNoAccess(Addr a) {
+    if (os().only_grows()) {
+      world_.Write(a, 1);
+      EXPECT_EQ(world_.Read(a), 1u);
+      return;
+    }
+    EXPECT_DEATH(world_.Write(a, 1), "");
+    EXPECT_DEATH(world_.Read(a), "");
+  }
   // The real world is one process for all tests: what a test maps at hint() must not be there for the next.
   void TearDown() override {
     if (kReal) {
@@ -130,6 +189,7 @@ class OsContractTest : public testing::Test {
     }
   }
   World world_;
+  Addr first_end_;  // virtual worlds: of the highest mapping
 };
 using OsContractDeathTest = OsContractTest;
 
@@ -163,15 +223,15 @@ TEST_F(OsContractTest, ReserveCostsAddressSpaceAndNoMemory) {
   const OsUsage reserved = os().Usage();
   EXPECT_EQ(reserved.vsize_bytes - before.vsize_bytes, kMiB);
   EXPECT_EQ(reserved.rss_anonymous_bytes, before.rss_anonymous_bytes);
-  EXPECT_EQ(reserved.commit_bytes, before.commit_bytes);
-  ASSERT_TRUE(os().Release(range).ok());
-  EXPECT_EQ(os().Usage().vsize_bytes, before.vsize_bytes);
+  EXPECT_EQ(reserved.commit_bytes - before.commit_bytes, world_.ChargesReservations() ? page() : 0)
+      << "page tables at most, and one maps more than this";
+  Release(range);
+  EXPECT_EQ(os().Usage().vsize_bytes, before.vsize_bytes + (os().only_grows() ? kMiB : 0));
 }
 
 TEST_F(OsContractDeathTest, ReservedMemoryFaults) {
   const AddrRange range = Reserve(kMiB);
-  EXPECT_DEATH(world_.Write(range.start, 1), "");
-  EXPECT_DEATH(world_.Read(range.start), "");
+  ExpectNoAccess(range.start);
 }
 
 // ---- Reserved -> Ready ----
@@ -186,14 +246,14 @@ TEST_F(OsContractTest, CommitMakesZeroedUsableMemoryByEitherMethod) {
       world_.Write(a, i);
       EXPECT_EQ(world_.Read(a), i);
     }
-    EXPECT_TRUE(os().Release(range).ok());
+    Release(range);
   }
 }
 
 TEST_F(OsContractTest, CommitChangesNoAddressSpace) {
   const AddrRange range = Reserve(kMiB);
   const OsUsage before = os().Usage();
-  ASSERT_TRUE(os().Commit(range, Access::kReadWriteExecute, CommitMethod::kMapFixed).ok());
+  ASSERT_TRUE(os().Commit(range, world_.MostAccess(), CommitMethod::kMapFixed).ok());
   const OsUsage after = os().Usage();
   EXPECT_EQ(after.vsize_bytes, before.vsize_bytes);
   EXPECT_EQ(after.rss_anonymous_bytes, before.rss_anonymous_bytes);
@@ -203,7 +263,7 @@ TEST_F(OsContractDeathTest, CommitReachesNoFurtherThanAsked) {
   const AddrRange range = Reserve(16 * page());
   ASSERT_TRUE(os().Commit({range.start, page()}, Access::kReadWrite, CommitMethod::kProtect).ok());
   world_.Write(range.start, 1);
-  EXPECT_DEATH(world_.Write(range.start + page(), 1), "");
+  ExpectNoAccess(range.start + page());
 }
 
 TEST_F(OsContractTest, OnlyWrittenPagesAreResident) {
@@ -217,7 +277,7 @@ TEST_F(OsContractTest, OnlyWrittenPagesAreResident) {
   for (uint64_t i = 0; i < 64; i += 4) world_.Write(range.start + i * page() + 8, i);
   const uint64_t after_rewrites = os().Usage().rss_anonymous_bytes;
   EXPECT_EQ(after_reads - before, 0u);
-  EXPECT_EQ(after_writes - before, 16 * page());
+  EXPECT_EQ(after_writes - before, world_.Resident(16 * page()));
   EXPECT_EQ(after_rewrites, after_writes);
 }
 
@@ -264,7 +324,7 @@ TEST_F(OsContractTest, DiscardedPagesAreZeroWhenReused) {
   ASSERT_TRUE(os().Discard(middle).ok());
   const OsUsage after = os().Usage();
   EXPECT_EQ(after.vsize_bytes, before.vsize_bytes);
-  EXPECT_EQ(before.rss_anonymous_bytes - after.rss_anonymous_bytes, world_.DropsOnDiscard() ? 4 * page() : 0);
+  EXPECT_EQ(before.rss_anonymous_bytes - after.rss_anonymous_bytes, world_.DropsOnDiscard() ? world_.Resident(4 * page()) : 0);
   ASSERT_TRUE(os().Reuse(middle).ok());
   for (uint64_t i = 0; i < 8; ++i) {
     EXPECT_EQ(world_.Read(range.start + i * page()), i >= 2 && i < 6 ? 0 : 1 + i) << i;
@@ -281,8 +341,8 @@ TEST_F(OsContractDeathTest, DecommittedMemoryFaultsAndComesBackZeroed) {
   ASSERT_TRUE(os().Decommit(range).ok());
   const OsUsage reserved = os().Usage();
   EXPECT_EQ(reserved.vsize_bytes, ready.vsize_bytes);
-  EXPECT_EQ(ready.rss_anonymous_bytes - reserved.rss_anonymous_bytes, page());
-  EXPECT_DEATH(world_.Read(range.start), "");
+  EXPECT_EQ(ready.rss_anonymous_bytes - reserved.rss_anonymous_bytes, os().only_grows() ? 0 : world_.Resident(page()));
+  ExpectNoAccess(range.start + page());
   ASSERT_TRUE(os().Commit(range, Access::kReadWrite, CommitMethod::kProtect).ok());
   EXPECT_EQ(world_.Read(range.start), 0u);
 }
@@ -292,8 +352,13 @@ TEST_F(OsContractDeathTest, DecommittedMemoryFaultsAndComesBackZeroed) {
 TEST_F(OsContractDeathTest, ReleasedMemoryIsGone) {
   const AddrRange range = os().MapReady(16 * page(), Access::kReadWrite, hint()).value();
   world_.Write(range.start, 7);
-  ASSERT_TRUE(os().Release(range).ok());
-  EXPECT_DEATH(world_.Read(range.start), "");
+  Release(range);
+  if (os().only_grows()) {
+    EXPECT_EQ(world_.Read(range.start), 7u);
+    EXPECT_EQ(os().MapReadyAt(range, Access::kReadWrite).refusal().rule, Rule::kAddressTaken);
+    return;
+  }
+  ExpectNoAccess(range.start);
   // The place is free again, and zero for who comes next.
   ASSERT_TRUE(os().MapReadyAt(range, Access::kReadWrite).ok());
   EXPECT_EQ(world_.Read(range.start), 0u);
@@ -304,8 +369,9 @@ TEST_F(OsContractTest, PartOfAReservationIsReleasedUnlessReleaseIsWhole) {
   const uint64_t before = os().Usage().vsize_bytes;
   const auto released = os().Release({range.start + 4 * page(), 4 * page()});
   const uint64_t after = os().Usage().vsize_bytes;
-  EXPECT_EQ(released.ok(), !os().release_is_whole());
-  EXPECT_EQ(before - after, os().release_is_whole() ? 0 : 4 * page());
+  const bool in_parts = !os().release_is_whole() && !os().only_grows();
+  EXPECT_EQ(released.ok(), in_parts);
+  EXPECT_EQ(before - after, in_parts ? 4 * page() : 0);
   if (!released.ok()) {
     EXPECT_NE(released.refusal().os_error, 0);
   }
@@ -324,7 +390,7 @@ TEST_F(OsContractTest, ReserveBeyondTheAddressLimitIsRefusedAndChangesNothing) {
     }
     ASSERT_FALSE(got.ok());
     EXPECT_EQ(got.refusal().rule, kReal ? Rule::kUnknown : Rule::kAddressLimit);
-    EXPECT_EQ(got.refusal().os_error, 12);  // ENOMEM
+    EXPECT_EQ(got.refusal().os_error, kReal ? 12 : world.platform()->machine.errors.out_of_memory);
     EXPECT_EQ(got.refusal().asked_bytes, 64 * kMiB + world.os().os_page_bytes());
     EXPECT_EQ(got.refusal().operation, OsOperation::kReserve);
     if (!kReal) {
@@ -354,14 +420,14 @@ TEST_F(OsContractTest, CommitByProtectionNeedsNoAddressSpace) {
 // ---- counters and observer ----
 
 TEST_F(OsContractTest, EachRequestIsCountedRefusedOnesToo) {
+  ASSERT_TRUE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
+  ASSERT_FALSE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
   const AddrRange range = Reserve(16 * page());
   ASSERT_TRUE(os().Commit(range, Access::kReadWrite, CommitMethod::kMapFixed).ok());
   ASSERT_TRUE(os().Discard(range).ok());
   ASSERT_TRUE(os().Reuse(range).ok());
   ASSERT_TRUE(os().Decommit(range).ok());
-  ASSERT_TRUE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
-  ASSERT_FALSE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
-  ASSERT_TRUE(os().Release(range).ok());
+  Release(range);
   EXPECT_EQ(os().calls(OsOperation::kReserve), 1u);
   EXPECT_EQ(os().calls(OsOperation::kCommit), 1u);
   EXPECT_EQ(os().calls(OsOperation::kMapReady), 0u);
@@ -387,7 +453,7 @@ TEST_F(OsContractTest, ObserverIsToldBeforeAndAfter) {
   ASSERT_TRUE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
   ASSERT_FALSE(os().MapReadyAt({hint(), kMiB}, Access::kReadWrite).ok());
   os().set_observer(nullptr);
-  ASSERT_TRUE(os().Release({hint(), kMiB}).ok());
+  Release({hint(), kMiB});
   EXPECT_EQ(recorder.seen, (std::vector<std::string>{"before map at 1048576", "after map at done",
                                                      "before map at 1048576", "after map at address taken"}));
 }
@@ -401,7 +467,7 @@ TEST_F(OsContractTest, ImageBssIsGivenOnceAndReady) {
     world_.Write(bss->start, 7);
     EXPECT_EQ(world_.Read(bss->start), 7u);
   }
-  EXPECT_EQ(bss.has_value(), !kReal);
+  EXPECT_EQ(bss.has_value(), world_.virtual_os() != nullptr);
   EXPECT_EQ(os().TakeImageBss(page()), std::nullopt);
   EXPECT_EQ(os().Usage().vsize_bytes, before);
 }

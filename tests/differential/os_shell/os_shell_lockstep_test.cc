@@ -87,9 +87,9 @@ class LineProgram {
   FILE* from_ = nullptr;
 };
 
-std::unique_ptr<LineProgram> Executor() {
+std::unique_ptr<LineProgram> Executor(bool randomised) {
   const int persona = personality(0xffffffff);
-  personality(static_cast<unsigned>(persona) | ADDR_NO_RANDOMIZE);
+  if (!randomised) personality(static_cast<unsigned>(persona) | ADDR_NO_RANDOMIZE);
   auto executor = std::make_unique<LineProgram>(std::vector<std::string>{kExecutor});
   personality(static_cast<unsigned>(persona));
   EXPECT_EQ(executor->Hear(), "") << "the executor says when it is ready";
@@ -143,9 +143,9 @@ std::string Compared(const Answered& answered, uint64_t rss_before) {
                       Layout(answered));
 }
 
-void GoInLockstep(uint64_t seed, const std::string& file) {
-  SCOPED_TRACE(testing::Message() << "seed " << seed << " from " << file);
-  const std::unique_ptr<LineProgram> kernel = Executor();
+void GoInLockstep(uint64_t seed, bool randomised, const std::string& file) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed << (randomised ? " randomised" : "") << " from " << file);
+  const std::unique_ptr<LineProgram> kernel = Executor(randomised);
   LineProgram model(ModelOf(SavedMaps(kernel->pid(), file)));
   Answered real = ParseAnswer(kernel->Ask("brk 0")), modelled = ParseAnswer(model.Ask("brk 0"));
   const uint64_t real_rss = real.rss_pages, modelled_rss = modelled.rss_pages;
@@ -171,10 +171,14 @@ uint64_t Seed() {
 }
 
 TEST(OsShellLockstepTest, FromPlainMaps) {
-  for (const uint64_t seed : {uint64_t{1}, uint64_t{2}, uint64_t{3}, Seed()}) GoInLockstep(seed, "maps");
+  for (const uint64_t seed : {uint64_t{1}, uint64_t{2}, uint64_t{3}, Seed()}) GoInLockstep(seed, false, "maps");
 }
 
-TEST(OsShellLockstepTest, FromSmaps) { GoInLockstep(Seed(), "smaps"); }
+TEST(OsShellLockstepTest, FromSmaps) { GoInLockstep(Seed(), false, "smaps"); }
+
+TEST(OsShellLockstepTest, FromMapsOfARandomisedProcess) {
+  for (const char* file : {"maps", "smaps"}) GoInLockstep(Seed(), true, file);
+}
 
 }  // namespace
 }  // namespace reheap

@@ -7,6 +7,8 @@
 //   q ADDR                         VirtualQuery    -> BASE BYTES ALLOCATION_BASE ALLOCATION_PROTECTION STATE
 //                                                     PROTECTION TYPE ERROR
 //   r ADDR / w ADDR                one access      -> 1, or 0 where it raised an exception
+//   R ADDR                         reads 8 bytes   -> 1 VALUE, or 0 where it raised an exception
+//   W ADDR VALUE                   writes 8 bytes  -> 1, or 0
 //   m                              all regions that are not free, a line each as q; then "."
 //   z                              releases what was not there at the start -> 0 0
 //
@@ -97,6 +99,29 @@ void Touch(char* a, bool write) {
   PutHex(0, '\n');
 }
 
+void ReadWord(unsigned long long* a) {
+  is_touching = true;
+  if (__builtin_setjmp(after_fault) == 0) {
+    const unsigned long long value = *const_cast<volatile unsigned long long*>(a);
+    is_touching = false;
+    PutHex(1, ' ');
+    PutHex(value, '\n');
+    return;
+  }
+  PutHex(0, '\n');
+}
+
+void WriteWord(unsigned long long* a, unsigned long long value) {
+  is_touching = true;
+  if (__builtin_setjmp(after_fault) == 0) {
+    *const_cast<volatile unsigned long long*>(a) = value;
+    is_touching = false;
+    PutHex(1, '\n');
+    return;
+  }
+  PutHex(0, '\n');
+}
+
 constexpr int kMostRegions = 4096;
 void* first_bases[kMostRegions];
 int first_count;
@@ -173,6 +198,11 @@ void Answer(int command) {
     case 'q': return Query();
     case 'r': return Touch(static_cast<char*>(GetAddress()), false);
     case 'w': return Touch(static_cast<char*>(GetAddress()), true);
+    case 'R': return ReadWord(static_cast<unsigned long long*>(GetAddress()));
+    case 'W': {
+      auto* const a = static_cast<unsigned long long*>(GetAddress());
+      return WriteWord(a, GetHex());
+    }
     case 'z': return ReleaseAll();
     case 'm':
       ForEachRegion([](const MEMORY_BASIC_INFORMATION& m) { PutRegion(m, 0); });

@@ -180,4 +180,16 @@ void WindowsProcess::ReleaseAll() {
   (void)Receive();
 }
 
+std::optional<uint64_t> WindowsProcess::Read(Addr a) {
+  Send("R " + Hex(a.value()));
+  unsigned long long done = 0, value = 0;
+  const int numbers = std::sscanf(Receive().c_str(), "%llx %llx", &done, &value);
+  return numbers == 2 ? std::optional<uint64_t>(value) : std::nullopt;
+}
+
+bool WindowsProcess::Write(Addr a, uint64_t value) {
+  Send("W " + Hex(a.value()) + " " + Hex(value));
+  return Receive()[0] == '1';
+}
+
 }  // namespace reheap

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,9 @@ class WindowsProcess {
   std::vector<RegionInfo> Regions();
   // Releases what this test reserved.
   void ReleaseAll();
+  // 8 bytes at `a`; nullopt where the access raised an exception.
+  std::optional<uint64_t> Read(Addr a);
+  bool Write(Addr a, uint64_t value);
 
  private:
   void Send(const std::string& line);

@@ -1,6 +1,8 @@
 // Darwin, from xnu: a rule, where it was read, and what follows.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/golden/platforms/rule_table.h"
 
 namespace reheap {
@@ -81,5 +83,55 @@ TEST(DarwinRulesTest, Darwin12) {
                                       kGiB},
                                  });
 }
+TEST(DarwinRulesTest, ProtectLooksForHolesFirst) {
+  ExpectRules("darwin-amd64-12", {{"mprotect over a hole changes nothing",
+                                   "vm_map_protect, osfmk/vm/vm_map.c:5787, xnu-11417.101.15",
+                                   {{Step::kMap, 0xf800000000, kPage, 0, kMac, 0xf800000000},
+                                    {Step::kProtect, 0xf800000000, 2 * kPage, kRw, 0, kOk, 12},
+                                    {Step::kWrite, 0xf800000000, 0, 0, 0, 0},
+                                    {Step::kProtect, 0xf800000000, kPage, kRw | 8, 0, kOk},
+                                    {Step::kWrite, 0xf800000000, 0, 0, 0, 1}}},
+                                  {"madvise over a hole is EINVAL",
+                                   "madvise, bsd/kern/kern_mman.c, xnu-11417.101.15: KERN_INVALID_ADDRESS",
+                                   {{Step::kMap, 0xf800000000, kPage, kRw, kMac, 0xf800000000},
+                                    {Step::kAdvise, 0xf800000000, 2 * kPage, 0, 5, kOk, 22}}}});
+}
+
+TEST(DarwinRulesTest, ALimitBelowTheMapIsRefused) {
+  const char* const source = "vm_map_set_size_limit, osfmk/vm/vm_map.c:21704, xnu-11417.101.15; kern_resource.c:1421";
+  const Step map{Step::kMap, 0xf800000000, 8 * kGiB, 0, kMac, 0xf800000000};
+  ExpectRules("darwin-amd64-12",
+              {{"setrlimit below the map's size is EINVAL, at it is not", source,
+                {map, {Step::kLimit, 0, 8 * kGiB, 0, 0, kOk, 22}, {Step::kLimit, 0, 16 * kGiB, 0, 0, kOk},
+                 {Step::kMap, 0x20000000000, 16 * kGiB, 0, kMac, kOk, 12}}}});
+  ExpectRules("darwin-amd64-11", {{"before macOS 12 nobody looked", "xnu-7195.141.2",
+                                   {map, {Step::kLimit, 0, 8 * kGiB, 0, 0, kOk}}}});
+}
+
+TEST(DarwinRulesTest, ArmPagesAndTheEndsOfIos) {
+  constexpr uint64_t kBig = 16 * kKiB;
+  ExpectRules("darwin-arm64", {{"16 KiB pages: hints and lengths are rounded up to them",
+                                "mmap_sanitize, bsd/kern/kern_mman.c, xnu-11417.101.15",
+                                {{Step::kMap, 0xf800001000, 1, kRw, kMac, 0xf800000000 + kBig},
+                                 {Step::kVsize, 0, 0, 0, 0, kBig},
+                                 {Step::kUnmap, 0xf800001000, kBig, 0, 0, kOk, 22}}}});
+  const char* const source = "pmap_max_64bit_offset, osfmk/arm/pmap/pmap.c, xnu-11417.101.15";
+  const struct {
+    const char* platform;
+    uint64_t end;  // address
+  } caps[] = {{"ios-arm64", 0x458000000},
+              {"ios-arm64-3gib", 0x358000000},
+              {"ios-arm64-1gib", 0x320000000},
+              {"ios-arm64-extended", 0xfc0000000}};
+  for (const auto& cap : caps) {
+    // Above the shared cache, or from the program to the stack, less what there is: too much by little.
+    const uint64_t largest = std::max<uint64_t>(cap.end - 0x300000000, 0x70000000);
+    ExpectRules(cap.platform, {{"the last page below the end is there, the first above is not", source,
+                                {{Step::kMap, cap.end - kBig, kBig, kRw, kMac | 0x10, cap.end - kBig},
+                                 {Step::kMap, cap.end, kBig, kRw, kMac | 0x10, kOk, 12},
+                                 {Step::kMap, 0, largest, 0, kMac, kOk, 12}}}});
+  }
+}
+
 }  // namespace
 }  // namespace reheap

@@ -84,5 +84,154 @@ TEST(FreeBsdRulesTest, FreeBsd) {
             {Step::kMap, 0xf800000000, kPage, kRw, kBsd, 0xf800000000}}},
       });
 }
+constexpr uint64_t kHint = 0xf800000000;
+constexpr int kFixed = kBsd | 0x10, kExcl = kFixed | 0x4000;
+constexpr int kGuard = 0x2000, kGuardFixed = kGuard | 0x10;
+constexpr int kStack = 0x402;  // MAP_PRIVATE | MAP_STACK
+constexpr uint64_t kStepBytes = 128 * kKiB;
+
+TEST(FreeBsdRulesTest, Guards) {
+  ExpectRules("freebsd-amd64",
+              {
+                  {"a guard is tested against RLIMIT_VMEM when it is made, and not counted after",
+                   "vm_mmap_object, vm_mmap.c:1542; vm_map_insert, vm_map.c",
+                   {{Step::kMap, kHint, 5 * kGiB, 0, kGuardFixed, kOk, 12},
+                    {Step::kMap, kHint, 3 * kGiB, 0, kGuardFixed, kHint},
+                    {Step::kVsize, 0, 0, 0, 0, 0},
+                    {Step::kMap, kHint + 4 * kGiB, 3 * kGiB, 0, kGuardFixed, kHint + 4 * kGiB},
+                    {Step::kMap, kHint + 8 * kGiB, 4 * kGiB, 0, kFixed, kHint + 8 * kGiB}},
+                   4 * kGiB},
+                  {"mprotect skips it without a word",
+                   "vm_map_protect, vm_map.c",
+                   {{Step::kMap, kHint, 2 * kPage, 0, kGuardFixed, kHint},
+                    {Step::kProtect, kHint, kPage, kRw, 0, kOk},
+                    {Step::kWrite, kHint, 0, 0, 0, 0}}},
+                  {"a fixed mapping turns it into memory",
+                   "vm_map_fixed, vm_map.c",
+                   {{Step::kMap, kHint, 2 * kPage, 0, kGuardFixed, kHint},
+                    {Step::kMap, kHint, kPage, kRw, kFixed, kHint},
+                    {Step::kWrite, kHint, 0, 0, 0, 1},
+                    {Step::kVsize, 0, 0, 0, 0, kPage}}},
+                  {"it keeps others away",
+                   "vm_map_find, vm_map.c",
+                   {{Step::kMap, kHint, 2 * kPage, 0, kGuardFixed, kHint},
+                    {Step::kMap, kHint, kPage, kRw, kBsd, kHint + 2 * kPage}}},
+                  {"with access, or with MAP_ANON, it is EINVAL",
+                   "kern_mmap, vm_mmap.c",
+                   {{Step::kMap, kHint, kPage, kRead, kGuardFixed, kOk, 22},
+                    {Step::kMap, kHint, kPage, 0, kGuardFixed | 0x1000, kOk, 22}}},
+              });
+}
+
+TEST(FreeBsdRulesTest, Flags) {
+  ExpectRules("freebsd-amd64",
+              {
+                  {"an unknown flag, an unknown protection, both kinds: EINVAL; MAP_NORESERVE is dropped",
+                   "kern_mmap, vm_mmap.c",
+                   {{Step::kMap, kHint, kPage, kRw, kBsd | 0x100000, kOk, 22},
+                    {Step::kMap, kHint, kPage, 8, kBsd, kOk, 22},
+                    {Step::kMap, kHint, kPage, kRw, kBsd | 1, kOk, 22},
+                    {Step::kMap, kHint, kPage, kRw, kBsd | 0x40, kHint}}},
+                  {"MAP_EXCL alone is EINVAL, with MAP_FIXED over something ENOMEM",
+                   "kern_mmap, vm_mmap.c; KERN_NO_SPACE in vm_mmap_to_errno",
+                   {{Step::kMap, kHint, kPage, kRw, kBsd | 0x4000, kOk, 22},
+                    {Step::kMap, kHint, kPage, kRw, kExcl, kHint},
+                    {Step::kMap, kHint, kPage, kRw, kExcl, kOk, 12}}},
+                  {"neither kind means private",
+                   "kern_mmap, vm_mmap.c: MAP_ANON without either",
+                   {{Step::kMap, kHint, kPage, kRw, 0x1000, kHint}}},
+                  {"MAP_ALIGNED takes the lowest aligned place at or above the hint",
+                   "vm_map_alignspace, vm_map.c",
+                   {{Step::kMap, kHint + kPage, kPage, kRw, kBsd | 21 << 24, kHint + 2 * kMiB},
+                    {Step::kMap, kHint + kPage, kPage, kRw, kBsd | 1 << 24, kHint + 4 * kMiB},
+                    {Step::kMap, kHint, kPage, kRw, kBsd | 11 << 24, kOk, 22},
+                    {Step::kMap, kHint, kPage, kRw, kBsd | 64 << 24, kOk, 22}}},
+                  {"MAP_32BIT ends below 2 GiB, from the bottom when the hint is higher",
+                   "kern_mmap, vm_mmap.c",
+                   {{Step::kMap, kHint, kPage, kRw, kBsd | 0x80000, 0x1000},
+                    {Step::kMap, 0x70000000, kPage, kRw, kBsd | 0x80000, 0x70000000},
+                    {Step::kMap, 0, 2 * kGiB, kRw, kBsd | 0x80000, kOk, 12},
+                    {Step::kMap, kHint, kPage, kRw, kFixed | 0x80000, kOk, 22}}},
+              });
+}
+
+TEST(FreeBsdRulesTest, Stacks) {
+  ExpectRules("freebsd-amd64",
+              {
+                  {"a stack begins with one step; an access in its gap maps whole steps",
+                   "vm_map_stack_locked and vm_map_growstack, vm_map.c",
+                   {{Step::kMap, kHint, kMiB, kRw, kStack, kHint},
+                    {Step::kVsize, 0, 0, 0, 0, kStepBytes},
+                    {Step::kWrite, kHint + kMiB - 1, 0, 0, 0, 1},
+                    {Step::kWrite, kHint + kMiB - kStepBytes - 1, 0, 0, 0, 1},
+                    {Step::kVsize, 0, 0, 0, 0, 2 * kStepBytes},
+                    {Step::kWrite, kHint + kMiB - 5 * kStepBytes, 0, 0, 0, 1},
+                    {Step::kVsize, 0, 0, 0, 0, 5 * kStepBytes}}},
+                  {"its last page stays a guard",
+                   "security.bsd.stack_guard_page = 1, vm_map.c",
+                   {{Step::kMap, kHint, kMiB, kRw, kStack, kHint},
+                    {Step::kWrite, kHint + kPage - 1, 0, 0, 0, 0},
+                    {Step::kWrite, kHint + kPage, 0, 0, 0, 1},
+                    {Step::kVsize, 0, 0, 0, 0, kMiB - kPage},
+                    {Step::kWrite, kHint, 0, 0, 0, 0}}},
+                  {"growth is refused by RLIMIT_VMEM: the access faults",
+                   "vm_map_growstack, vm_map.c: map->size + grow_amount > vmemlim",
+                   {{Step::kMap, kHint, kMiB, kRw, kStack, kHint},
+                    {Step::kMap, kHint + kGiB, kMiB - 2 * kStepBytes, 0, kBsd, kHint + kGiB},
+                    {Step::kWrite, kHint + kMiB - kStepBytes - 1, 0, 0, 0, 1},
+                    {Step::kWrite, kHint + kMiB - 2 * kStepBytes - 1, 0, 0, 0, 0}},
+                   kMiB},
+                  {"but the whole must fit when it is made",
+                   "vm_mmap_object, vm_mmap.c:1542",
+                   {{Step::kMap, kHint, kMiB + kPage, kRw, kStack, kOk, 12}},
+                   kMiB},
+                  {"the process's own stack too, as far as RLIMIT_STACK goes",
+                   "vm_map_growstack, vm_map.c: is_procstack",
+                   {{Step::kWrite, 0x7ffffffdefff, 0, 0, 0, 1},
+                    {Step::kVsize, 0, 0, 0, 0, kStepBytes},
+                    {Step::kWrite, 0x7ffffffff000 - 512 * kMiB, 0, 0, 0, 0},
+                    {Step::kWrite, 0x7ffffffff000 - 256 * kMiB, 0, 0, 0, 1},
+                    {Step::kVsize, 0, 0, 0, 0, 256 * kMiB - kStepBytes}}},
+                  {"without read and write access it is EINVAL",
+                   "kern_mmap, vm_mmap.c",
+                   {{Step::kMap, kHint, kMiB, kRead, kStack, kOk, 22}}},
+              });
+}
+
+TEST(FreeBsdRulesTest, Entries) {
+  ExpectRules("freebsd-amd64",
+              {
+                  {"a new mapping extends the written one before it, not the written one behind it",
+                   "vm_map_insert, vm_map.c: vm_object_coalesce",
+                   {{Step::kMap, kHint, kPage, kRw, kFixed, kHint},
+                    {Step::kMap, kHint + 2 * kPage, kPage, kRw, kFixed, kHint + 2 * kPage},
+                    {Step::kWrite, kHint, 0, 0, 0, 1},
+                    {Step::kWrite, kHint + 2 * kPage, 0, 0, 0, 1},
+                    {Step::kMap, kHint + kPage, kPage, kRw, kFixed, kHint + kPage},
+                    {Step::kCount, 0, 0, 0, 0, 2}}},
+                  {"never touched ones join on both sides",
+                   "vm_map_mergeable_neighbors, vm_map.c: both objects are NULL",
+                   {{Step::kMap, kHint, kPage, kRw, kFixed, kHint},
+                    {Step::kMap, kHint + 2 * kPage, kPage, kRw, kFixed, kHint + 2 * kPage},
+                    {Step::kMap, kHint + kPage, kPage, kRw, kFixed, kHint + kPage},
+                    {Step::kCount, 0, 0, 0, 0, 1}}},
+                  {"pieces of one mapping know each other again",
+                   "vm_map_entry_clone, vm_map.c: the object is made before the split",
+                   {{Step::kMap, kHint, 3 * kPage, kRw, kBsd, kHint},
+                    {Step::kProtect, kHint + kPage, kPage, kRead, 0, kOk},
+                    {Step::kCount, 0, 0, 0, 0, 3},
+                    {Step::kProtect, kHint + kPage, kPage, kRw, 0, kOk},
+                    {Step::kCount, 0, 0, 0, 0, 1}}},
+              });
+}
+
+TEST(FreeBsdRulesTest, OldMprotectDropsWhatItDoesNotKnow) {
+  const Step map{Step::kMap, kHint, kPage, kRead, kBsd, kHint};
+  ExpectRules("freebsd-amd64@12.3", {{"VM_PROT_ALL masks", "kern_mprotect, vm_mmap.c, FreeBSD 12.3",
+                                      {map, {Step::kProtect, kHint, kPage, kRw | 8, 0, kOk}}}});
+  ExpectRules("freebsd-amd64", {{"_PROT_ALL and PROT_MAX are all", "kern_mprotect, vm_mmap.c, FreeBSD 13",
+                                 {map, {Step::kProtect, kHint, kPage, kRw | 8, 0, kOk, 22}}}});
+}
+
 }  // namespace
 }  // namespace reheap

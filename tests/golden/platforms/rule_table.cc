@@ -52,6 +52,10 @@ Answer Take(VirtualOs& os, const Step& s, const OsUsage& image) {
       return {os.Usage().vsize_bytes - image.vsize_bytes, 0};
     case Step::kCount:
       return {os.Usage().mapping_count - image.mapping_count, 0};
+    case Step::kFork: {
+      const uint64_t charge = os.ForkCharge();
+      return {charge, AnswerOf(os.Fork()).error};
+    }
     case Step::kLimit:
       return LimitTo(os, s.bytes);
     case Step::kAlloc:
@@ -97,6 +101,7 @@ void ExpectRules(const std::string& platform, const std::vector<Case>& cases) {
     process.platform = Platforms().Find(platform);
     ASSERT_NE(process.platform, nullptr);
     process.limits.ram_bytes = c.ram_bytes;
+    if (c.arrange != nullptr) c.arrange(&process);
     VirtualOs unlimited(process);
     const OsUsage image = unlimited.Usage();
     if (c.address_room_bytes) process.limits.address_bytes = image.vsize_bytes + *c.address_room_bytes;

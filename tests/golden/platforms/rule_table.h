@@ -30,6 +30,7 @@ struct Step {
     kWrite,    // a write to addr: value = 1 where it is possible
     kVsize,    // value = VSIZE less what the image has
     kCount,    // value = mappings less what the image has
+    kFork,     // fork: value = what it charges
     kLimit,    // setrlimit(RLIMIT_AS) to bytes
     kAlloc,    // VirtualAlloc: protection = page protection, flags = type, value = address
     kFree,     // VirtualFree: flags = type
@@ -53,6 +54,7 @@ struct Case {
   std::optional<uint64_t> address_room_bytes = {};  // limit = what the image has + this
   std::optional<uint64_t> data_room_bytes = {};     // likewise, of what the platform's data limit counts
   uint64_t ram_bytes = 16 * kGiB;
+  void (*arrange)(VirtualProcess*) = nullptr;  // whatever else the process needs before it begins
 };
 
 // Checks each case on `platform`, a name of the catalogue.

@@ -1,0 +1,255 @@
+#include "sim/os/remap_calls.h"
+
+#include <algorithm>
+
+#include "alloc/check.h"
+
+namespace reheap {
+
+Refusal RemapCalls::Invalid(const Request& r) const {
+  return Refused(Rule::kInvalidArgument, s_.platform->machine.errors.invalid_argument, r.old_range());
+}
+
+Refusal RemapCalls::NotMapped(const Request& r) const {
+  return Refused(Rule::kInvalidArgument, s_.platform->machine.errors.not_mapped, r.old_range());
+}
+
+// ---- checks ----
+
+OsResult<Addr> RemapCalls::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags,
+                                  Addr new_addr) {
+  const Platform::Machine& machine = s_.platform->machine;
+  REHEAP_CHECK(machine.remap.has_value());
+  const RemapCall& call = *machine.remap;
+  Request r;
+  r.from = old_addr;
+  r.old_bytes = RoundUp(old_bytes, machine.os_page_bytes);
+  r.new_bytes = RoundUp(new_bytes, machine.os_page_bytes);
+  r.to = new_addr;
+  r.may_move = (flags & call.may_move) != 0;
+  r.fixed = (flags & call.fixed) != 0;
+  r.dont_unmap = (flags & call.dont_unmap) != 0;
+  if ((flags & ~(call.may_move | call.fixed | call.dont_unmap)) != 0) return Invalid(r);
+  OsResult<Addr> result = Carry(r);
+  if (result.ok()) return result;
+  Refusal refusal = result.refusal();
+  refusal.wanted = r.has_place() ? new_addr : old_addr;
+  return refusal;
+}
+
+// mremap and mremap_to, mm/mremap.c, linux 6.12 (looks first); check_mremap_params and do_mremap, the same file,
+// linux 7.0 (checks first; measured on 6.18).
+OsResult<Addr> RemapCalls::Carry(const Request& r) {
+  if (Refusal refusal = CheckArguments(r); refusal.rule != Rule::kNone) return refusal;
+  if (s_.platform->machine.remap->order == RemapOrder::kChecksFirst) {
+    if (r.new_bytes > s_.platform->machine.user_end) return Invalid(r);
+    if (r.has_place()) {
+      if (Refusal refusal = CheckPlace(r); refusal.rule != Rule::kNone) return refusal;
+    }
+    if (r.fixed && r.old_bytes == r.new_bytes) return MoveEach(r);
+    if (s_.space.Containing(r.from) == AddressSpace::kNone) return NotMapped(r);
+    if (r.has_place() || r.new_bytes > r.old_bytes) {
+      if (Refusal refusal = CheckMapping(r, true); refusal.rule != Rule::kNone) return refusal;
+    }
+    return r.has_place() ? RemapTo(r) : Resize(r);
+  }
+  if (s_.space.Containing(r.from) == AddressSpace::kNone) return NotMapped(r);
+  if (!r.has_place()) {
+    if (r.new_bytes > r.old_bytes) {
+      if (Refusal refusal = CheckMapping(r, true); refusal.rule != Rule::kNone) return refusal;
+    }
+    return Resize(r);
+  }
+  if (Refusal refusal = CheckPlace(r); refusal.rule != Rule::kNone) return refusal;
+  return RemapTo(r);
+}
+
+Refusal RemapCalls::CheckArguments(const Request& r) const {
+  if (r.from.value() % s_.platform->machine.os_page_bytes != 0 || r.new_bytes == 0) return Invalid(r);
+  if (r.has_place() && !r.may_move) return Invalid(r);
+  if (r.dont_unmap && r.old_bytes != r.new_bytes) return Invalid(r);
+  return Refusal();
+}
+
+Refusal RemapCalls::CheckPlace(const Request& r) const {
+  const Platform::Machine& machine = s_.platform->machine;
+  const uint64_t room = machine.user_end;
+  if (r.new_bytes > room || r.to.value() > room - r.new_bytes) return Invalid(r);
+  if (r.to.value() % machine.os_page_bytes != 0) return Invalid(r);
+  // In the kernel's words, wrapping included.
+  if (r.from + r.old_bytes > r.to && r.to + r.new_bytes > r.from) return Invalid(r);
+  // Both ends of both places might be split: five below the limit (the same two functions).
+  return CheckCountBefore(r);
+}
+
+Refusal RemapCalls::CheckCountBefore(const Request& r) const {
+  const Refusal refusal = s_.limits.CheckCount(s_.space.count() + 5, true);
+  return refusal.rule == Rule::kNone ? refusal : Where(refusal, r.old_range());
+}
+
+// vma_to_resize, mm/mremap.c, linux 6.12; check_prep_vma, linux 7.0. `may_unmap_first`: what a shrink cuts off
+// is not looked at.
+Refusal RemapCalls::CheckMapping(const Request& r, bool may_unmap_first) const {
+  const AddressSpace::Id id = s_.space.Containing(r.from);
+  if (id == AddressSpace::kNone) return NotMapped(r);
+  const Mapping& m = s_.space.mapping(id);
+  const bool is_special = m.traits.kind == MappingKind::kSpecial;
+  if (r.old_bytes == 0 && !m.traits.shared) return Invalid(r);
+  if (r.dont_unmap && is_special) return Invalid(r);
+  const uint64_t kept = may_unmap_first ? std::min(r.old_bytes, r.new_bytes) : r.old_bytes;
+  if (kept > m.end - r.from) return NotMapped(r);
+  if (r.new_bytes <= kept) return Refusal();
+  if (is_special) return NotMapped(r);
+  Demand demand;
+  demand.bytes = r.new_bytes - r.old_bytes;
+  demand.data = IsData(m.traits);
+  const Refusal refusal = s_.limits.CheckMap(s_.space.totals(), demand);
+  return refusal.rule == Rule::kNone ? refusal : Where(refusal, r.old_range());
+}
+
+// ---- to a place of the caller's ----
+
+// remap_move, mm/mremap.c, linux 7.0: what is mapped in the range goes one by one, distances kept, and an error
+// leaves what went before it. Measured on 6.18.
+OsResult<Addr> RemapCalls::MoveEach(Request r) {
+  const AddrRange whole = r.old_range();
+  Addr target = r.to, at = r.from;
+  std::optional<Addr> first;
+  while (at < whole.end()) {
+    const AddressSpace::Id id = s_.space.FirstEndingAbove(at);
+    if (id == AddressSpace::kNone || s_.space.mapping(id).start >= whole.end()) break;
+    const Mapping m = s_.space.mapping(id);
+    if (!first && m.start > at) return NotMapped(r);
+    if (m.start > at) target = target + (m.start - at);
+    at = std::max(m.start, at);
+    Request one = r;
+    one.from = at;
+    one.old_bytes = one.new_bytes = std::min(m.end, whole.end()) - at;
+    one.to = target;
+    if (Refusal refusal = CheckMapping(one, true); refusal.rule != Rule::kNone) return refusal;
+    const OsResult<Addr> moved = RemapTo(one);
+    if (!moved.ok()) return moved;
+    if (!first) first = moved.value();
+    at = at + one.old_bytes;
+    target = moved.value() + one.old_bytes;
+  }
+  if (!first) return NotMapped(r);
+  return *first;
+}
+
+// mremap_to, mm/mremap.c, linux 6.12 and 7.0.
+OsResult<Addr> RemapCalls::RemapTo(Request r) {
+  if (r.fixed) {
+    if (const auto done = map_.Munmap(r.to, r.new_bytes); !done.ok()) return done.refusal();
+  }
+  if (r.old_bytes > r.new_bytes) {
+    const auto done = map_.Munmap(r.from + r.new_bytes, r.old_bytes - r.new_bytes);
+    if (!done.ok()) return done.refusal();
+    r.old_bytes = r.new_bytes;
+  }
+  const AddressSpace::Id id = s_.space.Containing(r.from);
+  if (id == AddressSpace::kNone) return NotMapped(r);
+  if (s_.platform->machine.remap->order == RemapOrder::kLooksFirst) {
+    if (Refusal refusal = CheckMapping(r, false); refusal.rule != Rule::kNone) return refusal;
+  }
+  if (r.dont_unmap) {
+    Demand demand;
+    demand.bytes = r.old_bytes;
+    demand.data = IsData(s_.space.mapping(id).traits);
+    const Refusal refusal = s_.limits.CheckMap(s_.space.totals(), demand);
+    if (refusal.rule != Rule::kNone) return Where(refusal, r.old_range());
+  }
+  const OsResult<Addr> place = ChoosePlace(r);
+  return place.ok() ? Move(r, place.value()) : place;
+}
+
+// vrm_set_new_addr, mm/mremap.c, linux 7.0: as mmap would place the same file or memory, `to` being a hint that
+// is neither rounded nor raised to the floor.
+OsResult<Addr> RemapCalls::ChoosePlace(const Request& r) const {
+  const Platform::Machine& machine = s_.platform->machine;
+  const Mapping& m = s_.space.mapping(s_.space.Containing(r.from));
+  if (r.fixed) {
+    const Refusal refusal = map_.CheckFixedPlace({r.to, r.new_bytes});
+    return refusal.rule == Rule::kNone ? OsResult<Addr>(r.to) : refusal;
+  }
+  PlaceRequest request{r.dont_unmap ? r.to : Addr(), r.new_bytes};
+  if (m.traits.kind == MappingKind::kFile) {
+    request.content = PlaceRequest::Content::kFile;
+    request.file_offset = r.from.value() - m.traits.origin;
+  } else if (m.traits.shared) {
+    request.content = PlaceRequest::Content::kShared;
+  }
+  const auto place = s_.placement.Choose(s_.space, request);
+  if (!place) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, r.old_range());
+  return *place;
+}
+
+// ---- to where there is room ----
+
+// mremap_at, mm/mremap.c, linux 7.0.
+OsResult<Addr> RemapCalls::Resize(const Request& r) {
+  if (r.new_bytes > r.old_bytes) return Grow(r);
+  if (r.new_bytes < r.old_bytes) {
+    const auto done = map_.Munmap(r.from + r.new_bytes, r.old_bytes - r.new_bytes);
+    if (!done.ok()) return done.refusal();
+  }
+  return r.from;
+}
+
+// vma_expandable, mm/mremap.c, linux 6.12: a stack's guard gap may be entered.
+bool RemapCalls::MayGrowInPlace(const Mapping& m, const Request& r) const {
+  const AddrRange more{m.end, r.new_bytes - r.old_bytes};
+  return m.end - r.from == r.old_bytes && more.end() > more.start &&
+         more.end().value() <= s_.platform->machine.user_end && !s_.space.Overlaps(more);
+}
+
+OsResult<Addr> RemapCalls::Grow(const Request& r) {
+  const Platform::Machine& machine = s_.platform->machine;
+  const Mapping m = s_.space.mapping(s_.space.Containing(r.from));
+  if (MayGrowInPlace(m, r)) {
+    const uint64_t more = r.new_bytes - r.old_bytes;
+    if (m.traits.charged) {
+      const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), more);
+      if (refusal.rule != Rule::kNone) return Where(refusal, r.old_range());
+    }
+    s_.space.Insert({m.end, more}, m.traits, m.writer);
+    return r.from;
+  }
+  if (!r.may_move) return Refused(Rule::kAddressTaken, machine.errors.out_of_memory, r.old_range());
+  const OsResult<Addr> place = ChoosePlace(r);
+  return place.ok() ? Move(r, place.value()) : place;
+}
+
+// ---- the move ----
+
+// move_vma, mm/mremap.c, and copy_vma, mm/vma.c, linux 6.12 and 7.0. The limits were asked for what is added;
+// while both places are mapped the sums are larger, and nobody looks.
+OsResult<Addr> RemapCalls::Move(const Request& r, Addr to) {
+  const Mapping m = s_.space.mapping(s_.space.Containing(r.from));
+  // Room for the copy and two splits: three below the limit.
+  if (Refusal refusal = s_.limits.CheckCount(s_.space.count() + 3, true); refusal.rule != Rule::kNone) {
+    return Where(refusal, r.old_range());
+  }
+  if (!MaySplit(m.traits) && (m.start != r.from || m.end != r.from + r.old_bytes)) return Invalid(r);
+  if (m.traits.charged) {
+    const uint64_t charge = r.dont_unmap ? r.new_bytes : r.new_bytes - r.old_bytes;
+    const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), charge);
+    if (refusal.rule != Rule::kNone) return Where(refusal, r.old_range());
+  }
+  MappingTraits traits = m.traits;
+  const bool takes_new_offset = IsPrivateAnonymous(traits) && m.writer == 0;
+  traits.origin = takes_new_offset ? 0 : traits.origin + (to - r.from);
+  const AddressSpace::Id copy = s_.space.Insert({to, r.new_bytes}, traits, m.writer);
+  s_.MovePages(r.old_range(), to);
+  if (r.dont_unmap) {
+    // What was moved whole was never written at its old place (dontunmap_complete).
+    const AddressSpace::Id old = s_.space.Containing(r.from);
+    if (old != copy && s_.space.mapping(old).range() == r.old_range()) s_.space.ForgetWrites(old);
+  } else if (r.old_bytes != 0) {
+    s_.space.Remove(r.old_range());
+    s_.DropPages(r.old_range());
+  }
+  return to;
+}
+
+}  // namespace reheap

@@ -1,0 +1,148 @@
+#include "tests/differential/lockstep/lockstep_pair.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "alloc/check.h"
+#include "sim/os/host_probe.h"
+#include "sim/os/maps_text.h"
+#include "tests/differential/lockstep/model_side.h"
+#include "tests/differential/lockstep/kernel_probe.h"
+
+namespace reheap {
+namespace {
+
+std::string Difference(const Answer& kernel, const Answer& model) {
+  std::string what;
+  const auto name = [&what](bool differs, const char* field) {
+    if (differs) what += (what.empty() ? "" : ", ") + std::string(field);
+  };
+  name(kernel.value != model.value, "value");
+  name(kernel.error != model.error, "errno");
+  name(kernel.vsize_pages != model.vsize_pages, "VmSize");
+  name(kernel.data_pages != model.data_pages, "VmData+VmStk");
+  name(kernel.rss_anonymous_pages != model.rss_anonymous_pages, "RssAnon");
+  name(kernel.mapping_count != model.mapping_count || kernel.layout_hash != model.layout_hash, "layout");
+  return what;
+}
+
+std::string AnswerText(const Answer& a) {
+  return absl::StrFormat(
+      "value 0x%x errno %d, VmSize %d, VmData+VmStk %d, RssAnon %d pages, %d mappings (layout %08x)", a.value,
+      a.error, a.vsize_pages, a.data_pages, a.rss_anonymous_pages, a.mapping_count,
+      a.layout_hash & 0xffffffff);
+}
+
+// "start-end perms" of each mapping.
+std::string Layout(const std::vector<ImageMapping>& mappings) {
+  std::string text;
+  for (ImageMapping m : mappings) {
+    m.offset = m.inode = 0;
+    m.device = "00:00";
+    m.name.clear();
+    text += FormatMapsLine(m) + "\n";
+  }
+  return text;
+}
+
+std::vector<ImageMapping> Parsed(const std::string& text) {
+  auto mappings = ParseMaps(text, "lockstep");
+  REHEAP_CHECK(mappings.ok());
+  return *std::move(mappings);
+}
+
+uint64_t ChargedBytes(const std::vector<ImageMapping>& mappings) {
+  uint64_t bytes = 0;
+  for (const ImageMapping& m : mappings) bytes += m.charged ? m.end - m.start : 0;
+  return bytes;
+}
+
+}  // namespace
+
+std::string Mismatch::ToString() const {
+  return "  differs: " + what + (detail.empty() ? "" : ": " + detail) + "\n  kernel:  " + AnswerText(kernel) +
+         "\n  model:   " + AnswerText(model);
+}
+
+absl::StatusOr<LockstepSetup> MakeSetup(const ProcessKind& kind, const std::string& release) {
+  const auto answers = ProbeKernel(kind);
+  if (!answers.ok()) return answers.status();
+  const Platform* const platform = PlatformOf(kind, answers->has_high_addresses, release);
+  if (platform == nullptr) return absl::NotFoundError("no linux platform has a release " + release);
+  return LockstepSetup{kind, *platform, answers->switches, false, answers->rss_counter_lags};
+}
+
+absl::StatusOr<std::unique_ptr<LockstepPair>> LockstepPair::Start(const LockstepSetup& setup) {
+  auto executor = ExecutorProcess::Start(setup.kind, setup.huge_pages);
+  if (!executor.ok()) return executor.status();
+  return std::unique_ptr<LockstepPair>(new LockstepPair(setup, *std::move(executor)));
+}
+
+LockstepPair::LockstepPair(const LockstepSetup& setup, std::unique_ptr<ExecutorProcess> executor)
+    : setup_(setup), executor_(std::move(executor)) {
+  VirtualProcess process;
+  process.platform = &setup_.platform;
+  process.image = Parsed(executor_->SmapsText());
+  process.switches = setup_.switches;
+  process.layout.personality = static_cast<uint32_t>(setup_.kind.personality);
+  process.limits.stack_unlimited = setup_.kind.stack_limit_bytes == kNoLimit;
+  if (!process.limits.stack_unlimited) process.limits.stack_bytes = setup_.kind.stack_limit_bytes;
+  model_ = std::make_unique<VirtualOs>(process);
+}
+
+uint32_t LockstepPair::Observed() const {
+  return (compares_layout_ ? kObserveLayout : 0) | (setup_.rss_from_smaps ? kObserveSmaps : 0);
+}
+
+const Answer& LockstepPair::Queue(const Operation& operation) {
+  REHEAP_CHECK(operations_.size() < kMaxBatch);
+  operations_.push_back(operation);
+  expected_.push_back(CarryOnModel(*model_, operation, Observed()));
+  return expected_.back();
+}
+
+std::optional<Mismatch> LockstepPair::Flush() {
+  if (operations_.empty()) return std::nullopt;
+  std::vector<Answer> answers(operations_.size());
+  const absl::Status done = executor_->Carry(operations_, Observed(), answers);
+  if (!done.ok()) {
+    // Which of the batch it was, a replay in batches of one tells.
+    return Mismatch{carried_ + operations_.size() - 1, operations_.back(), Answer(), expected_.back(),
+                    "the executor's end", std::string(done.message())};
+  }
+  for (size_t i = 0; i < answers.size(); ++i) {
+    if (!compares_layout_) answers[i].data_pages = expected_[i].data_pages;
+    if (answers[i] == expected_[i]) continue;
+    return Mismatch{carried_ + i, operations_[i], answers[i], expected_[i],
+                    Difference(answers[i], expected_[i]), ""};
+  }
+  carried_ += operations_.size();
+  last_ = operations_.back();
+  operations_.clear();
+  expected_.clear();
+  return std::nullopt;
+}
+
+std::optional<Mismatch> LockstepPair::Checkpoint() const {
+  REHEAP_CHECK(operations_.empty());
+  model_->CheckInvariants();
+  const std::vector<ImageMapping> mappings = Parsed(executor_->SmapsText());
+  Mismatch mismatch;
+  mismatch.index = carried_ == 0 ? 0 : carried_ - 1;
+  mismatch.operation = last_;
+  if (Layout(mappings) != Layout(Parsed(model_->MapsText()))) {
+    mismatch.what = "layout";
+    return mismatch;
+  }
+  const uint64_t charged = ChargedBytes(mappings), modelled = model_->space().totals().charged_bytes;
+  if (charged != modelled) {
+    mismatch.what = "commit charge";
+    mismatch.detail = "kernel " + std::to_string(charged / kKiB) + " kB, model " +
+                      std::to_string(modelled / kKiB) + " kB";
+    return mismatch;
+  }
+  return std::nullopt;
+}
+
+}  // namespace reheap

@@ -1,0 +1,134 @@
+#include "tests/differential/lockstep/model_side.h"
+
+#include "alloc/check.h"
+
+namespace reheap {
+namespace {
+
+constexpr uint64_t kOsPage = 4096;
+
+Answer From(const OsResult<Addr>& result) {
+  Answer answer;
+  if (result.ok()) {
+    answer.value = result.value().value();
+  } else {
+    answer.error = static_cast<uint32_t>(result.refusal().os_error);
+  }
+  return answer;
+}
+
+Answer From(const OsResult<Done>& result) {
+  Answer answer;
+  if (!result.ok()) answer.error = static_cast<uint32_t>(result.refusal().os_error);
+  return answer;
+}
+
+Answer Mmap(VirtualOs& os, const uint64_t* a) {
+  return From(os.Mmap(Addr(a[0]), a[1], static_cast<int>(a[2]), static_cast<int>(a[3])));
+}
+Answer Munmap(VirtualOs& os, const uint64_t* a) { return From(os.Munmap(Addr(a[0]), a[1])); }
+Answer Mprotect(VirtualOs& os, const uint64_t* a) {
+  return From(os.Mprotect(Addr(a[0]), a[1], static_cast<int>(a[2])));
+}
+Answer Madvise(VirtualOs& os, const uint64_t* a) {
+  return From(os.Madvise(Addr(a[0]), a[1], static_cast<int>(a[2])));
+}
+
+// The system call answers the break, moved or not.
+Answer Brk(VirtualOs& os, const uint64_t* a) {
+  (void)os.Brk(Addr(a[0]));
+  Answer answer;
+  answer.value = os.program_break().value();
+  return answer;
+}
+
+Answer Touch(VirtualOs& os, const uint64_t* a) {
+  Answer answer;
+  while (answer.value < a[1] && os.Touch(Addr(a[0] + answer.value * a[2]), a[3] != 0)) ++answer.value;
+  if (answer.value < a[1]) answer.error = kErrorSegmentationFault;
+  return answer;
+}
+
+Answer SetLimit(VirtualOs& os, const uint64_t* a) {
+  ProcessLimits limits = os.limits();
+  const auto bytes = a[1] == kNoLimit ? std::nullopt : std::optional<uint64_t>(a[1]);
+  switch (a[0]) {
+    case kResourceAddress:
+      limits.address_bytes = bytes;
+      break;
+    case kResourceData:
+      limits.data_bytes = bytes;
+      break;
+    case kResourceStack:
+      limits.stack_unlimited = a[1] == kNoLimit;
+      limits.stack_bytes = bytes;
+      break;
+    default:
+      REHEAP_CHECK(false);
+  }
+  os.set_limits(limits);
+  return Answer();
+}
+
+struct Row {
+  OperationKind kind;
+  Answer (*carry)(VirtualOs& os, const uint64_t* arguments);
+};
+constexpr Row kRows[] = {
+    {OperationKind::kMmap, &Mmap},
+    {OperationKind::kMunmap, &Munmap},
+    {OperationKind::kMprotect, &Mprotect},
+    {OperationKind::kMadvise, &Madvise},
+    {OperationKind::kBrk, &Brk},
+    {OperationKind::kTouch, &Touch},
+    {OperationKind::kRlimit, &SetLimit},
+};
+
+const Row* RowOf(OperationKind kind) {
+  for (const Row& row : kRows) {
+    if (row.kind == kind) return &row;
+  }
+  return nullptr;
+}
+
+void ObserveLayout(const VirtualOs& os, Answer* answer) {
+  const AddressSpace& space = os.space();
+  LayoutHash hash;
+  for (auto id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
+    const Mapping& m = space.mapping(id);
+    const MappingTraits& t = m.traits;
+    const uint32_t access = t.read * 1u | t.write * 2u | t.execute * 4u | t.shared * 8u;
+    const bool has_offset = t.kind == MappingKind::kFile && !t.shared;
+    hash.Add(m.start.value(), m.end.value(), access, has_offset ? m.start.value() - t.origin : 0);
+    ++answer->mapping_count;
+  }
+  answer->layout_hash = hash.value();
+}
+
+uint64_t StackBytes(const AddressSpace& space) {
+  uint64_t bytes = 0;
+  for (auto id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
+    if (space.mapping(id).traits.kind == MappingKind::kStack) bytes += space.mapping(id).bytes();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+bool ModelKnows(OperationKind kind) { return RowOf(kind) != nullptr; }
+
+Answer CarryOnModel(VirtualOs& os, const Operation& operation, uint32_t observe) {
+  const Row* const row = RowOf(operation.kind);
+  REHEAP_CHECK(row != nullptr);
+  Answer answer = row->carry(os, operation.arguments);
+  const OsUsage usage = os.Usage();
+  answer.vsize_pages = usage.vsize_bytes / kOsPage;
+  answer.rss_anonymous_pages = usage.rss_anonymous_bytes / kOsPage;
+  if (observe & kObserveLayout) {
+    answer.data_pages = (os.space().totals().data_bytes + StackBytes(os.space())) / kOsPage;
+    ObserveLayout(os, &answer);
+  }
+  return answer;
+}
+
+}  // namespace reheap

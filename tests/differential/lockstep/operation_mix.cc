@@ -1,0 +1,152 @@
+#include "tests/differential/lockstep/operation_mix.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+
+namespace reheap {
+namespace {
+
+constexpr uint64_t kPrivate = MAP_PRIVATE | MAP_ANONYMOUS;
+constexpr uint64_t kNoFile = ~uint64_t{0};
+
+Operation MmapOf(uint64_t addr, uint64_t bytes, uint64_t protection, uint64_t flags) {
+  return {OperationKind::kMmap, 0, {addr, bytes, protection, flags, kNoFile, 0}};
+}
+
+Operation MmapAnywhere(Draw& d) { return MmapOf(d.Hint(), d.Bytes(), d.Protection(), kPrivate); }
+Operation MmapNoReserve(Draw& d) {
+  return MmapOf(d.Hint(), d.Bytes(), d.Protection(), kPrivate | MAP_NORESERVE);
+}
+Operation MmapFixed(Draw& d) {
+  const AddrRange place = d.Place();
+  const uint64_t flags = kPrivate | MAP_FIXED | (d.Chance(15) ? MAP_NORESERVE : 0);
+  return MmapOf(place.start.value(), place.bytes, d.Protection(), flags);
+}
+Operation MmapNoReplace(Draw& d) {
+  const AddrRange place = d.Place();
+  return MmapOf(place.start.value(), place.bytes, d.Protection(), kPrivate | MAP_FIXED_NOREPLACE);
+}
+// Neither private nor shared, or no kind of memory that there is.
+Operation MmapBadFlags(Draw& d) {
+  return MmapOf(d.Hint(), d.Bytes(), d.Protection(), d.Chance(50) ? MAP_ANONYMOUS : kPrivate | MAP_SHARED);
+}
+
+Operation Munmap(Draw& d) {
+  if (d.os().space().count() > d.most_mappings()) {
+    // All that lies between two places.
+    const Addr a = d.Place(true).start, b = d.Place(true).start;
+    return {OperationKind::kMunmap, 0, {std::min(a, b).value(), std::max(a, b) - std::min(a, b)}};
+  }
+  const AddrRange place = d.Place();
+  return {OperationKind::kMunmap, 0, {place.start.value(), place.bytes}};
+}
+
+Operation Mprotect(Draw& d) {
+  const AddrRange place = d.Place();
+  const uint64_t protection = d.Chance(2) ? 0x20 : d.Protection();
+  return {OperationKind::kMprotect, 0, {place.start.value(), place.bytes, protection}};
+}
+
+Operation Discard(Draw& d) {
+  const AddrRange place = d.Place();
+  return {OperationKind::kMadvise, 0, {place.start.value(), place.bytes, MADV_DONTNEED}};
+}
+Operation BadAdvice(Draw& d) {
+  const AddrRange place = d.Place();
+  return {OperationKind::kMadvise, 0, {place.start.value(), place.bytes, 99}};
+}
+
+Operation TouchOf(Draw& d, bool write) {
+  const AddrRange place = d.Place();
+  const uint64_t stride = d.OneOf({Draw::kOsPage, Draw::kOsPage, Draw::kOsPage, 1000, 3 * Draw::kOsPage});
+  return {OperationKind::kTouch, 0, {place.start.value(), 1 + d.Below(6), stride, write}};
+}
+Operation TouchRead(Draw& d) { return TouchOf(d, false); }
+Operation TouchWrite(Draw& d) { return TouchOf(d, true); }
+// Below the stack, which grows to there or not.
+Operation GrowStack(Draw& d) {
+  const AddressSpace& space = d.os().space();
+  const uint64_t below = d.Chance(80) ? d.Below(64 * Draw::kOsPage) : d.Below(16 * kMiB);
+  return {OperationKind::kTouch, 0, {space.mapping(space.Last()).start.value() - 1 - below, 1, 1, 1}};
+}
+
+// Never below where it was: that would be the executor's own data. Not under a data limit, which counts the
+// executable's data to the byte, where maps show pages.
+Operation Brk(Draw& d) {
+  if (d.os().limits().data_bytes) return MmapAnywhere(d);
+  const uint64_t first = d.first_break().value(), used = d.os().program_break().value() - first;
+  const uint64_t room = d.word_mask() == 0xffffffff ? 64 * kMiB : kTiB;
+  const uint64_t target = d.Chance(40) ? d.Below(used + 1) : used + d.Below(d.Chance(90) ? 16 * kMiB : room);
+  return {OperationKind::kBrk, 0, {first + target}};
+}
+
+Operation LimitOf(Draw& d, uint64_t resource, uint64_t now_bytes) {
+  const uint64_t slack = d.Chance(70) ? d.Below(64 * Draw::kOsPage) : d.Below(8 * kMiB);
+  return {OperationKind::kRlimit, 0, {resource, d.Chance(50) ? kNoLimit : now_bytes + slack}};
+}
+Operation LimitAddress(Draw& d) {
+  return LimitOf(d, kResourceAddress, d.os().space().totals().mapped_bytes);
+}
+Operation LimitData(Draw& d) { return LimitOf(d, kResourceData, d.os().space().totals().data_bytes); }
+Operation LimitStack(Draw& d) {
+  const AddressSpace& space = d.os().space();
+  return LimitOf(d, kResourceStack, space.mapping(space.Last()).bytes());
+}
+
+constexpr MixRow kMix[] = {
+    {"mmap anywhere", 14, &MmapAnywhere},
+    {"mmap no-reserve", 3, &MmapNoReserve},
+    {"mmap fixed", 9, &MmapFixed},
+    {"mmap no-replace", 4, &MmapNoReplace},
+    {"mmap bad flags", 1, &MmapBadFlags, false, true},
+    {"munmap", 10, &Munmap},
+    {"mprotect", 16, &Mprotect},
+    {"discard", 7, &Discard},
+    {"bad advice", 1, &BadAdvice, false, true},
+    {"touch to read", 6, &TouchRead},
+    {"touch to write", 12, &TouchWrite},
+    {"grow the stack", 2, &GrowStack},
+    {"brk", 5, &Brk, true, false},  // an old break is no errno
+    {"limit address space", 3, &LimitAddress, true, false},
+    {"limit data", 3, &LimitData, true, false},
+    {"limit stack", 1, &LimitStack, true, false},
+};
+
+// Where what the kernel answers to a fixed place is not the model's to know:
+// - below the hint floor it depends on CAP_SYS_RAWIO (cap_mmap_addr, security/commoncap.c, linux 6.12);
+// - in the last 4095 bytes of all it takes the place for an error number and answers that (IS_ERR_VALUE in
+//   __get_unmapped_area, mm/mmap.c, linux 6.12): mmap(-1, ...) is EPERM.
+bool IsOddFixedPlace(const Operation& operation, const VirtualOs& os) {
+  return operation.kind == OperationKind::kMmap &&
+         (operation.arguments[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0 &&
+         (operation.arguments[0] >= ~uint64_t{0} - 4094 ||
+          operation.arguments[0] < os.platform().placement.hint_floor);
+}
+
+unsigned TotalWeight() {
+  unsigned sum = 0;
+  for (const MixRow& row : kMix) sum += row.weight;
+  return sum;
+}
+
+}  // namespace
+
+std::span<const MixRow> OperationMix() { return kMix; }
+
+Operation DrawOperation(Draw& draw, size_t* row) {
+  static const unsigned total = TotalWeight();
+  for (;;) {
+    unsigned at = static_cast<unsigned>(draw.Below(total));
+    *row = 0;
+    while (at >= kMix[*row].weight) at -= kMix[(*row)++].weight;
+    Operation operation = kMix[*row].draw(draw);
+    for (uint64_t& argument : operation.arguments) {
+      // A limit stays one of 64 bits, no file stays no file (-1).
+      if (operation.kind != OperationKind::kRlimit) argument &= draw.word_mask();
+    }
+    if (!draw.guard().Harms(operation) && !IsOddFixedPlace(operation, draw.os())) return operation;
+  }
+}
+
+}  // namespace reheap

@@ -1,0 +1,35 @@
+// ProcessKind: one way in which linux lays a process out, for the executor (personality, word size, stack
+// limit) and for the model (platform).
+//
+// Values only. Limits: x86.
+#ifndef REHEAP_TESTS_DIFFERENTIAL_LOCKSTEP_PROCESS_KIND_H_
+#define REHEAP_TESTS_DIFFERENTIAL_LOCKSTEP_PROCESS_KIND_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "sim/os/platform.h"
+
+namespace reheap {
+
+struct ProcessKind {
+  const char* name;
+  int word_bits;
+  uint64_t personality;  // beside ADDR_NO_RANDOMIZE
+  uint64_t stack_limit_bytes;  // at exec; all ones = unlimited
+};
+
+// Each of them is fuzzed.
+std::span<const ProcessKind> ProcessKinds();
+// Null when there is none of that name.
+const ProcessKind* FindProcessKind(std::string_view name);
+
+// The model's rules for it. `release` as in "6.1", empty = the newest that the catalogue has; `high_addresses`
+// = above 2^47, too. Null when the catalogue has none.
+const Platform* PlatformOf(const ProcessKind& kind, bool high_addresses, const std::string& release);
+
+}  // namespace reheap
+
+#endif  // REHEAP_TESTS_DIFFERENTIAL_LOCKSTEP_PROCESS_KIND_H_

@@ -1,0 +1,104 @@
+// guest_init: the first process of a virtual machine whose kernel the model is compared with.
+//
+// Mounts what the lockstep needs, then runs lockstep_fuzz under each of the machine settings below, and powers
+// off. Its last line is "guest: N runs, M failed". Arguments of every run come from the kernel's command line:
+// reheap.fuzz=--operations,2000,--seed,1
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+struct Setting {
+  const char* name;
+  std::vector<std::pair<const char*, const char*>> files;  // what is written where
+};
+
+const char kOvercommit[] = "/proc/sys/vm/overcommit_memory";
+const char kRatio[] = "/proc/sys/vm/overcommit_ratio";
+const char kKbytes[] = "/proc/sys/vm/overcommit_kbytes";
+const char kMapCount[] = "/proc/sys/vm/max_map_count";
+const char kHugePages[] = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+const std::vector<Setting>& Settings() {
+  static const std::vector<Setting> settings = {
+      {"overcommit 0", {{kOvercommit, "0"}, {kHugePages, "never"}}},
+      {"overcommit 1", {{kOvercommit, "1"}}},
+      {"overcommit 2, kbytes", {{kOvercommit, "2"}, {kKbytes, "67108864"}}},
+      {"overcommit 2, ratio", {{kOvercommit, "2"}, {kRatio, "1000"}}},
+      {"huge pages always", {{kOvercommit, "0"}, {kRatio, "50"}, {kHugePages, "always"}}},
+      // As many as lockstep_fuzz itself can do with.
+      {"200 mappings", {{kHugePages, "never"}, {kMapCount, "200"}}},
+  };
+  return settings;
+}
+
+bool Write(const char* path, const char* text) {
+  const int file = open(path, O_WRONLY);
+  const bool done = file >= 0 && write(file, text, strlen(text)) == static_cast<ssize_t>(strlen(text));
+  if (file >= 0) close(file);
+  if (!done) printf("guest: cannot write %s to %s\n", text, path);
+  return done;
+}
+
+std::vector<std::string> FuzzArguments() {
+  std::vector<std::string> arguments = {"/lockstep_fuzz", "--executors", "/"};
+  std::ifstream in("/proc/cmdline");
+  std::string word;
+  while (in >> word) {
+    const std::string key = "reheap.fuzz=";
+    if (word.rfind(key, 0) != 0) continue;
+    for (size_t at = key.size(); at < word.size();) {
+      const size_t comma = std::min(word.find(',', at), word.size());
+      arguments.push_back(word.substr(at, comma - at));
+      at = comma + 1;
+    }
+  }
+  return arguments;
+}
+
+bool RunFuzz(std::vector<std::string> arguments) {
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  fflush(stdout);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+int main() {
+  mount("proc", "/proc", "proc", 0, nullptr);
+  mount("sysfs", "/sys", "sysfs", 0, nullptr);
+  mount("tmpfs", "/tmp", "tmpfs", 0, nullptr);
+  int failed = 0;
+  for (const Setting& setting : Settings()) {
+    bool ready = true;
+    for (const auto& [path, text] : setting.files) ready &= Write(path, text);
+    printf("guest: %s\n", setting.name);
+    failed += !ready || !RunFuzz(FuzzArguments());
+  }
+  printf("guest: %zu runs, %d failed\n", Settings().size(), failed);
+  fflush(stdout);
+  sync();
+  reboot(RB_POWER_OFF);
+  return 0;
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Compares the model with other kernels: boots Debian's in a virtual machine without KVM, with nothing in it but
+# the lockstep, which runs under overcommit 0, 1 and 2, huge pages always and never, few mappings (guest_init.cc).
+#
+#   lockstep_in_guest.sh INIT FUZZ EXECUTOR_32 EXECUTOR_64
+#
+# REHEAP_KERNELS  packages to try (default below), or paths of kernel images that are there already
+# REHEAP_KERNEL_CACHE  where packages are kept (default: a fresh directory)
+# REHEAP_OPERATIONS, REHEAP_SEED  of each setting and kind of process
+#
+# What cannot be had here (qemu, the packages) is skipped with a message. Status 1 when a guest found a mismatch.
+set -uo pipefail
+
+init=$1 fuzz=$2 executor_32=$3 executor_64=$4
+kernels=${REHEAP_KERNELS:-linux-image-6.1.0-56-cloud-amd64-unsigned linux-image-6.12.117+deb12-cloud-amd64-unsigned}
+operations=${REHEAP_OPERATIONS:-2000} seed=${REHEAP_SEED:-$RANDOM}
+work=$(mktemp -d "${TEST_TMPDIR:-/tmp}/lockstep.XXXXXX")
+cache=${REHEAP_KERNEL_CACHE:-$work}
+trap 'rm -rf "$work"' EXIT
+
+skip() {
+  echo "SKIPPED: $1"
+  exit 0
+}
+for tool in qemu-system-x86_64 cpio gzip dpkg-deb apt-get; do
+  command -v "$tool" >/dev/null || skip "$tool is not installed (Debian: qemu-system-x86 cpio)"
+done
+
+# Prints the path of the kernel image that a package holds, which it fetches first when it has to.
+image_of() {
+  local name=$1 dir=$cache/$1
+  if [ -f "$name" ]; then
+    echo "$name"
+    return
+  fi
+  if ! compgen -G "$dir/boot/vmlinuz-*" >/dev/null; then
+    mkdir -p "$dir"
+    (cd "$dir" && apt-get download -qq "$name" >&2 && dpkg-deb -x ./*.deb . && rm -f ./*.deb) || return 1
+  fi
+  compgen -G "$dir/boot/vmlinuz-*"
+}
+
+# The guest's only file system.
+make_initramfs() {
+  local root=$work/root
+  mkdir -p "$root"/{proc,sys,tmp,dev}
+  cp -L "$init" "$root/init"
+  cp -L "$fuzz" "$root/lockstep_fuzz"
+  cp -L "$executor_32" "$root/call_executor_32"
+  cp -L "$executor_64" "$root/call_executor_64"
+  ldd "$fuzz" | grep -o '/[^ ]*' | while read -r library; do
+    mkdir -p "$root$(dirname "$library")"
+    cp -L "$library" "$root$library"
+  done
+  (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initramfs.gz"
+}
+
+# Boots one kernel; what the guest prints goes to standard output. `cpu`: max has five-level page tables.
+boot() {
+  local image=$1 cpu=$2 log=$work/log
+  # Little memory: the slack of the kernel's commit counter is a 256th of it (mm_compute_batch, mm/util.c, 6.12).
+  timeout "${REHEAP_GUEST_SECONDS:-900}" qemu-system-x86_64 -machine pc,accel=tcg -cpu "$cpu" -m 512 -smp 1 -nographic \
+    -no-reboot -net none -kernel "$image" -initrd "$work/initramfs.gz" \
+    -append "console=ttyS0 quiet panic=-1 reheap.fuzz=--operations,$operations,--seed,$seed" </dev/null >"$log" 2>&1
+  tr -d '\r' <"$log" | grep -a -v '^\[ *[0-9]' | sed 's/\x1b[^a-zA-Z]*[a-zA-Z]//g'
+  grep -aq 'guest: [0-9]* runs, 0 failed' "$log"
+}
+
+make_initramfs
+failures=0 booted=0
+for name in $kernels; do
+  if ! image=$(image_of "$name"); then
+    echo "$name: cannot be fetched here"
+    continue
+  fi
+  for cpu in max max,la57=off; do
+    echo "== $name, -cpu $cpu, seed $seed"
+    booted=$((booted + 1))
+    boot "$image" "$cpu" || failures=$((failures + 1))
+  done
+done
+[ "$booted" -gt 0 ] || skip "no kernel package can be fetched"
+echo "$booted guests, $failures with mismatches"
+[ "$failures" -eq 0 ]
