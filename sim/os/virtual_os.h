@@ -117,6 +117,7 @@ class VirtualOs final : public Os {
 
   // The process opens a regular file of `bytes` for reading and writing: its descriptor, from 3 up.
   int AddFile(std::string name, uint64_t bytes);
+  uint64_t file_count() const { return state_.files.size(); }
 
   // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
   // resident.
