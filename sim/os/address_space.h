@@ -29,7 +29,7 @@ enum class MappingKind : uint8_t {
   kAnonymous,
   kFile,      // pieces of one file at matching offsets merge
   kSpecial,   // the kernel's own pages ([vdso], [vvar]): never merges, never splits
-  kStack,     // the one that exec made: its own pieces merge, new mappings never join it
+  kStack,     // grows down, and keeps a guard gap below: exec's, or asked for
   kGuard,     // a hole that the process asked for: never accessible, not counted as mapped
   kStackGap,  // a guard that the stack above it may grow into
   kWindow,    // reserved for physical pages that the program maps itself (MEM_PHYSICAL): never committed
@@ -37,7 +37,7 @@ enum class MappingKind : uint8_t {
 
 // What else mappings are told apart by: the vm_flags of include/linux/mm.h (linux 6.12) that a call can set.
 enum MappingFlag : uint32_t {
-  kGrowsDown = 1u << 0,  // a stack: an access below extends it, and it keeps a guard gap there
+  kGrowsDown = 1u << 0,  // an access below extends it
   kNoHuge = 1u << 1,     // no huge pages: MAP_STACK, MADV_NOHUGEPAGE
   kSync = 1u << 2,       // asked for with MAP_SYNC
   kDroppable = 1u << 3,  // MAP_DROPPABLE: not charged, not inherited, not dumped

@@ -102,7 +102,11 @@ MappingTraits MapCalls::TraitsOf(AddrRange range, const Request& request) {
   MappingTraits traits = NewTraits(request.protection, shared, Has(flags, bits.map_no_reserve));
   if (request.extra.guard) traits.kind = MappingKind::kGuard;
   // calc_vm_flag_bits, include/linux/mman.h, linux 6.12.
-  if (Has(flags, extras.grows_down)) traits.flags |= kGrowsDown;
+  if (Has(flags, extras.grows_down)) {
+    traits.kind = MappingKind::kStack;
+    traits.name = s_.space.InternName("[stack]");  // as exec's, which it may become one with
+    traits.flags |= kGrowsDown;
+  }
   if (Has(flags, extras.locked)) traits.flags |= kLocked;
   if (Has(flags, extras.stack)) traits.flags |= kNoHuge;
   if (Has(flags, extras.sync)) traits.flags |= kSync;

@@ -233,6 +233,7 @@ struct Platform {
     uint64_t stack_guard_bytes = 0;
     uint64_t low_window_start = 0;  // address
     uint64_t low_window_end = 0;    // address, exclusive; 0 = none
+    uint64_t stack_made_at = 0;     // address; 0 = where it stays
     LotteryRule lottery = LotteryRule::kNone;
     uint64_t lottery_pages = 0;
     uint64_t window_end = 0;  // address; 0 = user_end

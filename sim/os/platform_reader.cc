@@ -131,6 +131,7 @@ void CopyPlacement(const proto::Platform::Placement& from, Platform::Placement* 
   Copy(from.stack_guard_bytes(), &to->stack_guard_bytes);
   Copy(from.low_window_start(), &to->low_window_start);
   Copy(from.low_window_end(), &to->low_window_end);
+  Copy(from.stack_made_at(), &to->stack_made_at);
   Copy(from.lottery(), &to->lottery);
   to->lottery_pages = from.lottery().pages();
   Copy(from.window_end(), &to->window_end);

@@ -179,6 +179,12 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
+    if (traits.kind == MappingKind::kStack) {
+      traits.flags |= kGrowsDown;
+      if (const uint64_t made_at = platform_.placement.stack_made_at; made_at != 0) {
+        traits.origin = m.end.value() - made_at;  // it was written before it moved
+      }
+    }
     if (reserves()) SetImageAllocation(space, m.start, &traits);
     // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||

@@ -127,6 +127,7 @@ class VirtualOs final : public Os, private BoundaryListener {
 
   // The process opens a regular file of `bytes` for reading and writing: its descriptor, from 3 up.
   int AddFile(std::string name, uint64_t bytes);
+  uint64_t file_count() const { return state_.files.size(); }
 
   // One access to the OS page of `a`, and what it makes resident.
   TouchOutcome Access(Addr a, bool write) { return faults_.Access(a, write); }

@@ -69,6 +69,11 @@ uint64_t ChargedBytes(const std::vector<ImageMapping>& mappings) {
   return bytes;
 }
 
+// What smaps can show: shared memory is charged as an object, not by its mappings.
+uint64_t MappingCharge(const AddressSpace& space) {
+  return space.totals().charged_bytes - space.objects().charged_bytes();
+}
+
 }  // namespace
 
 std::string Mismatch::ToString() const {
@@ -147,7 +152,7 @@ std::optional<Mismatch> LockstepPair::Checkpoint() const {
     mismatch.what = "layout";
     return mismatch;
   }
-  const uint64_t charged = ChargedBytes(mappings), modelled = model_->space().totals().charged_bytes;
+  const uint64_t charged = ChargedBytes(mappings), modelled = MappingCharge(model_->space());
   if (charged != modelled) {
     mismatch.what = "commit charge";
     mismatch.detail = "kernel " + std::to_string(charged / kKiB) + " kB, model " +

@@ -24,7 +24,16 @@ Answer From(const OsResult<Done>& result) {
 }
 
 Answer Mmap(VirtualOs& os, const uint64_t* a) {
-  return From(os.Mmap(Addr(a[0]), a[1], static_cast<int>(a[2]), static_cast<int>(a[3])));
+  return From(os.Mmap(Addr(a[0]), a[1], static_cast<int>(a[2]), static_cast<int>(a[3]),
+                      {static_cast<int>(a[4]), a[5]}));
+}
+Answer Mremap(VirtualOs& os, const uint64_t* a) {
+  return From(os.Mremap(Addr(a[0]), a[1], a[2], static_cast<int>(a[3]), Addr(a[4])));
+}
+Answer MakeFile(VirtualOs& os, const uint64_t* a) {
+  Answer answer;
+  answer.value = static_cast<uint64_t>(os.AddFile("file", a[0]));
+  return answer;
 }
 Answer Munmap(VirtualOs& os, const uint64_t* a) { return From(os.Munmap(Addr(a[0]), a[1])); }
 Answer Mprotect(VirtualOs& os, const uint64_t* a) {
@@ -42,10 +51,18 @@ Answer Brk(VirtualOs& os, const uint64_t* a) {
   return answer;
 }
 
+// The signal of an access that fails: the mapping allows it, but there is nothing behind it.
+uint32_t FaultAt(const VirtualOs& os, Addr a, bool write) {
+  const AddressSpace::Id id = os.space().Containing(a);
+  if (id == AddressSpace::kNone) return kErrorSegmentationFault;
+  const MappingTraits& traits = os.space().mapping(id).traits;
+  return (write ? traits.write : traits.read || traits.write) ? kErrorBusError : kErrorSegmentationFault;
+}
+
 Answer Touch(VirtualOs& os, const uint64_t* a) {
   Answer answer;
   while (answer.value < a[1] && os.Touch(Addr(a[0] + answer.value * a[2]), a[3] != 0)) ++answer.value;
-  if (answer.value < a[1]) answer.error = kErrorSegmentationFault;
+  if (answer.value < a[1]) answer.error = FaultAt(os, Addr(a[0] + answer.value * a[2]), a[3] != 0);
   return answer;
 }
 
@@ -79,6 +96,8 @@ constexpr Row kRows[] = {
     {OperationKind::kMunmap, &Munmap},
     {OperationKind::kMprotect, &Mprotect},
     {OperationKind::kMadvise, &Madvise},
+    {OperationKind::kMremap, &Mremap},
+    {OperationKind::kFile, &MakeFile},
     {OperationKind::kBrk, &Brk},
     {OperationKind::kTouch, &Touch},
     {OperationKind::kRlimit, &SetLimit},
@@ -105,14 +124,6 @@ void ObserveLayout(const VirtualOs& os, Answer* answer) {
   answer->layout_hash = hash.value();
 }
 
-uint64_t StackBytes(const AddressSpace& space) {
-  uint64_t bytes = 0;
-  for (auto id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
-    if (space.mapping(id).traits.kind == MappingKind::kStack) bytes += space.mapping(id).bytes();
-  }
-  return bytes;
-}
-
 }  // namespace
 
 bool ModelKnows(OperationKind kind) { return RowOf(kind) != nullptr; }
@@ -125,7 +136,7 @@ Answer CarryOnModel(VirtualOs& os, const Operation& operation, uint32_t observe)
   answer.vsize_pages = usage.vsize_bytes / kOsPage;
   answer.rss_anonymous_pages = usage.rss_anonymous_bytes / kOsPage;
   if (observe & kObserveLayout) {
-    answer.data_pages = (os.space().totals().data_bytes + StackBytes(os.space())) / kOsPage;
+    answer.data_pages = (os.space().totals().data_bytes + os.space().totals().stack_bytes) / kOsPage;
     ObserveLayout(os, &answer);
   }
   return answer;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tests/differential/lockstep/address_space_mix.h"
+
 namespace reheap {
 namespace {
 
@@ -106,6 +108,18 @@ constexpr MixRow kMix[] = {
     {"touch to write", 12, &TouchWrite},
     {"grow the stack", 2, &GrowStack},
     {"brk", 5, &Brk, true, false},  // an old break is no errno
+    {"make a file", 1, &MakeFile, true, false},
+    {"mmap a file", 6, &MmapFile},
+    {"mmap shared memory", 4, &MmapShared},
+    {"mmap odd flags", 3, &MmapOddFlags},
+    {"mmap growing down", 3, &MmapGrowsDown},
+    {"mmap low", 2, &MmapLow},
+    {"touch below a stack", 2, &TouchBelowStack},
+    {"mprotect a stack", 2, &ProtectStack},
+    {"mremap anywhere", 7, &MremapAnywhere},
+    {"mremap to a place", 6, &MremapTo},
+    {"mremap keeping the old", 3, &MremapKeepingOld},
+    {"mremap odd", 2, &MremapOdd},
     {"limit address space", 3, &LimitAddress, true, false},
     {"limit data", 3, &LimitData, true, false},
     {"limit stack", 1, &LimitStack, true, false},
@@ -143,7 +157,10 @@ Operation DrawOperation(Draw& draw, size_t* row) {
       // A limit stays one of 64 bits, no file stays no file (-1).
       if (operation.kind != OperationKind::kRlimit) argument &= draw.word_mask();
     }
-    if (!draw.guard().Harms(operation) && !IsOddFixedPlace(operation, draw.os())) return operation;
+    if (!draw.guard().Harms(operation) && !IsOddFixedPlace(operation, draw.os()) &&
+        !IsOddMove(operation, draw.os())) {
+      return operation;
+    }
   }
 }
 
