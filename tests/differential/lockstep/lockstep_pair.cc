@@ -80,6 +80,7 @@ LockstepPair::LockstepPair(const LockstepSetup& setup, std::unique_ptr<ExecutorP
   process.switches = setup_.switches;
   process.limits.stack_bytes = setup_.kind.stack_limit_bytes;
   model_ = std::make_unique<VirtualOs>(process);
+  model_->DisableHugePages(!setup_.huge_pages);
 }
 
 uint32_t LockstepPair::Observed() const {
