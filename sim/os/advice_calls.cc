@@ -126,11 +126,13 @@ Refusal AdviceCalls::Advise(AddressSpace::Id* id, AddrRange piece, AdviceMeaning
 
 // madvise_dontneed_free, madvise_cold and madvise_pageout, mm/madvise.c, linux 6.12.
 Refusal AdviceCalls::Discard(const Mapping& m, AddrRange piece, AdviceMeaning meaning) {
-  if (m.traits.kind == MappingKind::kSpecial) return Invalid(piece);
-  if ((m.traits.flags & kLocked) && meaning != AdviceMeaning::kDiscardLocked) return Invalid(piece);
+  // A platform that lists no words has no rules about whose memory they are for, either.
+  const bool refuses = !s_.platform->advice.empty();
+  if (refuses && m.traits.kind == MappingKind::kSpecial) return Invalid(piece);
+  if (refuses && (m.traits.flags & kLocked) && meaning != AdviceMeaning::kDiscardLocked) return Invalid(piece);
   switch (meaning) {
     case AdviceMeaning::kFreeLazily:
-      if (!IsPrivateAnonymous(m.traits)) return Invalid(piece);
+      if (refuses && !IsPrivateAnonymous(m.traits)) return Invalid(piece);
       s_.NotePeaks();
       s_.resident.MarkLazy(piece);
       s_.ForgetContents(piece);

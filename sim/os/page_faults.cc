@@ -92,8 +92,9 @@ TouchOutcome PageFaults::FaultObject(AddressSpace::Id id, Addr a, bool write, Pa
   const uint64_t offset = RoundDown(a, s_.resident.os_page_bytes()).value() - m.traits.origin;
   if (now == PageState::kAbsent) {
     if (s_.IsBeyondObject(m, a)) {
-      // The tables above the lowest are there by then (__handle_mm_fault).
+      // The tables above the lowest are there by then (__handle_mm_fault), and what lies around (do_read_fault).
       s_.resident.MakeTables(a, 1);
+      if (!write) MapAround(m, a);
       return TouchOutcome::kBusError;
     }
     if (is_shared_memory && !s_.object_pages.Has(m.traits.object, offset)) {
@@ -179,6 +180,7 @@ TouchOutcome PageFaults::Populate(AddressSpace::Id id, AddrRange range, bool wri
   for (Addr at = range.start; at < range.end(); at = at + page) {
     const TouchOutcome outcome = Fault(id, at, write, true);
     if (outcome != TouchOutcome::kDone) return outcome;
+    if (write) s_.resident.ClearLazy(at);
   }
   return TouchOutcome::kDone;
 }

@@ -133,8 +133,7 @@ void ResidentSet::Move(AddrRange range, Addr to) {
 
 // ---- lazily freed ----
 
-void ResidentSet::NoteWriteSlow(Addr a) {
-  blank_.Remove(a);
+void ResidentSet::ClearLazySlow(Addr a) {
   if (huge_anonymous_.Contains(a)) {
     lazy_.Clear(HugeRange(a));
   } else {

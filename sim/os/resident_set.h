@@ -74,7 +74,12 @@ class ResidentSet {
   // The program writes to the page of `a`, which is kAnonymous: it is neither lazy nor blank any more. Cheap where
   // nothing is.
   void NoteWrite(Addr a) {
-    if (lazy_.count() + blank_.count() != 0) NoteWriteSlow(a);
+    if (blank_.count() != 0) blank_.Remove(a);
+    ClearLazy(a);
+  }
+  // The kernel does, which leaves zeros as they are.
+  void ClearLazy(Addr a) {
+    if (lazy_.count() != 0) ClearLazySlow(a);
   }
   // Written pages in `range` may be taken any time, until written again.
   void MarkLazy(AddrRange range);
@@ -118,7 +123,7 @@ class ResidentSet {
 
   const PageBits& Set(PageState state) const { return const_cast<ResidentSet*>(this)->Set(state); }
   PageBits& Set(PageState state);
-  void NoteWriteSlow(Addr a);
+  void ClearLazySlow(Addr a);
   void SplitFolio(Addr a);
   AddrRange HugeRange(Addr a) const { return {RoundDown(a, huge_page_bytes_), huge_page_bytes_}; }
 

@@ -106,6 +106,7 @@ LockstepPair::LockstepPair(const LockstepSetup& setup, std::unique_ptr<ExecutorP
   process.limits.stack_unlimited = setup_.kind.stack_limit_bytes == kNoLimit;
   if (!process.limits.stack_unlimited) process.limits.stack_bytes = setup_.kind.stack_limit_bytes;
   model_ = std::make_unique<VirtualOs>(process);
+  model_->DisableHugePages(!setup_.huge_pages);
 }
 
 uint32_t LockstepPair::Observed() const {

@@ -43,6 +43,9 @@ Answer Madvise(VirtualOs& os, const uint64_t* a) {
   return From(os.Madvise(Addr(a[0]), a[1], static_cast<int>(a[2])));
 }
 
+Answer Mlock(VirtualOs& os, const uint64_t* a) { return From(os.Mlock(Addr(a[0]), a[1])); }
+Answer Munlock(VirtualOs& os, const uint64_t* a) { return From(os.Munlock(Addr(a[0]), a[1])); }
+
 // The system call answers the break, moved or not.
 Answer Brk(VirtualOs& os, const uint64_t* a) {
   (void)os.Brk(Addr(a[0]));
@@ -98,6 +101,8 @@ constexpr Row kRows[] = {
     {OperationKind::kMadvise, &Madvise},
     {OperationKind::kMremap, &Mremap},
     {OperationKind::kFile, &MakeFile},
+    {OperationKind::kMlock, &Mlock},
+    {OperationKind::kMunlock, &Munlock},
     {OperationKind::kBrk, &Brk},
     {OperationKind::kTouch, &Touch},
     {OperationKind::kRlimit, &SetLimit},

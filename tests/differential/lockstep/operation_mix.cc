@@ -54,6 +54,31 @@ Operation Discard(Draw& d) {
   const AddrRange place = d.Place();
   return {OperationKind::kMadvise, 0, {place.start.value(), place.bytes, MADV_DONTNEED}};
 }
+// Every other word, most often one that changes what is resident or splits mappings. MADV_COLLAPSE is left out: it is
+// not modelled for shared memory. Words of failing memory (100, 101) depend on how the kernel was built.
+Operation Advice(Draw& d) {
+  const AddrRange place = d.Place();
+  const uint64_t word =
+      d.OneOf({MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_FREE, MADV_FREE, MADV_REMOVE, MADV_DONTFORK,
+               MADV_DOFORK, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK, MADV_KEEPONFORK,
+               MADV_COLD, MADV_PAGEOUT, 24 /* MADV_DONTNEED_LOCKED */});
+  return {OperationKind::kMadvise, 0, {place.start.value(), place.bytes, word}};
+}
+// Words that make something of each OS page: of few.
+Operation AdviceByPage(Draw& d) {
+  const uint64_t word = d.OneOf({22 /* MADV_POPULATE_READ */, 23 /* MADV_POPULATE_WRITE */,
+                                 102 /* MADV_GUARD_INSTALL */, 103 /* MADV_GUARD_REMOVE */});
+  return {OperationKind::kMadvise, 0, {d.Place(true).start.value(), d.SmallBytes(), word}};
+}
+Operation MmapPopulated(Draw& d) {
+  const uint64_t flags = kPrivate | MAP_POPULATE | (d.Chance(30) ? MAP_LOCKED : 0);
+  return MmapOf(0, d.SmallBytes(), d.Protection(), flags);
+}
+Operation Mlock(Draw& d) { return {OperationKind::kMlock, 0, {d.Place().start.value(), d.SmallBytes()}}; }
+Operation Munlock(Draw& d) {
+  const AddrRange place = d.Place();
+  return {OperationKind::kMunlock, 0, {place.start.value(), place.bytes}};
+}
 Operation BadAdvice(Draw& d) {
   const AddrRange place = d.Place();
   return {OperationKind::kMadvise, 0, {place.start.value(), place.bytes, 99}};
@@ -103,7 +128,12 @@ constexpr MixRow kMix[] = {
     {"munmap", 10, &Munmap},
     {"mprotect", 16, &Mprotect},
     {"discard", 7, &Discard},
+    {"advice", 8, &Advice},
+    {"advice by OS page", 4, &AdviceByPage},
     {"bad advice", 1, &BadAdvice, false, true},
+    {"mmap populated", 2, &MmapPopulated, true, false},
+    {"mlock", 3, &Mlock},
+    {"munlock", 3, &Munlock},
     {"touch to read", 6, &TouchRead},
     {"touch to write", 12, &TouchWrite},
     {"grow the stack", 2, &GrowStack},
