@@ -72,6 +72,7 @@ void PrintReason(VirtualOs& os, const ShellArguments&, std::string* text) {
 constexpr ArgumentKind kChoice = ArgumentKind::kChoice;
 constexpr ShellFamily kMap = ShellFamily::kMapAndProtect;
 constexpr ShellFamily kReserve = ShellFamily::kReserveAndCommit;
+constexpr ShellFamily kGrow = ShellFamily::kGrowOnly;
 constexpr ShellFamily kAll = ShellFamily::kEverywhere;
 
 constexpr ShellCommand kCommands[] = {
@@ -142,6 +143,11 @@ constexpr ShellCommand kCommands[] = {
      "setrlimit; -1 = unlimited",
      kAll,
      Rlimit},
+    {"grow",
+     {{"LEN"}},
+     "memory.grow by LEN bytes, in whole granules; answers the end before it",
+     kGrow,
+     [](VirtualOs& os, const ShellArguments& a) { return Answer(os.MemoryGrow(Word(os, a[0]))); }},
     {"maps",
      {},
      "the layout as /proc/PID/maps has it, then END",

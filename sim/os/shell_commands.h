@@ -54,7 +54,7 @@ struct ShellResult {
 };
 
 // On which systems a command exists.
-enum class ShellFamily : uint8_t { kEverywhere, kMapAndProtect, kReserveAndCommit };
+enum class ShellFamily : uint8_t { kEverywhere, kMapAndProtect, kReserveAndCommit, kGrowOnly };
 
 // Exactly one of `call` and `print` is set, or none: the end.
 struct ShellCommand {
@@ -67,8 +67,13 @@ struct ShellCommand {
   void (*print)(VirtualOs&, const ShellArguments&, std::string*) = nullptr;
 
   bool IsOn(const Platform& platform) const {
-    const bool reserves = platform.machine.calls == CallFamily::kReserveAndCommit;
-    return family == ShellFamily::kEverywhere || (family == ShellFamily::kReserveAndCommit) == reserves;
+    switch (family) {
+      case ShellFamily::kEverywhere: return true;
+      case ShellFamily::kMapAndProtect: return platform.machine.calls == CallFamily::kMapAndProtect;
+      case ShellFamily::kReserveAndCommit: return platform.machine.calls == CallFamily::kReserveAndCommit;
+      case ShellFamily::kGrowOnly: return platform.machine.calls == CallFamily::kGrowOnly;
+    }
+    return false;
   }
 };
 
