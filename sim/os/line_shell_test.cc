@@ -80,7 +80,7 @@ TEST_F(LineShellTest, AFailureIsAllOnesAndTheErrno) {
 TEST_F(LineShellTest, BrkAnswersTheBreakMovedOrNot) {
   EXPECT_EQ(Result("brk 0"), "42b000 0");
   EXPECT_EQ(Ask("brk 0x42c800"), "R 42c800 0 ; S 86 0 41 ; M 400000-425000 r-xp program,425000-427000 rw-p "
-                                 "program,427000-42d000 rw-p [heap]," + kTop);
+                                 "program,427000-42b000 rw-p,42b000-42d000 rw-p [heap]," + kTop);
   EXPECT_EQ(Result("brk 0x42a000"), "42c800 0");
   EXPECT_EQ(Result("brk -1"), "42c800 0");
   EXPECT_EQ(Result("brk 0x42b000"), "42b000 0");
@@ -219,10 +219,10 @@ TEST(LineShellWordTest, WindowsHasItsOwnCalls) {
 TEST(LineShellWordTest, OneMemoryOnlyGrows) {
   VirtualOs os(On("wasm32"));
   LineShell shell(&os, SameLength);
-  EXPECT_TRUE(shell.Execute("grow 1").starts_with("R 60000 0 ; S "));
-  EXPECT_TRUE(shell.Execute("grow 0").starts_with("R 70000 0 ; S "));
+  EXPECT_TRUE(shell.Execute("memorygrow 1").starts_with("R 60000 0 ; S "));
+  EXPECT_TRUE(shell.Execute("memorygrow 0").starts_with("R 70000 0 ; S "));
   EXPECT_TRUE(shell.Execute("touch 0x6ffff 1 1 w").starts_with("R 0 0 ; S "));
-  EXPECT_TRUE(shell.Execute("grow 0x100000000").starts_with("R ffffffff 48 ; S "));
+  EXPECT_TRUE(shell.Execute("memorygrow 0x100000000").starts_with("R ffffffff 48 ; S "));
   EXPECT_TRUE(shell.Execute("mmap 0 1 2 3").starts_with("E expected a call of wasm32, found 'mmap'"));
   EXPECT_TRUE(shell.Execute("virtualfree 0 0 0x8000").starts_with("E expected a call of wasm32"));
 }

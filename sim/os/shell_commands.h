@@ -53,28 +53,15 @@ struct ShellResult {
   std::string fault = {};
 };
 
-// On which systems a command exists.
-enum class ShellFamily : uint8_t { kEverywhere, kMapAndProtect, kReserveAndCommit, kGrowOnly };
-
 // Exactly one of `call` and `print` is set, or none: the end.
 struct ShellCommand {
   const char* name;
   ShellArgument arguments[ShellArguments::kMost];
   const char* help;
-  ShellFamily family;
+  bool (*exists_on)(const Platform&);  // whether the system has it
   ShellResult (*call)(VirtualOs&, const ShellArguments&) = nullptr;
   // Appends whole lines; the shell closes them with END.
   void (*print)(VirtualOs&, const ShellArguments&, std::string*) = nullptr;
-
-  bool IsOn(const Platform& platform) const {
-    switch (family) {
-      case ShellFamily::kEverywhere: return true;
-      case ShellFamily::kMapAndProtect: return platform.machine.calls == CallFamily::kMapAndProtect;
-      case ShellFamily::kReserveAndCommit: return platform.machine.calls == CallFamily::kReserveAndCommit;
-      case ShellFamily::kGrowOnly: return platform.machine.calls == CallFamily::kGrowOnly;
-    }
-    return false;
-  }
 };
 
 // In the order of the help.
