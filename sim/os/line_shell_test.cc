@@ -216,6 +216,17 @@ TEST(LineShellWordTest, WindowsHasItsOwnCalls) {
   EXPECT_TRUE(shell.Execute("mmap 0 1 2 3").starts_with("E expected a call of windows-amd64, found 'mmap'"));
 }
 
+TEST(LineShellWordTest, OneMemoryOnlyGrows) {
+  VirtualOs os(On("wasm32"));
+  LineShell shell(&os, SameLength);
+  EXPECT_TRUE(shell.Execute("memorygrow 1").starts_with("R 60000 0 ; S "));
+  EXPECT_TRUE(shell.Execute("memorygrow 0").starts_with("R 70000 0 ; S "));
+  EXPECT_TRUE(shell.Execute("touch 0x6ffff 1 1 w").starts_with("R 0 0 ; S "));
+  EXPECT_TRUE(shell.Execute("memorygrow 0x100000000").starts_with("R ffffffff 48 ; S "));
+  EXPECT_TRUE(shell.Execute("mmap 0 1 2 3").starts_with("E expected a call of wasm32, found 'mmap'"));
+  EXPECT_TRUE(shell.Execute("virtualfree 0 0 0x8000").starts_with("E expected a call of wasm32"));
+}
+
 TEST(LineShellLayoutTest, NamesNeverBreakTheFields) {
   VirtualOs os(On("linux-amd64",
                   "00400000-00401000 r-xp 00000000 fe:00 1    /a b,c\\d\te\xc3\xa9 (deleted)\n"

@@ -89,6 +89,12 @@ struct ProcessState {
     const uint64_t pages = resident.anonymous_pages() + object_pages.count() + resident.tables().count();
     return image_resident_bytes + pages * resident.os_page_bytes();
   }
+  // An enforced working set maximum keeps contents and not residency.
+  uint64_t AnonymousRssBytes() const {
+    const uint64_t touched_bytes = image_resident_bytes + resident.anonymous_pages() * resident.os_page_bytes();
+    return std::min(touched_bytes, limits.process().working_set_bytes.value_or(~uint64_t{0}));
+  }
+  uint64_t CommitBytes() const { return space.totals().charged_bytes + table_charge_bytes; }
   // RssAnon + RssFile + RssShmem.
   uint64_t RssBytes() const {
     return image_resident_bytes + resident.resident_pages() * resident.os_page_bytes();

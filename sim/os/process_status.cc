@@ -14,12 +14,12 @@ ProcessStatus StatusOf(const ProcessState& state) {
   status.stack_bytes = totals.stack_bytes;
   status.executable_bytes = totals.executable_bytes;
   status.locked_bytes = totals.locked_bytes;
-  status.rss_anonymous_bytes = state.image_resident_bytes + state.resident.anonymous_pages() * page;
+  status.rss_anonymous_bytes = state.AnonymousRssBytes();
   status.rss_file_bytes = state.resident.file_pages() * page;
   status.rss_shared_bytes = state.resident.shared_pages() * page;
   status.peak_rss_bytes = std::max(state.peaks.rss_bytes, state.RssBytes());
   status.page_table_bytes = state.resident.tables().bytes();
-  status.commit_bytes = totals.charged_bytes;
+  status.commit_bytes = state.CommitBytes();
   status.mapping_count = state.space.count();
   status.huge_anonymous_bytes = state.resident.huge_anonymous_bytes();
   status.lazily_freed_bytes = state.resident.lazy_pages() * page;

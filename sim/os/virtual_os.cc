@@ -241,11 +241,8 @@ std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
 OsUsage VirtualOs::Usage() {
   OsUsage usage;
   usage.vsize_bytes = state_.space.totals().mapped_bytes;
-  usage.rss_anonymous_bytes = state_.image_resident_bytes + state_.resident.anonymous_pages() * os_page_bytes();
-  if (reserves() && limits().working_set_bytes) {
-    usage.rss_anonymous_bytes = std::min(usage.rss_anonymous_bytes, *limits().working_set_bytes);
-  }
-  usage.commit_bytes = state_.space.totals().charged_bytes + state_.table_charge_bytes;
+  usage.rss_anonymous_bytes = state_.AnonymousRssBytes();
+  usage.commit_bytes = state_.CommitBytes();
   usage.mapping_count = state_.space.count();
   return usage;
 }
@@ -321,29 +318,6 @@ MmapResult VirtualOs::Brk(Addr addr) {
   }
   return Noted(got);
 }
-OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
-  REHEAP_CHECK(reserves());
-  return Noted(reserve_.VirtualAlloc(addr, bytes, type, protection));
-}
-OsResult<Done> VirtualOs::VirtualFree(Addr addr, uint64_t bytes, uint32_t type) {
-  REHEAP_CHECK(reserves());
-  return Noted(reserve_.VirtualFree(addr, bytes, type));
-}
-
-OsResult<Done> VirtualOs::VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old) {
-  REHEAP_CHECK(reserves());
-  return regions_.VirtualProtect(addr, bytes, protection, old);
-}
-OsResult<RegionInfo> VirtualOs::VirtualQuery(Addr addr) const {
-  REHEAP_CHECK(reserves());
-  return regions_.VirtualQuery(addr);
-}
-
-OsResult<Addr> VirtualOs::MemoryGrow(uint64_t bytes) {
-  REHEAP_CHECK(only_grows());
-  return Noted(grow_.Grow(bytes));
-}
-
 // ---- the Os interface ----
 
 bool VirtualOs::RefusedByTest() {

@@ -117,13 +117,28 @@ class VirtualOs final : public Os, private BoundaryListener {
   uint64_t ForkCharge() const { return fork_.Charge(); }
   OsResult<Done> Fork() { return fork_.Fork(); }
   Addr program_break() const { return state_.break_end; }
-  OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
-  OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
+  OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
+    REHEAP_CHECK(reserves());
+    return Noted(reserve_.VirtualAlloc(addr, bytes, type, protection));
+  }
+  OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type) {
+    REHEAP_CHECK(reserves());
+    return Noted(reserve_.VirtualFree(addr, bytes, type));
+  }
   // `old`, unless null, becomes the first page's protection.
-  OsResult<Done> VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old = nullptr);
-  OsResult<RegionInfo> VirtualQuery(Addr addr) const;
+  OsResult<Done> VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old = nullptr) {
+    REHEAP_CHECK(reserves());
+    return Noted(regions_.VirtualProtect(addr, bytes, protection, old));
+  }
+  OsResult<RegionInfo> VirtualQuery(Addr addr) const {
+    REHEAP_CHECK(reserves());
+    return regions_.VirtualQuery(addr);
+  }
   // memory.grow, where calls are kGrowOnly; answers the end before it.
-  OsResult<Addr> MemoryGrow(uint64_t bytes);
+  OsResult<Addr> MemoryGrow(uint64_t bytes) {
+    REHEAP_CHECK(only_grows());
+    return Noted(grow_.Grow(bytes));
+  }
 
   // The process opens a regular file of `bytes` for reading and writing: its descriptor, from 3 up.
   int AddFile(std::string name, uint64_t bytes);

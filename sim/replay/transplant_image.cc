@@ -72,6 +72,7 @@ OsResult<Addr> PlaceFor(uint64_t bytes, Addr program_end, VirtualOs* os) {
                                                             machine.granularity_bytes);
     return os->VirtualAlloc(above.value_or(Addr()), bytes, kMemReserve, kPageNoAccess);
   }
+  if (os->only_grows()) return os->MemoryGrow(bytes);
   return os->Mmap(Addr(), bytes, 0, machine.bits.map_private | machine.bits.map_anonymous);
 }
 

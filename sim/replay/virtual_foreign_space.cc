@@ -159,9 +159,39 @@ class ReservingForeignSpace final : public ForeignSpace {
   std::map<Addr, uint64_t> allocations_;  // base -> bytes not unmapped
 };
 
+// One memory that only grows: others append to it too, and what they give up stays theirs.
+class GrowingForeignSpace final : public ForeignSpace {
+ public:
+  explicit GrowingForeignSpace(VirtualOs* os) : os_(*os) {}
+
+  uint64_t os_page_bytes() const override { return os_.os_page_bytes(); }
+  bool has_break() const override { return false; }
+
+  OsResult<Done> MapAt(AddrRange range, const ForeignTraits& traits) override {
+    const Addr end = os_.MemoryGrow(0).value();
+    if (range.start < end) return RefusedPlace(Rule::kAddressTaken, range);
+    if (range.start > end) return RefusedPlace(Rule::kOutOfUserRange, range);
+    return DoneIf(MapAnywhere(range.bytes, traits), OsOperation::kMapReady);
+  }
+  OsResult<Addr> MapAnywhere(uint64_t bytes, const ForeignTraits& traits) override {
+    OsResult<Addr> got = os_.MemoryGrow(bytes);
+    if (got.ok()) os_.Label({got.value(), bytes}, LabelOf(traits));
+    return got;
+  }
+  OsResult<Done> MapOver(AddrRange, const ForeignTraits&) override { return Done(); }
+  OsResult<Done> Unmap(AddrRange) override { return Done(); }
+  OsResult<Done> Protect(AddrRange, int) override { return Done(); }
+  OsResult<Done> Discard(AddrRange) override { return Done(); }
+  OsResult<Done> MoveBreak(int64_t) override { REHEAP_CHECK(false && "there is no break"); }
+
+ private:
+  VirtualOs& os_;
+};
+
 }  // namespace
 
 std::unique_ptr<ForeignSpace> MakeVirtualForeignSpace(VirtualOs* os) {
+  if (os->only_grows()) return std::make_unique<GrowingForeignSpace>(os);
   if (os->platform().machine.calls == CallFamily::kReserveAndCommit) {
     return std::make_unique<ReservingForeignSpace>(os);
   }
