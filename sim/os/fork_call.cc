@@ -3,9 +3,12 @@
 namespace reheap {
 namespace {
 
-// VM_ACCOUNT is of private mappings only (accountable_mapping, mm/vma.c, linux 6.12): a shared object's
-// charge is the object's.
-bool IsCopied(const MappingTraits& traits) { return traits.charged && !traits.shared; }
+// VM_ACCOUNT is of private mappings only (accountable_mapping, mm/vma.c, linux 6.12): a shared object's charge is
+// the object's.
+bool IsCopied(const MappingTraits& traits) {
+  const bool stays_behind = traits.flags & kNotForked;  // VM_DONTCOPY (dup_mmap, kernel/fork.c)
+  return traits.charged && !traits.shared && !stays_behind;
+}
 
 }  // namespace
 

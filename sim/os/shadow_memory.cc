@@ -29,8 +29,21 @@ ShadowMemory::ShadowMemory(VirtualOs* os)
 
 ShadowMemory::~ShadowMemory() { os_->set_page_listener(nullptr); }
 
+void ShadowMemory::Ask(Addr a, bool write, const char* access) {
+  switch (os_->Access(a, write)) {
+    case TouchOutcome::kDone:
+      return;
+    case TouchOutcome::kOutOfMemoryKill:
+      killed_ = os_->killed();
+      return;
+    case TouchOutcome::kFault:
+    case TouchOutcome::kBusError:
+      NotUsable(access, a);
+  }
+}
+
 const unsigned char* ShadowMemory::FindReadable(Addr a) {
-  if (!os_->Touch(a, false)) NotUsable("read", a);
+  Ask(a, false, "read");
   const uint64_t page = a.value() >> page_shift_;
   const Leaf* const leaf = pages_.Find(page);
   const HostPage* const written = leaf == nullptr ? nullptr : &(*leaf)[page % leaf->size()];
@@ -42,7 +55,7 @@ const unsigned char* ShadowMemory::FindReadable(Addr a) {
 }
 
 unsigned char* ShadowMemory::MakeWritable(Addr a) {
-  if (!os_->Touch(a, true)) NotUsable("wrote to", a);
+  Ask(a, true, "wrote to");
   const uint64_t page = a.value() >> page_shift_;
   Leaf& leaf = pages_.Make(page);
   HostPage& host = leaf[page % leaf.size()];
@@ -57,7 +70,7 @@ unsigned char* ShadowMemory::MakeWritable(Addr a) {
 
 void ShadowMemory::TouchPage(uint64_t page) {
   const Addr a(page << page_shift_);
-  if (!os_->Touch(a, true)) NotUsable("touched", a);
+  Ask(a, true, "touched");
   touched_[page % kTouchedPages] = page;
 }
 

@@ -53,6 +53,9 @@ class ShadowMemory final : public PageListener {
     }
   }
 
+  // Why the kernel ended the process at an access; null while it lives. What a dead process still writes is kept like
+  // any other, so that who runs it can finish its step and look here.
+  const Refusal* killed() const { return killed_; }
   // Host pages held now.
   uint64_t host_pages() const { return host_pages_; }
 
@@ -73,6 +76,8 @@ class ShadowMemory final : public PageListener {
   const unsigned char* FindReadable(Addr a);
   unsigned char* MakeWritable(Addr a);
   void TouchPage(uint64_t page);
+  // Asks the OS for an access; dies naming it when the allocator may not make it.
+  void Ask(Addr a, bool write, const char* access);
   void OnPagesDropped(AddrRange range) override;
   void OnAccessChanged(AddrRange range) override;
   void OnPagesMoved(AddrRange from, Addr to) override;
@@ -84,6 +89,7 @@ class ShadowMemory final : public PageListener {
   uint64_t touched_[kTouchedPages];  // page numbers known to be writable and resident
   OsPageTree<Leaf> pages_;
   uint64_t host_pages_ = 0;
+  const Refusal* killed_ = nullptr;  // the OS's
   HostPage zero_page_;
 };
 static_assert(Memory<ShadowMemory>);

@@ -149,5 +149,21 @@ TEST_F(ShadowMemoryTest, RandomUseAgreesWithAMapOfWords) {
   os_.CheckInvariants();
 }
 
+TEST(ShadowMemoryKillTest, AKillIsToldApartFromAFault) {
+  VirtualProcess process = Process("linux-amd64");
+  VirtualOs os(process);
+  process.limits.memory_max_bytes = os.Usage().rss_anonymous_bytes + 16 * kPage;
+  os.set_limits(process.limits);
+  ShadowMemory memory(&os);
+  const AddrRange range = os.MapReady(kMiB, Access::kReadWrite).value();
+  memory.Touch(range.start, 10 * kPage);
+  EXPECT_EQ(memory.killed(), nullptr);
+  memory.Write<int>(range.start + 20 * kPage) = 7;
+  memory.Touch(range.start, kMiB);
+  ASSERT_NE(memory.killed(), nullptr);
+  EXPECT_EQ(memory.killed()->rule, Rule::kMemoryCgroup);
+  EXPECT_EQ(memory.Read<int>(range.start + 20 * kPage), 7) << "the step that was under way can be finished";
+}
+
 }  // namespace
 }  // namespace reheap

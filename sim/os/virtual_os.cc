@@ -53,6 +53,7 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
     limits.admin_reserve_bytes = process.switches->admin_reserve_bytes;
     limits.huge_pool_bytes = process.switches->huge_pool_bytes;
     limits.is_privileged = process.switches->is_privileged;
+    limits.thp = process.switches->thp;
   }
   return limits;
 }
@@ -143,22 +144,22 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              Limits(&platform_, WithSwitches(process, process.limits)),
              MakePlacement(&platform_, process),
              AddressSpace(platform_.mappings.merge, platform_.mappings.written_joins_unwritten),
-             ResidentSet(platform_.machine.os_page_bytes),
-             nullptr,
-             Addr(),
-             Addr(),
-             process.layout.aslr_seed,
-             AddrRange()},
+             ResidentSet(platform_.machine.os_page_bytes, platform_.pages.huge_page_bytes,
+                         static_cast<int>(platform_.pages.table_levels)),
+             ObjectPages(platform_.machine.os_page_bytes)},
       map_(&state_),
       remap_(&state_, &map_),
-      protect_(&state_),
-      advice_(&state_),
+      faults_(&state_),
+      protect_(&state_, &faults_),
+      advice_(&state_, &faults_),
+      lock_(&state_, &faults_),
       break_(&state_, &map_),
       fork_(&state_),
-      faults_(&state_),
       reserve_(&state_),
       regions_(&state_),
       grow_(&state_) {
+  state_.place_seed = process.layout.aslr_seed;
+  state_.space.set_boundary_listener(this);
   heap_label_ = state_.space.InternName("heap");
   const std::vector<ImageMapping> image = ImageOf(process);
   LoadImage(image, LaidOf(process).break_raised_bytes);
@@ -201,7 +202,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
                             (traits.kind == MappingKind::kFile && traits.write);
     space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
-    image_resident_bytes_ += m.anonymous_bytes;
+    state_.image_resident_bytes += m.anonymous_bytes;
     if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
     if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
     if (traits.kind == MappingKind::kStackGap) state_.main_stack = {m.start, m.end - m.start};
@@ -252,7 +253,7 @@ std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
 OsUsage VirtualOs::Usage() {
   OsUsage usage;
   usage.vsize_bytes = state_.space.totals().mapped_bytes;
-  usage.rss_anonymous_bytes = image_resident_bytes_ + state_.resident.count() * os_page_bytes();
+  usage.rss_anonymous_bytes = state_.image_resident_bytes + state_.resident.anonymous_pages() * os_page_bytes();
   if (reserves() && limits().working_set_bytes) {
     usage.rss_anonymous_bytes = std::min(usage.rss_anonymous_bytes, *limits().working_set_bytes);
   }
@@ -260,8 +261,6 @@ OsUsage VirtualOs::Usage() {
   usage.mapping_count = state_.space.count();
   return usage;
 }
-
-bool VirtualOs::Touch(Addr a, bool write) { return faults_.Touch(a, write); }
 
 OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
   const Refusal refusal = state_.limits.CheckNew(limits, state_.space.totals());
@@ -279,7 +278,7 @@ int VirtualOs::AddFile(std::string name, uint64_t bytes) {
 OsResult<Addr> VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
   REHEAP_CHECK(maps());
   const OsResult<Addr> got = map_.Mmap(addr, bytes, protection, flags, file);
-  if (got.ok()) AfterMap({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
+  if (got.ok()) PopulateNew({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
   return Noted(got);
 }
 OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags,
@@ -288,16 +287,14 @@ OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new
   return Noted(remap_.Mremap(old_addr, old_bytes, new_bytes, flags, new_addr));
 }
 
-// MAP_LOCKED, and MAP_POPULATE without MAP_NONBLOCK, fault the whole range in, for writing where it is private
-// and writable, up to the first page that cannot be (do_mmap, mm/mmap.c; populate_vma_page_range, mm/gup.c,
-// linux 6.12).
-void VirtualOs::AfterMap(AddrRange range, int flags) {
+// mm_populate at the end of mmap, brk and mremap, linux 6.12: MAP_POPULATE without MAP_NONBLOCK, or memory that is
+// born locked.
+void VirtualOs::PopulateNew(AddrRange range, int flags) {
   const MapExtras& extras = platform_.machine.map_extras;
-  const bool populates = (flags & (extras.populate | extras.non_block)) == extras.populate;
-  if ((flags & extras.locked) == 0 && (extras.populate == 0 || !populates)) return;
-  const MappingTraits& traits = state_.space.mapping(state_.space.Containing(range.start)).traits;
-  const bool write = traits.write && !traits.shared;
-  for (Addr a = range.start; a < range.end() && Touch(a, write);) a = a + os_page_bytes();
+  const AddressSpace::Id id = state_.space.Containing(range.start);
+  const bool locked = id != AddressSpace::kNone && (state_.space.mapping(id).traits.flags & kLocked);
+  const bool populates = extras.populate != 0 && (flags & (extras.populate | extras.non_block)) == extras.populate;
+  if (locked || populates) (void)faults_.PopulateMapped(range, true);
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
   REHEAP_CHECK(maps());
@@ -311,9 +308,30 @@ OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
   REHEAP_CHECK(maps());
   return Noted(advice_.Madvise(addr, bytes, advice));
 }
+OsResult<Done> VirtualOs::Mlock(Addr addr, uint64_t bytes, int flags) {
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Mlock(addr, bytes, flags));
+}
+OsResult<Done> VirtualOs::Munlock(Addr addr, uint64_t bytes) {
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Munlock(addr, bytes));
+}
+OsResult<Done> VirtualOs::Mlockall(int flags) {
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Mlockall(flags));
+}
+OsResult<Done> VirtualOs::Munlockall() {
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Munlockall());
+}
 MmapResult VirtualOs::Brk(Addr addr) {
   REHEAP_CHECK(maps());
-  return Noted(break_.Brk(addr));
+  const Addr before = RoundUp(state_.break_end, os_page_bytes());
+  const MmapResult got = break_.Brk(addr);
+  if (got.ok() && got.value() > before) {
+    PopulateNew({before, RoundUp(got.value(), os_page_bytes()) - before}, 0);
+  }
+  return Noted(got);
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
   REHEAP_CHECK(reserves());
@@ -378,12 +396,12 @@ OsResult<AddrRange> VirtualOs::DoReserve(uint64_t bytes, Addr hint) {
   return Labelled(MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve));
 }
 
-OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hint) {
+OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, reheap::Access access, Addr hint) {
   return Labelled(
       MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit));
 }
 
-OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
+OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, reheap::Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
   if (only_grows()) {
     if (RefusedByTest()) return TestRefusal(operation, range);
@@ -415,7 +433,7 @@ OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int p
   return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
 }
 
-OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod method) {
+OsResult<Done> VirtualOs::DoCommit(AddrRange range, reheap::Access access, CommitMethod method) {
   const OsOperation operation = OsOperation::kCommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
   if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
@@ -518,7 +536,8 @@ void VirtualOs::Label(AddrRange range, std::string_view holder) {
 void VirtualOs::CheckInvariants() const {
   state_.space.CheckInvariants();
   labels_.CheckInvariants();
-  REHEAP_CHECK_EQ(state_.resident.Recount(), state_.resident.count());
+  state_.resident.CheckInvariants();
+  REHEAP_CHECK_EQ(state_.object_pages.Recount(), state_.object_pages.count());
   if (reserves()) REHEAP_CHECK_EQ(reserve_.RecountTableCharge(), state_.table_charge_bytes);
 }
 

@@ -115,9 +115,21 @@ class HeapTarget final : public ReplayTarget {
           if (op.slot != kNoForeign) ApplyForeign(foreign[op.slot], EventOf(op), os_);
           break;
       }
-      if (!alive) return i;
+      if (!alive || Killed(op)) return i;
     }
     return count;
+  }
+
+  // Whether the OS ended the process at one of the op's accesses.
+  bool Killed(const ReplayOp& op) {
+    if constexpr (requires(const M& memory) { memory.killed(); }) {
+      if (memory_.killed() != nullptr) [[unlikely]] {
+        NoteRefusal(*memory_.killed(), EventOf(op), /*is_foreign=*/false);
+        result_.outcome = TargetOutcome::kLateAbort;
+        return true;
+      }
+    }
+    return false;
   }
 
   bool Allocate(const ReplayOp& op) {
