@@ -43,7 +43,8 @@ Refusal Limits::CheckMap(const MappingTotals& totals, const Demand& demand) cons
 }
 
 Refusal Limits::CheckClaim(const MappingTotals& totals, uint64_t claimed_bytes) const {
-  return Compare(Rule::kDataLimit, data_->OnClaim(totals, claimed_bytes), claimed_bytes, Allowed().data_bytes);
+  const std::optional<LimitedSum> sum = data_->OnClaim(totals, claimed_bytes);
+  return Compare(Rule::kDataLimit, sum, claimed_bytes, Allowed().data_bytes);
 }
 
 Refusal Limits::CheckProtect(const MappingTotals& totals, uint64_t bytes, bool was_data, bool becomes_data,

@@ -262,7 +262,10 @@ Refusal MapCalls::CheckLock(AddrRange range, bool asked) const {
 MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
   const Platform::Machine& machine = s_.platform->machine;
   const AddrRange asked{addr, bytes};
-  if (const Refusal r = CheckMapFlags(*s_.platform, asked, protection, flags); r.rule != Rule::kNone) return r;
+  if (const Refusal r = CheckMapFlags(*s_.platform, asked, protection, flags, file.descriptor);
+      r.rule != Rule::kNone) {
+    return r;
+  }
   Request request;
   request.protection = protection;
   request.flags = flags;

@@ -172,6 +172,7 @@ struct MapFlagRules {
   int try_fixed = 0;
   bool no_replace_needs_fixed = false;
   bool no_kind_is_private = false;
+  bool anonymous_has_no_file = false;
   int protection_known = 0;
 };
 
@@ -274,7 +275,6 @@ struct Platform {
     bool reset_undo = false;
     uint64_t random_granules = 0;
   } reservations;
-
   // What stands behind mappings. A platform that says nothing counts no page tables and has no huge pages.
   struct Pages {
     uint64_t table_levels = 0;         // of page tables that are counted

@@ -54,6 +54,7 @@ MapFlagRules FlagRules(const proto::MapFlagRules& from) {
   to.try_fixed = static_cast<int>(from.try_fixed());
   to.no_replace_needs_fixed = from.no_replace_needs_fixed();
   to.no_kind_is_private = from.no_kind_is_private();
+  to.anonymous_has_no_file = from.anonymous_has_no_file();
   to.protection_known = static_cast<int>(from.protection_known());
   return to;
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "alloc/check.h"
+#include "sim/os/reservations.h"
 
 namespace reheap {
 namespace {
@@ -12,11 +13,6 @@ namespace {
 int Protection(Access access) {
   const int read_write = kProtRead | kProtWrite;
   return access == Access::kReadWriteExecute ? read_write | kProtExecute : read_write;
-}
-
-uint32_t PageProtection(int protection) {
-  if (protection & kProtExecute) return kPageExecuteReadWrite;
-  return protection & kProtWrite ? kPageReadWrite : kPageNoAccess;
 }
 
 template <class T>
@@ -60,7 +56,6 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
 
 // ---- the image ----
 
-bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 
 MappingKind KindOf(const ImageMapping& m) {
   if (m.name == "[guard]") return MappingKind::kGuard;
@@ -77,11 +72,11 @@ std::vector<ImageMapping> OwnImage(const Platform& platform) {
   return *std::move(image);
 }
 
-// The writable data of the executable: the first file of the image is the executable itself.
+// The writable data of the executable.
 const ImageMapping* DataOf(const std::vector<ImageMapping>& image) {
-  const auto executable = std::find_if(image.begin(), image.end(), IsFile);
-  for (auto m = executable; m != image.end(); ++m) {
-    if (IsFile(*m) && m->name == executable->name && m->perms.substr(0, 2) == "rw") return &*m;
+  const ImageMapping* executable = ProgramOf(image);
+  for (const ImageMapping& m : image) {
+    if (executable != nullptr && m.name == executable->name && m.perms.substr(0, 2) == "rw") return &m;
   }
   return nullptr;
 }
@@ -168,19 +163,6 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
 }
 
-// An image has one allocation for its file, whatever its sections' protections.
-void VirtualOs::SetImageProtection(const ImageMapping& m, MappingTraits* traits) const {
-  const AddressSpace& space = state_.space;
-  const AddressSpace::Id below = space.Last();
-  const bool continues = traits->kind == MappingKind::kFile && below != AddressSpace::kNone &&
-                         space.mapping(below).end == m.start && space.mapping(below).traits.name == traits->name;
-  traits->origin = continues ? space.mapping(below).traits.origin : m.start.value();
-  traits->page_protection = static_cast<uint16_t>(ProtectionOf(*traits));
-  // PAGE_EXECUTE_WRITECOPY for images (measured on Wine 8.0).
-  traits->allocation_protection =
-      traits->kind == MappingKind::kFile ? kPageExecuteWriteCopy : traits->page_protection;
-}
-
 void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes) {
   AddressSpace& space = state_.space;
   for (const ImageMapping& m : image) {
@@ -197,7 +179,7 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
-    if (reserves()) SetImageProtection(m, &traits);
+    if (reserves()) SetImageAllocation(space, m.start, &traits);
     // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
                             (traits.kind == MappingKind::kFile && traits.write);
@@ -377,12 +359,8 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
   const CallBits& bits = platform_.machine.bits;
   OsResult<Addr> got = Addr();
   if (reserves()) {
-    const uint32_t page_protection = PageProtection(protection);
-    got = reserve_.VirtualAlloc(wanted.start, wanted.bytes, allocation, page_protection);
-    // A hint is a preference: a taken place is asked for again without it.
-    if (!got.ok() && got.refusal().rule == Rule::kAddressTaken && operation != OsOperation::kMapReadyAt) {
-      got = reserve_.VirtualAlloc(Addr(), wanted.bytes, allocation, page_protection);
-    }
+    got = reserve_.AllocateNear(wanted, allocation, AccessProtection(protection),
+                                operation != OsOperation::kMapReadyAt);
   } else if (only_grows()) {
     got = grow_.Grow(wanted.bytes);
   } else {
@@ -404,8 +382,7 @@ OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, reheap::Access access,
 OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, reheap::Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
   if (only_grows()) {
-    if (RefusedByTest()) return TestRefusal(operation, range);
-    const OsResult<Done> grown = grow_.GrowAt(range);
+    const OsResult<Done> grown = RefusedByTest() ? TestRefusal(operation, range) : grow_.GrowAt(range);
     if (grown.ok()) labels_.Set(range, heap_label_);
     return Noted(Named(operation, grown));
   }
@@ -439,8 +416,7 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, reheap::Access access, Commi
   if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   const int protection = Protection(access);
   if (reserves()) {
-    const OsResult<Addr> got =
-        reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, PageProtection(protection));
+    const auto got = reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, AccessProtection(protection));
     return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
   }
   if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);

@@ -197,7 +197,6 @@ class VirtualOs final : public Os, private BoundaryListener {
   }
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range);
-  void SetImageProtection(const ImageMapping& m, MappingTraits* traits) const;
   void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
   // A huge page does not reach over a mapping's end (vma_adjust_trans_huge, mm/huge_memory.c, linux 6.12).
   void OnBoundary(Addr a) override { state_.resident.BreakHugeAt(a); }

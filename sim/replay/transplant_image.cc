@@ -14,7 +14,6 @@
 namespace reheap {
 namespace {
 
-bool IsFile(const ImageMapping& m) { return !m.name.empty() && m.name[0] != '['; }
 bool IsAnonymous(const ImageMapping& m) { return m.name.empty() && m.inode == 0; }
 
 // Neighbours that belong together: the segments of a file, and the BSS right behind its writable one.

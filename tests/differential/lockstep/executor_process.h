@@ -35,6 +35,7 @@ class ExecutorProcess {
   std::string MapsText() const { return Read("maps"); }
   std::string SmapsText() const { return Read("smaps"); }
   std::string StatusText() const { return Read("status"); }
+  std::string StatText() const { return Read("stat"); }
   pid_t pid() const { return pid_; }
 
  private:

@@ -2,6 +2,7 @@
 // compared and how many mismatches there were.
 //
 //   lockstep_fuzz [--operations N] [--seed S] [--kinds amd64,i386] [--release 6.1] [--executors DIRECTORY]
+//                 [--mismatches 3]
 //
 // Status: 0 no mismatch, 1 mismatches, 2 usage.
 #include <cstdint>
@@ -23,6 +24,7 @@ struct Options {
   uint64_t seed = std::random_device()();
   std::string kinds;  // between commas; empty = all
   std::string release;
+  int mismatches = 3;  // after so many of a kind it goes on to the next
 };
 
 bool ParseOptions(int argc, char** argv, Options* options) {
@@ -37,6 +39,8 @@ bool ParseOptions(int argc, char** argv, Options* options) {
       options->kinds = "," + value + ",";
     } else if (name == "--release") {
       options->release = value;
+    } else if (name == "--mismatches") {
+      options->mismatches = std::atoi(value.c_str());
     } else if (name == "--executors") {
       SetExecutorDirectory(value);
     } else {
@@ -57,7 +61,7 @@ int FuzzKind(const ProcessKind& kind, const Options& options) {
   }
   Tally tally;
   int mismatches = 0;
-  for (uint64_t seed = options.seed; tally.total() < options.operations && mismatches < 3; ++seed) {
+  for (uint64_t seed = options.seed; tally.total() < options.operations && mismatches < options.mismatches; ++seed) {
     const absl::Status agreed = FuzzRun(*setup, seed, kSequence, &tally);
     if (agreed.ok()) continue;
     ++mismatches;
@@ -73,7 +77,8 @@ int Main(int argc, char** argv) {
   Options options;
   if (!ParseOptions(argc, argv, &options)) {
     std::fprintf(stderr,
-                 "lockstep_fuzz [--operations N] [--seed S] [--kinds K,L] [--release R] [--executors DIR]\n");
+                 "lockstep_fuzz [--operations N] [--seed S] [--kinds K,L] [--release R] [--executors DIR] "
+                 "[--mismatches N]\n");
     return 2;
   }
   std::printf("seed %llu\n", static_cast<unsigned long long>(options.seed));

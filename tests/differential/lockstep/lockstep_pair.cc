@@ -1,6 +1,7 @@
 #include "tests/differential/lockstep/lockstep_pair.h"
 
 #include <algorithm>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -25,6 +26,16 @@ std::string Difference(const Answer& kernel, const Answer& model) {
   name(kernel.rss_anonymous_pages != model.rss_anonymous_pages, "RssAnon");
   name(kernel.mapping_count != model.mapping_count || kernel.layout_hash != model.layout_hash, "layout");
   return what;
+}
+
+// Of a process whose break has not moved: fields 45 to 47 of /proc/PID/stat (fs/proc/array.c, linux 6.12).
+DataSegment DataSegmentOf(const std::string& stat) {
+  std::istringstream words(stat.substr(stat.rfind(')') + 1));
+  std::string word;
+  for (int field = 3; field < 45; ++field) words >> word;
+  uint64_t start_data = 0, end_data = 0, start_break = 0;
+  words >> start_data >> end_data >> start_break;
+  return {end_data - start_data, Addr(start_break), Addr(start_break)};
 }
 
 std::string AnswerText(const Answer& a) {
@@ -85,6 +96,7 @@ LockstepPair::LockstepPair(const LockstepSetup& setup, std::unique_ptr<ExecutorP
   process.platform = &setup_.platform;
   process.image = Parsed(executor_->SmapsText());
   process.switches = setup_.switches;
+  process.data_segment = DataSegmentOf(executor_->StatText());
   process.layout.personality = static_cast<uint32_t>(setup_.kind.personality);
   process.limits.stack_unlimited = setup_.kind.stack_limit_bytes == kNoLimit;
   if (!process.limits.stack_unlimited) process.limits.stack_bytes = setup_.kind.stack_limit_bytes;

@@ -71,14 +71,12 @@ Operation GrowStack(Draw& d) {
   return {OperationKind::kTouch, 0, {space.mapping(space.Last()).start.value() - 1 - below, 1, 1, 1}};
 }
 
-// Never below where it was: that would be the executor's own data. Not under a data limit, which counts the
-// executable's data to the byte, where maps show pages.
+// Hardly ever below where it was, which is refused.
 Operation Brk(Draw& d) {
-  if (d.os().limits().data_bytes) return MmapAnywhere(d);
   const uint64_t first = d.first_break().value(), used = d.os().program_break().value() - first;
   const uint64_t room = d.word_mask() == 0xffffffff ? 64 * kMiB : kTiB;
   const uint64_t target = d.Chance(40) ? d.Below(used + 1) : used + d.Below(d.Chance(90) ? 16 * kMiB : room);
-  return {OperationKind::kBrk, 0, {first + target}};
+  return {OperationKind::kBrk, 0, {d.Chance(3) ? first - d.Below(Draw::kHuge) : first + target}};
 }
 
 Operation LimitOf(Draw& d, uint64_t resource, uint64_t now_bytes) {

@@ -61,7 +61,7 @@ boot() {
   # Little memory: the slack of the kernel's commit counter is a 256th of it (mm_compute_batch, mm/util.c, 6.12).
   timeout "${REHEAP_GUEST_SECONDS:-900}" qemu-system-x86_64 -machine pc,accel=tcg -cpu "$cpu" -m 512 -smp 1 -nographic \
     -no-reboot -net none -kernel "$image" -initrd "$work/initramfs.gz" \
-    -append "console=ttyS0 quiet panic=-1 reheap.fuzz=--operations,$operations,--seed,$seed" </dev/null >"$log" 2>&1
+    -append "console=ttyS0 quiet panic=-1 reheap.fuzz=--operations,$operations,--seed,$seed,--mismatches,1" </dev/null >"$log" 2>&1
   tr -d '\r' <"$log" | grep -a -v '^\[ *[0-9]' | sed 's/\x1b[^a-zA-Z]*[a-zA-Z]//g'
   grep -aq 'guest: [0-9]* runs, 0 failed' "$log"
 }
