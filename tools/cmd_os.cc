@@ -38,7 +38,7 @@ std::string Purpose() {
       "Every operation answers\n"
       "  R <result-hex> <errno> ; S <vsize> <anonymous-rss> <data> ; M <start>-<end> <perms> <name>,...\n"
       "S in OS pages, data as in /proc/PID/statm: VmData + VmStk. A failure's result is ffffffffffffffff "
-      "(32-bit: ffffffff); touch on forbidden memory is errno 1001; brk answers the break. A mapping without "
+      "(32-bit: ffffffff); touch on forbidden memory is errno 1001, where memory.max kills 1002; brk answers the break. A mapping without "
       "a name has two words; in a name, space, comma and backslash are octal (\\040). [vsyscall] is no "
       "mapping of the process and never listed. What cannot be understood is answered with one line "
       "E <what was expected> (line N), nothing happens, and the exit code at the end of input is 1. Blank "
@@ -54,9 +54,10 @@ VerbOptions OsOptions() {
                 "start from the mappings in FILE, a saved /proc/PID/maps or smaps; default: the platform's own "
                 "small image. The anonymous RSS of a plain maps file is not known and counted from 0");
   options.Value("limit", "NAME=S,...", "",
-                "as=, data=, stack=: RLIMIT_AS (ulimit -v), RLIMIT_DATA (-d), RLIMIT_STACK (-s); sizes or "
-                "unlimited; default: unlimited, and the platform's stack");
+                "as=, data=, stack=, memlock=: RLIMIT_AS (ulimit -v), RLIMIT_DATA (-d), RLIMIT_STACK (-s), "
+                "RLIMIT_MEMLOCK (-l); sizes or unlimited; default: unlimited, and the platform's stack");
   options.Value("stack-limit", "S", "", "the same as --limit stack=S");
+  options.Value("memory-max", "S", "", "memory.max of the cgroup: what touches more is killed; default: unlimited");
   options.Value("personality", "BITS", "0",
                 "of personality(2), the platform's own bits (linux: 0x40000 ADDR_NO_RANDOMIZE, 0x200000 "
                 "ADDR_COMPAT_LAYOUT, 0x8000000 ADDR_LIMIT_3GB)");
@@ -67,6 +68,8 @@ VerbOptions OsOptions() {
   options.Flag("legacy-va-layout", "sysctl vm.legacy_va_layout is set: search upwards");
   options.Value("hint-floor", "ADDR", "",
                 "lowest address that a hint is raised to; default: the platform's (linux: 64KiB)");
+  options.Value("thp", "M", "madvise",
+                "/sys/kernel/mm/transparent_hugepage/enabled: never, madvise, always");
   options.Value("max-map-count", "N", "", "vm.max_map_count; default: the platform's");
   options.Value("overcommit", "M", "",
                 "vm.overcommit_memory: 0 or heuristic, 1 or always, 2 or never; default 0");
@@ -107,7 +110,8 @@ absl::Status ReadLimits(const VerbOptions& options, ProcessLimits* limits) {
   const std::vector<std::pair<std::string, std::optional<uint64_t> ProcessLimits::*>> known = {
       {"as", &ProcessLimits::address_bytes},
       {"data", &ProcessLimits::data_bytes},
-      {"stack", &ProcessLimits::stack_bytes}};
+      {"stack", &ProcessLimits::stack_bytes},
+      {"memlock", &ProcessLimits::locked_bytes}};
   std::vector<std::string> names;
   for (const auto& [name, member] : known) names.push_back(name);
   absl::StatusOr<std::vector<std::string>> words = options.List("limit");
@@ -123,7 +127,7 @@ absl::Status ReadLimits(const VerbOptions& options, ProcessLimits* limits) {
     const auto found = std::find(names.begin(), names.end(), parts.first);
     if (found == names.end()) {
       return absl::InvalidArgumentError(absl::StrCat("--limit: '", parts.first, "' is not one of as=, data=, ",
-                                                     "stack=; the nearest is '",
+                                                     "stack=, memlock=; the nearest is '",
                                                      NearestName(parts.first, names), "'"));
     }
     const absl::StatusOr<std::optional<uint64_t>> size = ReadSize("limit", parts.second);
@@ -176,6 +180,15 @@ absl::Status ReadMachine(const VerbOptions& options, Platform* platform, Process
     if (!count.ok()) return count.status();
     limits->max_mappings = *count;
   }
+  if (options.Given("memory-max")) {
+    const absl::StatusOr<std::optional<uint64_t>> most = ReadSize("memory-max", options.Get("memory-max"));
+    if (!most.ok()) return most.status();
+    limits->memory_max_bytes = *most;
+  }
+  const std::vector<std::string> modes = {"never", "madvise", "always"};  // HugePageMode's order
+  const absl::StatusOr<std::string> thp = options.Word("thp", modes);
+  if (!thp.ok()) return thp.status();
+  limits->thp = static_cast<HugePageMode>(std::find(modes.begin(), modes.end(), *thp) - modes.begin());
   limits->is_privileged = options.IsSet("privileged");
   return ReadOvercommit(options, limits);
 }

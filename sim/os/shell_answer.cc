@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <string_view>
+#include <utility>
 
 namespace reheap {
 namespace {
@@ -79,13 +80,22 @@ void AppendAnswer(VirtualOs& os, const ShellResult& result, std::string* text) {
 }
 
 void AppendStatus(VirtualOs& os, std::string* text) {
-  const OsUsage usage = os.Usage();
-  AppendKilobytes("VmSize", usage.vsize_bytes, text);
-  AppendKilobytes("VmRSS", usage.rss_anonymous_bytes, text);
-  AppendKilobytes("RssAnon", usage.rss_anonymous_bytes, text);
-  AppendKilobytes("VmData", os.space().totals().data_bytes, text);
-  AppendKilobytes("VmStk", os.space().totals().stack_bytes, text);
-  AppendKilobytes("Committed", usage.commit_bytes, text);
+  const ProcessStatus status = os.Status();
+  const std::pair<const char*, uint64_t> lines[] = {
+      {"VmPeak", status.peak_vsize_bytes},
+      {"VmSize", status.vsize_bytes},
+      {"VmLck", status.locked_bytes},
+      {"VmHWM", status.peak_rss_bytes},
+      {"VmRSS", status.rss_anonymous_bytes + status.rss_file_bytes + status.rss_shared_bytes},
+      {"RssAnon", status.rss_anonymous_bytes},
+      {"RssFile", status.rss_file_bytes},
+      {"RssShmem", status.rss_shared_bytes},
+      {"VmData", status.data_bytes},
+      {"VmStk", status.stack_bytes},
+      {"VmExe", status.executable_bytes},
+      {"VmPTE", status.page_table_bytes},
+      {"Committed", status.commit_bytes}};
+  for (const auto& [name, bytes] : lines) AppendKilobytes(name, bytes, text);
 }
 
 }  // namespace reheap

@@ -26,6 +26,7 @@ void AppendAnswer(VirtualOs& os, const ShellResult& result, std::string* text);
 void AppendLayout(const VirtualOs& os, std::string* text);
 
 // "VmSize: 1400 kB" and so on, the names of /proc/PID/status, and "Committed".
+// VmExe is all executable memory, with what linux calls VmLib.
 void AppendStatus(VirtualOs& os, std::string* text);
 
 }  // namespace reheap

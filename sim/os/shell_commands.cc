@@ -36,7 +36,8 @@ ShellResult Break(VirtualOs& os, const ShellArguments& a) {
 
 ShellResult Rlimit(VirtualOs& os, const ShellArguments& a) {
   constexpr std::optional<uint64_t> ProcessLimits::*kLimits[] = {
-      &ProcessLimits::address_bytes, &ProcessLimits::data_bytes, &ProcessLimits::stack_bytes};
+      &ProcessLimits::address_bytes, &ProcessLimits::data_bytes, &ProcessLimits::stack_bytes,
+      &ProcessLimits::locked_bytes};
   const bool unlimited = a[1] == ~uint64_t{0};
   ProcessLimits limits = os.limits();
   std::optional<uint64_t>& limit = limits.*kLimits[a[0]];
@@ -120,6 +121,16 @@ constexpr ShellCommand kCommands[] = {
      [](VirtualOs& os, const ShellArguments& a) {
        return ShellResult{.value = static_cast<uint64_t>(os.AddFile(std::string(a.text), a[1]))};
      }},
+    {"mlock",
+     {{"ADDR"}, {"LEN"}},
+     "keeps it resident",
+     Maps,
+     [](VirtualOs& os, const ShellArguments& a) { return Answer(os.Mlock(At(os, a[0]), Word(os, a[1]))); }},
+    {"munlock",
+     {{"ADDR"}, {"LEN"}},
+     "takes that back",
+     Maps,
+     [](VirtualOs& os, const ShellArguments& a) { return Answer(os.Munlock(At(os, a[0]), Word(os, a[1]))); }},
     {"fork",
      {},
      "a child that lives on: what it may write is charged, or refused",
@@ -167,7 +178,7 @@ constexpr ShellCommand kCommands[] = {
        return TouchInSteps(os, {Word(os, a[0]), Word(os, a[1]), Word(os, a[2])}, a[3] == 1);
      }},
     {"rlimit",
-     {{"as|data|stack", kChoice}, {"BYTES"}},
+     {{"as|data|stack|memlock", kChoice}, {"BYTES"}},
      "setrlimit; -1 = unlimited",
      Everywhere,
      Rlimit},

@@ -18,8 +18,9 @@
 
 namespace reheap {
 
-// What of a fault an executor on a real kernel would see; errno has no number for either.
+// What an access can end in; errno has no number for either.
 inline constexpr int kForbiddenAccess = 1001;  // SIGSEGV or SIGBUS
+inline constexpr int kKilledAtAccess = 1002;   // no memory left (cgroup memory.max): the process is no more
 
 enum class ArgumentKind : uint8_t {
   kNumber,  // 4096, 0x1000, -1

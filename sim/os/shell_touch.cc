@@ -31,7 +31,9 @@ ShellResult TouchInSteps(VirtualOs& os, TouchedBytes touched, bool write) {
       return {.fault = absl::StrCat("expected a touch of at most ", kMostTouchedPages,
                                     " OS pages, and have touched these; go on from 0x", absl::Hex(at))};
     }
-    if (!os.Touch(Addr(at), write)) return {.failed = true, .error = kForbiddenAccess};
+    const TouchOutcome outcome = os.Access(Addr(at), write);
+    if (outcome == TouchOutcome::kOutOfMemoryKill) return {.failed = true, .error = kKilledAtAccess};
+    if (outcome != TouchOutcome::kDone) return {.failed = true, .error = kForbiddenAccess};
     // The steps that stay in this page, and the one that leaves it.
     const uint64_t left_in_page = page_bytes - 1 - at % page_bytes;
     const uint64_t steps = touched.stride_bytes == 0 ? touched.count : left_in_page / touched.stride_bytes + 1;

@@ -134,6 +134,8 @@ std::vector<std::string> ModelOf(const std::string& maps_path) {
           KernelRelease(),
           "--maps",
           maps_path,
+          "--thp",
+          "never",  // the executor's own setting
           "--hint-floor",
           absl::StrCat(host->hint_floor_bytes),
           "--ram",
