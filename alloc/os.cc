@@ -21,6 +21,8 @@ const char* RuleName(Rule rule) {
     case Rule::kPrivilege: return "privilege";
     case Rule::kOnlyGrows: return "memory only grows";
     case Rule::kJobLimit: return "job memory limit";
+    case Rule::kMemoryCgroup: return "memory.max";
+    case Rule::kLockedLimit: return "RLIMIT_MEMLOCK";
   }
   return "unknown";
 }

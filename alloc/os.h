@@ -55,6 +55,8 @@ enum class Rule : uint8_t {
   kPrivilege,             // the process may not ask for that at all
   kOnlyGrows,             // only_grows(): nothing is taken back
   kJobLimit,              // windows job object: committed memory of one process
+  kMemoryCgroup,          // cgroup memory.max: no answer but a kill, at a touch
+  kLockedLimit,           // RLIMIT_MEMLOCK, `ulimit -l`
 };
 // "RLIMIT_AS", "address taken", ...; never null.
 const char* RuleName(Rule rule);

@@ -71,6 +71,8 @@ VerbOptions OsOptions() {
   options.Value("overcommit", "M", "",
                 "vm.overcommit_memory: 0 or heuristic, 1 or always, 2 or never; default 0");
   options.Value("overcommit-ratio", "PERCENT", "", "vm.overcommit_ratio, for --overcommit 2; default 50");
+  options.Value("overcommit-kbytes", "N", "", "vm.overcommit_kbytes, kilobytes, instead of the ratio");
+  options.Flag("privileged", "the process may use what is kept for root (CAP_SYS_ADMIN)");
   options.Value("ram", "S", "", "RAM of the machine; default 16GiB");
   options.Value("swap", "S", "", "swap space of the machine; default 0");
   return options;
@@ -141,10 +143,20 @@ absl::Status ReadOvercommit(const VerbOptions& options, ProcessLimits* limits) {
     const auto index = std::find(words.begin(), words.end(), *mode) - words.begin();
     limits->overcommit = static_cast<OvercommitMode>(index % 3);
   }
-  if (options.Given("overcommit-ratio")) {
-    if (limits->overcommit != OvercommitMode::kNever) {
-      return Contradiction("overcommit-ratio", "overcommit", "the ratio counts in mode 2 (never) only");
+  for (const char* name : {"overcommit-ratio", "overcommit-kbytes"}) {
+    if (options.Given(name) && limits->overcommit != OvercommitMode::kNever) {
+      return Contradiction(name, "overcommit", "it counts in mode 2 (never) only");
     }
+  }
+  if (options.Given("overcommit-kbytes")) {
+    if (options.Given("overcommit-ratio")) {
+      return Contradiction("overcommit-kbytes", "overcommit-ratio", "one takes the other's place");
+    }
+    const absl::StatusOr<uint64_t> kbytes = options.Number("overcommit-kbytes");
+    if (!kbytes.ok()) return kbytes.status();
+    limits->overcommit_kbytes = *kbytes;
+  }
+  if (options.Given("overcommit-ratio")) {
     const absl::StatusOr<uint64_t> ratio = options.Number("overcommit-ratio");
     if (!ratio.ok()) return ratio.status();
     if (*ratio > 10000) {
@@ -164,6 +176,7 @@ absl::Status ReadMachine(const VerbOptions& options, Platform* platform, Process
     if (!count.ok()) return count.status();
     limits->max_mappings = *count;
   }
+  limits->is_privileged = options.IsSet("privileged");
   return ReadOvercommit(options, limits);
 }
 

@@ -147,6 +147,9 @@ void AddressSpace::AddTo(MappingTotals* totals, uint64_t bytes, const MappingTra
   if (GrowsDown(traits)) totals->stack_bytes += delta;
   if (traits.charged) totals->charged_bytes += delta;
   if (ClaimsMemory(traits)) totals->claimed_bytes += delta;
+  // is_exec_mapping, mm/vma.h, linux 6.12.
+  if (traits.execute && !traits.write && !GrowsDown(traits)) totals->executable_bytes += delta;
+  if (traits.flags & kLocked) totals->locked_bytes += delta;
 }
 
 // ---- looking ----
@@ -321,6 +324,7 @@ void AddressSpace::SplitAt(Addr a) {
   const Id id = Containing(a);
   if (id == kNone || nodes_[id].mapping.start == a) return;
   NoteSplit(id);
+  NoteBoundary(a);
   const Mapping whole = nodes_[id].mapping;
   Resize(id, whole.start, a);
   Link({a, whole.end - a}, whole.traits, whole.writer, nodes_[id].next);
@@ -333,6 +337,8 @@ void AddressSpace::Remove(AddrRange range) {
     if (nodes_[id].mapping.start < range.start || nodes_[id].mapping.end > end) NoteSplit(id);
     const Mapping m = nodes_[id].mapping;
     const Id next = nodes_[id].next;
+    if (m.start < range.start) NoteBoundary(range.start);
+    if (m.end > end) NoteBoundary(end);
     if (m.start < range.start) {
       Resize(id, m.start, range.start);
       if (m.end > end) Link({end, m.end - end}, m.traits, m.writer, nodes_[id].next);

@@ -41,6 +41,15 @@ enum MappingFlag : uint32_t {
   kNoHuge = 1u << 1,     // no huge pages: MAP_STACK, MADV_NOHUGEPAGE
   kSync = 1u << 2,       // asked for with MAP_SYNC
   kDroppable = 1u << 3,  // MAP_DROPPABLE: not charged, not inherited, not dumped
+  kLocked = 1u << 4,          // mlock, MAP_LOCKED
+  kLockOnFault = 1u << 5,     // with kLocked: pages are locked as they come
+  kHuge = 1u << 6,            // MADV_HUGEPAGE
+  kNotDumped = 1u << 7,       // MADV_DONTDUMP
+  kNotForked = 1u << 8,       // MADV_DONTFORK
+  kWipedOnFork = 1u << 9,     // MADV_WIPEONFORK
+  kReadRandomly = 1u << 10,   // MADV_RANDOM
+  kReadInSequence = 1u << 11, // MADV_SEQUENTIAL
+  kMergeable = 1u << 12,      // MADV_MERGEABLE
 };
 
 // What makes a mapping the same as its neighbour.
@@ -86,6 +95,8 @@ struct MappingTotals {
   uint64_t charged_bytes = 0;  // counted as committed
   uint64_t claimed_bytes = 0;  // ClaimsMemory
   uint64_t stack_bytes = 0;    // of all that grow down
+  uint64_t executable_bytes = 0;  // and not writable
+  uint64_t locked_bytes = 0;
 
   friend bool operator==(const MappingTotals&, const MappingTotals&) = default;
 };
@@ -114,6 +125,13 @@ constexpr bool ClaimsMemory(const MappingTraits& traits) {
   return traits.kind == MappingKind::kAnonymous && (traits.read || traits.write || traits.execute);
 }
 
+// Told about each new boundary inside a mapping, before the mapping is split there.
+class BoundaryListener {
+ public:
+  virtual ~BoundaryListener() = default;
+  virtual void OnBoundary(Addr a) = 0;
+};
+
 class AddressSpace {
  public:
   // A mapping's place in the tree; kNone = no such mapping. Good until that mapping is merged or unmapped.
@@ -140,6 +158,8 @@ class AddressSpace {
   uint64_t count() const { return count_; }
   const MappingTotals& totals() const { return totals_; }
   const MemoryObjects& objects() const { return objects_; }
+  // Not owned; null = nobody.
+  void set_boundary_listener(BoundaryListener* listener) { boundary_listener_ = listener; }
 
   // ---- changing ----
   // Which neighbours a new mapping may become one with.
@@ -211,6 +231,9 @@ class AddressSpace {
   bool MayJoin(const Mapping& neighbour, const MappingTraits& traits, uint32_t writer, bool existing) const;
   bool MayShareWriter(const Mapping& a, const Mapping& b) const;
   void NoteSplit(Id id);
+  void NoteBoundary(Addr a) {
+    if (boundary_listener_ != nullptr) boundary_listener_->OnBoundary(a);
+  }
 
   const MergeRule merge_;
   const bool written_joins_unwritten_;
@@ -224,6 +247,7 @@ class AddressSpace {
   uint64_t count_ = 0;
   MappingTotals totals_;
   MemoryObjects objects_;
+  BoundaryListener* boundary_listener_ = nullptr;
   uint32_t last_writer_ = 0;
   uint32_t random_ = 0x9e3779b9;  // xorshift state of the priorities: any constant but 0
   std::vector<std::string> names_;

@@ -14,6 +14,7 @@ Refusal BreakCalls::GrowBreak(AddrRange more) {
       return Refused(Rule::kAddressTaken, platform.machine.errors.out_of_memory, more);
     }
   }
+  if (const Refusal r = map_.CheckLock(more, false); r.rule != Rule::kNone) return r;
   const MappingTraits traits = map_.NewTraits(kProtRead | kProtWrite, false, false);
   Demand demand;
   demand.bytes = more.bytes;

@@ -4,7 +4,8 @@
 
 namespace reheap {
 
-DrawnPlacement::DrawnPlacement(const ProcessState* state) : s_(*state), random_(state->place_seed.value_or(0)) {}
+DrawnPlacement::DrawnPlacement(const ProcessState* state)
+    : s_(*state), random_(state->place_seed.value_or(0)) {}
 
 bool DrawnPlacement::Handles(const MapFlags& flags) const {
   const bool draws = s_.platform->placement.lottery != LotteryRule::kNone && s_.place_seed.has_value();
@@ -32,7 +33,8 @@ std::optional<Addr> DrawnPlacement::Choose(Addr hint, uint64_t bytes, const MapF
 
 std::optional<Addr> DrawnPlacement::LowestFit(Addr from, Addr end, uint64_t bytes,
                                               uint64_t alignment_bytes) const {
-  return s_.space.LowestFit(std::max(from, Addr(s_.platform->machine.user_start)), end, bytes, alignment_bytes);
+  const Addr lowest = std::max(from, Addr(s_.platform->machine.user_start));
+  return s_.space.LowestFit(lowest, end, bytes, alignment_bytes);
 }
 
 std::optional<Addr> DrawnPlacement::Draw(Addr from, Addr end, uint64_t bytes, uint64_t alignment_bytes) {

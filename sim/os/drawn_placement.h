@@ -1,5 +1,5 @@
-// DrawnPlacement: where a mapping goes when the kernel draws lots for each call, or when the program asks for an
-// alignment or an upper end (row 9).
+// DrawnPlacement: where a mapping goes when the kernel draws lots for each call, or when the program asks for
+// an alignment or an upper end (row 9).
 //
 // Takes the place of Placement::Choose for such requests; the rules are the platform's (Placement.lottery and
 // MapFlagRules in proto/platform.proto). It draws from a seed: the same seed gives the same places, a real

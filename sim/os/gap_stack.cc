@@ -44,7 +44,8 @@ AddressSpace::Id GapStack::GrowTo(Addr a) {
   if (gap_id == AddressSpace::kNone) return AddressSpace::kNone;
   const AddressSpace::Id stack_id = space.Next(gap_id);
   const Mapping gap = space.mapping(gap_id);
-  if (gap.traits.kind != MappingKind::kStackGap || stack_id == AddressSpace::kNone) return AddressSpace::kNone;
+  const bool is_gap = gap.traits.kind == MappingKind::kStackGap && stack_id != AddressSpace::kNone;
+  if (!is_gap) return AddressSpace::kNone;
   const Mapping stack = space.mapping(stack_id);
   if (stack.traits.kind != MappingKind::kStack || stack.start != gap.end) return AddressSpace::kNone;
   Demand demand;

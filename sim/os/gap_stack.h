@@ -1,7 +1,7 @@
 // GapStack: a stack that is mapped by and by, into a guard that lies below it (row 9).
 //
-// The top step is there from the start; an access in the gap maps as many steps as it takes, each as a mapping of
-// its own, until only the guard is left. Step and guard are the platform's (StackGap in proto/platform.proto).
+// The top step is there from the start; an access in the gap maps as many steps as it takes, each time as one
+// mapping, until only the guard is left. Step and guard are the platform's (StackGap, proto/platform.proto).
 // vm_map_stack_locked and vm_map_growstack, sys/vm/vm_map.c, FreeBSD 12.3 to 14.
 //
 // Ownership: none; the state outlives it. Threads: one.
@@ -20,7 +20,7 @@ class GapStack {
 
   // Maps a stack with its gap. Preconditions: `range` is free; the platform has such stacks.
   Refusal Map(AddrRange range, MappingTraits traits);
-  // Maps what the access at `a`, in a gap, takes: the mapping that holds `a`, or kNone where the process faults.
+  // Maps what the access at `a`, in a gap, takes: the mapping that holds `a`; kNone where the process faults.
   AddressSpace::Id GrowTo(Addr a);
 
  private:

@@ -7,8 +7,8 @@ Addr GrowCalls::end() const {
   return last == AddressSpace::kNone ? Addr() : s_.space.mapping(last).end;
 }
 
-// memory.grow, WebAssembly Core Specification 1.0, document/core/exec/instructions.rst: the old size, or -1. It
-// must fail beyond the memory's declared maximum, and may whenever the embedder has no room.
+// memory.grow, WebAssembly Core Specification 1.0, document/core/exec/instructions.rst: the old size, or -1.
+// It must fail beyond the memory's declared maximum, and may whenever the embedder has no room.
 OsResult<Addr> GrowCalls::Grow(uint64_t bytes) {
   const Platform::Machine& machine = s_.platform->machine;
   const AddrRange asked{end(), bytes};

@@ -1,11 +1,11 @@
 // GrowCalls: the one linear memory of WebAssembly, which can only grow (row 9).
 //
-// There is no mmap: memory.grow adds whole granules (wasm pages of 64 KiB) at the end, zeroed, and answers where
-// they begin. Nothing is ever given back, moved or protected; every byte below the end can be read and written.
-// OS pages are the host's, and only tell what became resident.
+// There is no mmap: memory.grow adds whole granules (wasm pages of 64 KiB) at the end, zeroed, and answers
+// where they begin. Nothing is ever given back, moved or protected; every byte below the end can be read and
+// written. OS pages are the host's, and only tell what became resident.
 //
-// Not modelled: the host, whose engine reserves 4 GiB or more of its own address space for each such memory so
-// that an access needs no check, and its limits.
+// Not modelled: the host, whose engine reserves 4 GiB or more of its own address space for each such memory
+// so that an access needs no check, and its limits.
 //
 // Ownership: none; the state outlives it. Threads: one.
 #ifndef REHEAP_SIM_OS_GROW_CALLS_H_

@@ -65,7 +65,8 @@ TEST(GrowCallsTest, NothingBeginsBehindAHole) {
   EXPECT_TRUE(os.MapReadyAt({end, kMiB}, Access::kReadWrite).ok());
 }
 
-// Whatever is asked: memory stays one piece, never shrinks, and what a range held comes back as zero or as it was.
+// Whatever is asked: memory stays one piece, never shrinks, and what a range held comes back as zero or as it
+// was.
 TEST(GrowCallsTest, RandomRequestsKeepOneMemory) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));

@@ -43,7 +43,8 @@ Refusal Limits::CheckMap(const MappingTotals& totals, const Demand& demand) cons
 }
 
 Refusal Limits::CheckClaim(const MappingTotals& totals, uint64_t claimed_bytes) const {
-  return Compare(Rule::kDataLimit, data_->OnClaim(totals, claimed_bytes), claimed_bytes, Allowed().data_bytes);
+  const std::optional<LimitedSum> sum = data_->OnClaim(totals, claimed_bytes);
+  return Compare(Rule::kDataLimit, sum, claimed_bytes, Allowed().data_bytes);
 }
 
 Refusal Limits::CheckProtect(const MappingTotals& totals, uint64_t bytes, bool was_data, bool becomes_data,
@@ -77,6 +78,29 @@ Refusal Limits::CheckBreak(uint64_t break_bytes, uint64_t now_bytes) const {
   const uint64_t allowed = limits_.data_bytes.value_or(~uint64_t{0});
   if (!data_->CoversBreak() || break_bytes <= allowed) return Refusal();
   return Refuse(Rule::kDataLimit, break_bytes - now_bytes, now_bytes, allowed);
+}
+
+// do_mlock and mlock_future_ok, mm/mlock.c and mm/mmap.c, linux 6.12.
+Refusal Limits::CheckLocked(const MappingTotals& totals, uint64_t bytes, uint64_t counted_bytes) const {
+  const uint64_t allowed = WholePages(limits_.locked_bytes, platform_->machine.os_page_bytes);
+  const LimitedSum sum{totals.locked_bytes - counted_bytes, bytes};
+  if (limits_.is_privileged || !Exceeds(sum, allowed)) return Refusal();
+  return Refuse(Rule::kLockedLimit, bytes, totals.locked_bytes, allowed);
+}
+
+// can_do_mlock, mm/mlock.c, linux 6.12.
+Refusal Limits::CheckMayLock() const {
+  if (limits_.is_privileged || limits_.locked_bytes.value_or(1) != 0) return Refusal();
+  Refusal refusal = Refuse(Rule::kLockedLimit, 0, 0, 0);
+  refusal.os_error = platform_->machine.errors.privilege;
+  return refusal;
+}
+
+// try_charge_memcg, mm/memcontrol.c, linux 6.12: may reach the limit.
+Refusal Limits::CheckMemory(uint64_t charged_bytes, uint64_t added_bytes) const {
+  const uint64_t allowed = WholePages(limits_.memory_max_bytes, platform_->machine.os_page_bytes);
+  if (!Exceeds(LimitedSum{charged_bytes, added_bytes}, allowed)) return Refusal();
+  return Refuse(Rule::kMemoryCgroup, added_bytes, charged_bytes, allowed);
 }
 
 Refusal Limits::CheckCount(uint64_t count, bool strict) const {

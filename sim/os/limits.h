@@ -19,6 +19,9 @@
 
 namespace reheap {
 
+// When anonymous memory gets huge pages (/sys/kernel/mm/transparent_hugepage/enabled, linux).
+enum class HugePageMode : uint8_t { kNever = 0, kMadvise = 1, kAlways = 2 };
+
 // What one process may use, on which machine. Absent = unlimited.
 struct ProcessLimits : CommitSettings {
   std::optional<uint64_t> address_bytes;  // RLIMIT_AS, `ulimit -v`
@@ -29,6 +32,11 @@ struct ProcessLimits : CommitSettings {
   // Most that may be resident, enforced (QUOTA_LIMITS_HARDWS_MAX_ENABLE): what exceeds it leaves the working set,
   // contents kept. A maximum that is not enforced changes nothing without pressure. Systems with reservations.
   std::optional<uint64_t> working_set_bytes;
+  std::optional<uint64_t> locked_bytes;   // RLIMIT_MEMLOCK, `ulimit -l`; not for who is_privileged (CAP_IPC_LOCK)
+  // cgroup memory.max: written private memory, shared memory and page tables. File pages are not counted: the kernel
+  // takes them back before it kills.
+  std::optional<uint64_t> memory_max_bytes;
+  HugePageMode thp = HugePageMode::kMadvise;
 };
 
 class Limits {
@@ -60,6 +68,12 @@ class Limits {
   Refusal CheckBreak(uint64_t break_bytes, uint64_t now_bytes) const;
   // Mapping count; `strict` = a split, which must stay below the limit, where a new map may reach it.
   Refusal CheckCount(uint64_t count, bool strict) const;
+  // Before `bytes` more are locked, of which `counted_bytes` are counted as locked already.
+  Refusal CheckLocked(const MappingTotals& totals, uint64_t bytes, uint64_t counted_bytes) const;
+  // Whether the process may lock at all.
+  Refusal CheckMayLock() const;
+  // Before `added_bytes` are charged beside `charged_bytes`: memory.max.
+  Refusal CheckMemory(uint64_t charged_bytes, uint64_t added_bytes) const;
   // Before `bytes` more are charged as committed.
   Refusal CheckCommit(const MappingTotals& totals, uint64_t bytes) const;
 

@@ -25,6 +25,7 @@ MappingTraits MapCalls::NewTraits(int protection, bool shared, bool no_reserve) 
   // Private and writable, of a file or not (accountable_mapping, mm/vma.c, linux 6.12).
   traits.charged = s_.platform->limits.commit_charge == CommitCharge::kWritablePrivate && traits.write &&
                    !shared && !traits.no_reserve;
+  traits.flags = s_.new_mapping_flags;
   return traits;
 }
 
@@ -102,6 +103,7 @@ MappingTraits MapCalls::TraitsOf(AddrRange range, const Request& request) {
   if (request.extra.guard) traits.kind = MappingKind::kGuard;
   // calc_vm_flag_bits, include/linux/mman.h, linux 6.12.
   if (Has(flags, extras.grows_down)) traits.flags |= kGrowsDown;
+  if (Has(flags, extras.locked)) traits.flags |= kLocked;
   if (Has(flags, extras.stack)) traits.flags |= kNoHuge;
   if (Has(flags, extras.sync)) traits.flags |= kSync;
   if (sharing == Sharing::kDroppable) {  // do_mmap, mm/mmap.c, linux 6.12
@@ -224,8 +226,7 @@ Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
   const auto remove_if = [&](ReplaceOrder now) -> Refusal {
     if (!replaces || order != now) return Refusal();
     if (Refusal refusal = CheckEdges(range); refusal.rule != Rule::kNone) return refusal;
-    s_.space.Remove(range);
-    s_.DropPages(range);
+    s_.Unmap(range);
     overlap = Overlap();
     return Refusal();
   };
@@ -244,12 +245,27 @@ Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
   return remove_if(ReplaceOrder::kCheckThenReplace);
 }
 
+// can_do_mlock and mlock_future_ok as do_mmap asks them, mm/mmap.c, linux 6.12: EPERM, EAGAIN.
+Refusal MapCalls::CheckLock(AddrRange range, bool asked) const {
+  if (asked) {
+    if (const Refusal r = s_.limits.CheckMayLock(); r.rule != Rule::kNone) return Where(r, range);
+  }
+  if (!asked && !(s_.new_mapping_flags & kLocked)) return Refusal();
+  Refusal r = s_.limits.CheckLocked(s_.space.totals(), range.bytes, 0);
+  if (r.rule == Rule::kNone) return r;
+  r.os_error = s_.platform->machine.errors.try_again;
+  return Where(r, range);
+}
+
 // ---- mmap ----
 
 MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
   const Platform::Machine& machine = s_.platform->machine;
   const AddrRange asked{addr, bytes};
-  if (const Refusal r = CheckMapFlags(*s_.platform, asked, protection, flags); r.rule != Rule::kNone) return r;
+  if (const Refusal r = CheckMapFlags(*s_.platform, asked, protection, flags, file.descriptor);
+      r.rule != Rule::kNone) {
+    return r;
+  }
   Request request;
   request.protection = protection;
   request.flags = flags;
@@ -267,6 +283,8 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, 
   const OsResult<Addr> place = ChoosePlace(range, request);
   if (!place.ok()) return place;
   range.start = place.value();
+  const bool locks = Has(flags, machine.map_extras.locked);
+  if (const Refusal r = CheckLock(range, locks); r.rule != Rule::kNone) return r;
   if (const Refusal r = CheckSharing(range, request); r.rule != Rule::kNone) return r;
 
   MappingTraits traits = TraitsOf(range, request);
@@ -330,8 +348,7 @@ OsResult<Done> MapCalls::Munmap(Addr addr, uint64_t bytes) {
   if (asked.bytes == 0) return s_.platform->mappings.unmap_nothing_succeeds ? OsResult<Done>(Done()) : invalid;
   if (const Refusal r = CheckUnmapHole(range); r.rule != Rule::kNone) return r;
   if (const Refusal r = CheckEdges(range); r.rule != Rule::kNone) return r;
-  s_.space.Remove(range);
-  s_.DropPages(range);
+  s_.Unmap(range);
   return Done();
 }
 

@@ -34,6 +34,8 @@ class MapCalls {
   OsResult<Done> Munmap(Addr addr, uint64_t bytes);
 
   // ---- parts, for the calls that map as well ----
+  // Whether `range` may be mapped locked; `asked` = by MAP_LOCKED, else only when all that is new is to be locked.
+  Refusal CheckLock(AddrRange range, bool asked) const;
   // Limits, with what lies in `range` already taken into account; then removes it.
   Refusal MakeRoom(AddrRange range, const MappingTraits& traits);
   // Memory of no file, as yet unplaced.

@@ -40,12 +40,21 @@ bool AreRefused(const Platform& platform, int protection, int flags) {
     if (rules.beside_stack != 0 && (flags & ~(rules.gap_stack | rules.beside_stack)) != 0) return true;
   }
   if (rules.known != 0 && (flags & ~rules.known) != 0) return true;
-  if (rules.no_replace_needs_fixed && Has(flags, bits.map_no_replace) && !Has(flags, bits.map_fixed)) return true;
+  const bool replaces_not = Has(flags, bits.map_no_replace);
+  if (rules.no_replace_needs_fixed && replaces_not && !Has(flags, bits.map_fixed)) return true;
   if (Has(flags, bits.map_shared | bits.map_private)) return true;
   if (Has(flags, rules.guard) && (protection != 0 || (flags & ~(rules.guard | rules.beside_guard)) != 0)) {
     return true;
   }
   return IsBadAlignment(platform, flags);
+}
+
+// Anonymous memory, in one of its kinds, with a file (kern_mmap, FreeBSD 12.3; sys_mmap, NetBSD and OpenBSD).
+bool HasStrayFile(const Platform& platform, int flags, int descriptor) {
+  const MapFlagRules& rules = platform.machine.map_flag_rules;
+  if (!rules.anonymous_has_no_file || descriptor == -1) return false;
+  const int anonymous = platform.machine.bits.map_anonymous;
+  return Has(flags, anonymous) || Has(flags, rules.guard) || Has(flags, rules.gap_stack);
 }
 
 bool IsGiven(const MapFlagRules& rules) { return rules.known != 0 || rules.alignment_mask != 0; }
@@ -66,14 +75,14 @@ MapFlags ReadMapFlags(const Platform& platform, int flags) {
   return read;
 }
 
-Refusal CheckMapFlags(const Platform& platform, AddrRange asked, int protection, int flags) {
+Refusal CheckMapFlags(const Platform& platform, AddrRange asked, int protection, int flags, int descriptor) {
   const Platform::Machine& machine = platform.machine;
   // W and X together are looked at before the flags (sys_mmap, sys/uvm/uvm_mmap.c 1.193, OpenBSD).
   if (const int error = platform.mappings.write_execute_map_error; error != 0 && IsWriteExecute(protection)) {
     return Refused(Rule::kInvalidArgument, error, asked);
   }
   if (!IsGiven(machine.map_flag_rules)) return Refusal();
-  if (AreRefused(platform, protection, flags)) {
+  if (HasStrayFile(platform, flags, descriptor) || AreRefused(platform, protection, flags)) {
     return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
   }
   // A fixed low place must be low (kern_mmap, sys/vm/vm_mmap.c, FreeBSD 12.3).

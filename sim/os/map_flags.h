@@ -1,8 +1,8 @@
 // MapFlags: what the flags of an mmap ask for, where a platform checks them before anything else (row 9).
 //
-// The first thing that mmap does on the BSDs: combinations that are refused, and the kinds of mapping that only
-// they know. The numbers and the rules are the platform's (MapFlagRules in proto/platform.proto); on a platform
-// without them everything here says "nothing special".
+// The first thing that mmap does on the BSDs: combinations that are refused, and the kinds of mapping that
+// only they know. The numbers and the rules are the platform's (MapFlagRules, proto/platform.proto); on a
+// platform without them everything here says "nothing special".
 //
 // Pure functions of values: no ownership, any thread.
 #ifndef REHEAP_SIM_OS_MAP_FLAGS_H_
@@ -27,9 +27,9 @@ struct MapFlags {
 // Precondition: CheckMapFlags found nothing.
 MapFlags ReadMapFlags(const Platform& platform, int flags);
 
-// What mmap refuses, in the kernel's order; kNone = nothing. `asked` is what the program passed. A refusal has
-// no place in it (see Where).
-Refusal CheckMapFlags(const Platform& platform, AddrRange asked, int protection, int flags);
+// What mmap refuses, in the kernel's order; kNone = nothing. `asked` is what the program passed; `descriptor`
+// is the file's, -1 = none.
+Refusal CheckMapFlags(const Platform& platform, AddrRange asked, int protection, int flags, int descriptor);
 
 }  // namespace reheap
 

@@ -82,6 +82,8 @@ bool ParseDetail(std::string_view line, ImageMapping* mapping) {
 
 }  // namespace
 
+bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
+
 absl::StatusOr<std::vector<ImageMapping>> ParseMaps(std::string_view text, std::string_view source) {
   std::vector<ImageMapping> mappings;
   int number = 0;

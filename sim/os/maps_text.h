@@ -35,6 +35,9 @@ struct ImageMapping {
   friend bool operator==(const ImageMapping&, const ImageMapping&) = default;
 };
 
+// Of a file, not memory of the process's own or the kernel's.
+bool IsFile(const ImageMapping& mapping);
+
 // The mappings of `text` in order; `source` (a file's name) and the line stand in the error. [vsyscall] is
 // left out: it is not part of the process (nor of VmSize).
 absl::StatusOr<std::vector<ImageMapping>> ParseMaps(std::string_view text, std::string_view source);

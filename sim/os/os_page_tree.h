@@ -1,6 +1,6 @@
 // OsPageTree: a leaf of state for each 512 OS pages (2 MiB of 4 KiB pages) where there is any (row 9).
 //
-// Shared by ResidentSet (bits) and ShadowMemory (host pages). Leaves hang from branches of 512 leaves (1
+// Shared by PageBits (bits) and ShadowMemory (host pages). Leaves hang from branches of 512 leaves (1
 // GiB), the branches from an ordered map, so that a range is forgotten by visiting what is there and nothing
 // else. The branch used last is remembered: most accesses stay within one GiB.
 //
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <utility>
 
 namespace reheap {
 
@@ -22,8 +23,9 @@ class OsPageTree {
   static constexpr uint64_t kFan = 512;
 
   // The leaf of `page`; null when there is none.
-  Leaf* Find(uint64_t page) {
-    Branch* const branch = FindBranch(page / (kFan * kFan));
+  Leaf* Find(uint64_t page) { return const_cast<Leaf*>(std::as_const(*this).Find(page)); }
+  const Leaf* Find(uint64_t page) const {
+    const Branch* const branch = FindBranch(page / (kFan * kFan));
     return branch == nullptr ? nullptr : branch->leaf[page / kFan % kFan].get();
   }
   // The leaf of `page`, made when there is none.
@@ -31,7 +33,8 @@ class OsPageTree {
     Branch* branch = FindBranch(page / (kFan * kFan));
     if (branch == nullptr) {
       last_key_ = page / (kFan * kFan);
-      branch = last_branch_ = &branches_[last_key_];
+      branch = &branches_[last_key_];
+      last_branch_ = branch;
     }
     std::unique_ptr<Leaf>& leaf = branch->leaf[page / kFan % kFan];
     if (leaf == nullptr) {
@@ -59,16 +62,24 @@ class OsPageTree {
     }
   }
   // Calls visit(page, leaf) for each page of first_page .. last_page whose leaf there is.
-  template <class Visit>
-  void ForEachPage(uint64_t first_page, uint64_t last_page, Visit visit) {
+  template <class Visitor>
+  void ForEachPage(uint64_t first_page, uint64_t last_page, Visitor visit) {
+    Visit(first_page, last_page, [&visit](const Leaf& leaf, uint64_t base, uint64_t first, uint64_t last) {
+      for (uint64_t i = first; i <= last; ++i) visit(base + i, const_cast<Leaf&>(leaf));
+    });
+  }
+  // Calls visit(leaf, first page of the leaf, first, last) for the leaves of pages first_page .. last_page.
+  template <class Visitor>
+  void Visit(uint64_t first_page, uint64_t last_page, Visitor visit) const {
     for (auto it = branches_.lower_bound(first_page / (kFan * kFan));
          it != branches_.end() && it->first <= last_page / (kFan * kFan); ++it) {
-      for (uint64_t i = 0; i < kFan; ++i) {
-        Leaf* const leaf = it->second.leaf[i].get();
-        const uint64_t base = (it->first * kFan + i) * kFan;
-        if (leaf == nullptr || base > last_page || base + kFan - 1 < first_page) continue;
-        const uint64_t last = std::min(last_page, base + kFan - 1);
-        for (uint64_t page = std::max(first_page, base); page <= last; ++page) visit(page, *leaf);
+      const uint64_t base = it->first * kFan * kFan;
+      const uint64_t last = std::min(last_page, base + kFan * kFan - 1);
+      for (uint64_t page = std::max(first_page, base); page <= last; page = (page | (kFan - 1)) + 1) {
+        const Leaf* const leaf = it->second.leaf[page / kFan % kFan].get();
+        if (leaf != nullptr) {
+          visit(*leaf, page / kFan * kFan, page % kFan, std::min(last, page | (kFan - 1)) % kFan);
+        }
       }
     }
   }
@@ -91,7 +102,8 @@ class OsPageTree {
   };
   static constexpr uint64_t kNoKey = ~uint64_t{0};
 
-  Branch* FindBranch(uint64_t key) {
+  Branch* FindBranch(uint64_t key) { return const_cast<Branch*>(std::as_const(*this).FindBranch(key)); }
+  const Branch* FindBranch(uint64_t key) const {
     if (key == last_key_) return last_branch_;
     const auto found = branches_.find(key);
     if (found == branches_.end()) return nullptr;
@@ -114,8 +126,9 @@ class OsPageTree {
 
   std::map<uint64_t, Branch> branches_;  // by page number / kFan^2
   uint64_t leaves_ = 0;
-  uint64_t last_key_ = kNoKey;
-  Branch* last_branch_ = nullptr;  // of last_key_
+  // Remembered from the last look.
+  mutable uint64_t last_key_ = kNoKey;
+  mutable const Branch* last_branch_ = nullptr;  // of last_key_
 };
 
 }  // namespace reheap

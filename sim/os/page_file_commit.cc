@@ -7,8 +7,8 @@ std::optional<CommitRefused> PageFileCommit::Check(const CommitSettings& s, cons
   const auto fits = [&demand](uint64_t in_use, uint64_t allowed) {
     return in_use <= allowed && demand.asked_bytes <= allowed - in_use;
   };
-  // Microsoft, JOBOBJECT_BASIC_LIMIT_INFORMATION: a commit that would exceed the per-process limit fails. That it
-  // is asked before the system's limit, and fails with the same number, is not verified.
+  // Microsoft, JOBOBJECT_BASIC_LIMIT_INFORMATION: a commit that would exceed the per-process limit fails.
+  // That it is asked before the system's limit, and fails with the same number, is not verified.
   if (s.job_commit_bytes && !fits(demand.charged_bytes, *s.job_commit_bytes)) {
     return CommitRefused{Rule::kJobLimit, demand.charged_bytes, *s.job_commit_bytes};
   }

@@ -1,8 +1,8 @@
 // PageFileCommit: committed memory against RAM and page files, and against the process's job (row 9).
 //
 // Windows promises no more than RAM and page files hold, all processes together; page files that grow by
-// themselves are taken at the size that they may reach. A job object may allow one process less. Neither counts
-// what is only reserved.
+// themselves are taken at the size that they may reach. A job object may allow one process less. Neither
+// counts what is only reserved.
 //
 // Stateless: one object serves every process. Threads: any.
 #ifndef REHEAP_SIM_OS_PAGE_FILE_COMMIT_H_

@@ -14,9 +14,9 @@ constexpr uint32_t kExecutable =
 
 }  // namespace
 
-// MiMakeProtectionMask, ntoskrnl/mm/ARM3/section.c, ReactOS (written after Windows Server 2003); the same words
-// in Microsoft, "Memory Protection Constants": guard, no-cache and write-combine exclude one another and
-// PAGE_NOACCESS.
+// MiMakeProtectionMask, ntoskrnl/mm/ARM3/section.c, ReactOS (written after Windows Server 2003); the same
+// words in Microsoft, "Memory Protection Constants": guard, no-cache and write-combine exclude one another
+// and PAGE_NOACCESS.
 bool IsValidProtection(uint32_t protection) {
   const uint32_t kind = protection & kKinds, modifiers = protection & kModifiers;
   if ((protection & ~(kKinds | kModifiers)) != 0 || !std::has_single_bit(kind)) return false;

@@ -1,5 +1,5 @@
-// PageProtection: the PAGE_* and MEM_* numbers of the reserve-and-commit calls, and what a program may do with
-// a page under each (row 9).
+// PageProtection: the PAGE_* and MEM_* numbers of the reserve-and-commit calls, and what a program may do
+// with a page under each (row 9).
 //
 // One word says everything of a page: one of eight kinds (none, read, write, copy on write, each with or
 // without execution) and modifiers. Which words are valid is one rule for all calls that take one.

@@ -60,6 +60,45 @@ enum class UnalignedRule : uint8_t { kRefused = 1, kRoundedDown = 2 };
 enum class LotteryRule : uint8_t { kNone = 0, kPagesIntoTheGap = 1, kFromARandomStart = 2 };
 enum class DiscardRule : uint8_t { kDroppedAtOnce = 1, kKeptUntilPressure = 2 };
 
+// What an advice word of madvise asks for; proto/platform.proto says what each does.
+enum class AdviceMeaning : uint8_t {
+  kNoEffect = 1,
+  kReadNormally = 2,
+  kReadRandomly = 3,
+  kReadInSequence = 4,
+  kWillNeed = 5,
+  kDiscard = 6,
+  kDiscardLocked = 7,
+  kFreeLazily = 8,
+  kDeactivate = 9,
+  kPageOut = 10,
+  kPopulateRead = 11,
+  kPopulateWrite = 12,
+  kInstallGuard = 13,
+  kRemoveGuard = 14,
+  kHugePages = 15,
+  kNoHugePages = 16,
+  kCollapse = 17,
+  kDontDump = 18,
+  kDump = 19,
+  kDontFork = 20,
+  kFork = 21,
+  kWipeOnFork = 22,
+  kKeepOnFork = 23,
+  kMergeSame = 24,
+  kUnmergeSame = 25,
+  kRemove = 26,
+  kPoison = 27,
+  kFreeReusable = 28,
+  kReuse = 29,
+  kUnsupported = 30,
+};
+
+struct AdviceWord {
+  int number = 0;
+  AdviceMeaning meaning = AdviceMeaning::kNoEffect;
+};
+
 enum class RemapOrder : uint8_t { kLooksFirst = 1, kChecksFirst = 2 };
 
 struct CallBits {
@@ -83,6 +122,8 @@ struct ErrorNumbers {
   int not_mapped = 0;
   int not_supported = 0;
   int try_again = 0;
+  int no_access = 0;
+  int bad_address = 0;
   int privilege = 0;
 };
 
@@ -131,6 +172,7 @@ struct MapFlagRules {
   int try_fixed = 0;
   bool no_replace_needs_fixed = false;
   bool no_kind_is_private = false;
+  bool anonymous_has_no_file = false;
   int protection_known = 0;
 };
 
@@ -233,6 +275,16 @@ struct Platform {
     bool reset_undo = false;
     uint64_t random_granules = 0;
   } reservations;
+  // What stands behind mappings. A platform that says nothing counts no page tables and has no huge pages.
+  struct Pages {
+    uint64_t table_levels = 0;         // of page tables that are counted
+    uint64_t huge_page_bytes = 0;      // 0 = none
+    uint64_t fault_around_bytes = 0;   // a read fault maps what is in memory of the block around it; 0 = only the page
+    bool zero_page = true;             // reading untouched private memory makes nothing resident
+    bool discard_frees_tables = false; // a discard of all of a table's range takes the table
+    bool huge_zero_write_is_huge = false;  // a write into a huge page of zeros makes a huge page, not one OS page
+  } pages;
+  std::vector<AdviceWord> advice;  // empty = only bits.advice_discard, by mappings.discard
 
   std::string image;  // text as of /proc/PID/maps
   // "machine.word_bits: where it was learnt", one line each, in the file's order.

@@ -140,6 +140,10 @@ absl::Status CheckPlatform(const PlatformText& text, std::vector<std::string>* s
   for (const Contradiction& c : Contradictions(text.rules)) {
     if (c.holds) return checker.Error(c.path, absl::StrCat(c.path, " ", c.what));
   }
+  for (const proto::Advice::Word& word : text.rules.advice().word()) {
+    if (word.meaning() != proto::Advice::UNSPECIFIED) continue;
+    return checker.Error("advice", absl::StrCat("advice.word ", word.number(), " has no meaning"));
+  }
   return CheckImage(text.rules, checker);
 }
 

@@ -54,6 +54,7 @@ MapFlagRules FlagRules(const proto::MapFlagRules& from) {
   to.try_fixed = static_cast<int>(from.try_fixed());
   to.no_replace_needs_fixed = from.no_replace_needs_fixed();
   to.no_kind_is_private = from.no_kind_is_private();
+  to.anonymous_has_no_file = from.anonymous_has_no_file();
   to.protection_known = static_cast<int>(from.protection_known());
   return to;
 }
@@ -84,6 +85,8 @@ void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   to->errors.not_mapped = static_cast<int>(errors.not_mapped());
   to->errors.not_supported = static_cast<int>(errors.not_supported());
   to->errors.try_again = static_cast<int>(errors.try_again());
+  to->errors.no_access = static_cast<int>(errors.no_access());
+  to->errors.bad_address = static_cast<int>(errors.bad_address());
   to->errors.privilege = static_cast<int>(errors.privilege());
   CopyMapExtras(from.map_extras(), &to->map_extras);
   if (from.has_remap()) to->remap = ReadRemap(from.remap());
@@ -178,6 +181,15 @@ void CopyReservations(const proto::Platform::Reservations& from, Platform::Reser
   Copy(from.random_granules(), &to->random_granules);
 }
 
+void CopyPages(const proto::Platform::Pages& from, Platform::Pages* to) {
+  Copy(from.table_levels(), &to->table_levels);
+  Copy(from.huge_page_bytes(), &to->huge_page_bytes);
+  Copy(from.fault_around_bytes(), &to->fault_around_bytes);
+  Copy(from.zero_page(), &to->zero_page);
+  Copy(from.discard_frees_tables(), &to->discard_frees_tables);
+  Copy(from.huge_zero_write_is_huge(), &to->huge_zero_write_is_huge);
+}
+
 }  // namespace
 
 Platform ReadPlatform(const proto::Platform& from) {
@@ -193,6 +205,10 @@ Platform ReadPlatform(const proto::Platform& from) {
   CopyMappings(from.mappings(), &platform.mappings);
   CopyReservations(from.reservations(), &platform.reservations);
   CopyHoleErrors(from, &platform.mappings);
+  if (from.has_pages()) CopyPages(from.pages(), &platform.pages);
+  for (const proto::Advice::Word& word : from.advice().word()) {
+    platform.advice.push_back({static_cast<int>(word.number()), static_cast<AdviceMeaning>(word.meaning())});
+  }
   for (const std::string& line : from.image().line()) platform.image += line + "\n";
   return platform;
 }

@@ -1,6 +1,7 @@
 #include "sim/os/process_layout.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 
 namespace reheap {
@@ -24,7 +25,6 @@ class SeededRandom {
 };
 
 bool IsStack(const ImageMapping& m) { return m.name.rfind("[stack", 0) == 0; }
-bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 // The kernel's own pages, which exec places like any mapping without a hint.
 bool IsKernels(const ImageMapping& m) {
   return !m.name.empty() && m.name[0] == '[' && !IsStack(m) && m.name != "[heap]" &&
@@ -61,19 +61,37 @@ void SearchUpwards(LaidProcess* laid, uint64_t from) {
 // The lines of `image` that exec, ld.so or the program put where the search found room: not the executable
 // with its BSS and heap, not the stack.
 std::vector<ImageMapping> Placed(const std::vector<ImageMapping>& image) {
-  const auto program = std::find_if(image.begin(), image.end(), IsFile);
+  const ImageMapping* program = ProgramOf(image);
   std::vector<ImageMapping> placed;
   Addr program_end;
   for (const ImageMapping& m : image) {
-    const bool own = program != image.end() &&
-                     (m.name == program->name || (m.start == program_end && !IsFile(m) && !IsKernels(m)));
+    const bool bss = m.start == program_end && !IsFile(m) && !IsKernels(m);
+    const bool own = program != nullptr && (m.name == program->name || bss);
     if (own) program_end = m.end;
     if (!own && !IsStack(m) && m.name != "[heap]") placed.push_back(m);
   }
   return placed;
 }
 
+// The highest end in [lowest, highest]; zero = none.
+Addr HighestEnd(const std::vector<ImageMapping>& mappings, Addr lowest, Addr highest) {
+  Addr top;
+  for (const ImageMapping& m : mappings) {
+    if (m.end >= lowest && m.end <= highest) top = std::max(top, m.end);
+  }
+  return top;
+}
+
 }  // namespace
+
+const ImageMapping* ProgramOf(const std::vector<ImageMapping>& image) {
+  const auto heap =
+      std::find_if(image.begin(), image.end(), [](const auto& m) { return m.name == "[heap]"; });
+  const auto before_heap = std::find_if(std::make_reverse_iterator(heap), image.rend(), IsFile);
+  if (heap != image.end() && before_heap != image.rend()) return &*before_heap;
+  const auto first = std::find_if(image.begin(), image.end(), IsFile);
+  return first == image.end() ? nullptr : &*first;
+}
 
 LaidProcess LayProcess(const Platform& platform, const ProcessLayout& layout,
                        std::optional<uint64_t> stack_limit_bytes, Addr data_start) {
@@ -167,17 +185,20 @@ LaidProcess LearnLayout(const Platform& platform, const ProcessLayout& layout,
   const std::vector<ImageMapping> placed = Placed(image);
   const bool upwards = rules.direction == Direction::kBottomUp;
   if (!upwards) {
-    // The first of them ended at the base, and whatever else has none lies below.
+    // The first of them ended at the base, and whatever else has none lies below. Should the stack limit at
+    // exec have been another one: anywhere that some stack limit allows.
     const uint64_t stack_bytes = stack_limit_bytes.value_or(~uint64_t{0});
-    const Addr highest = PlacementBase(laid.platform, 0, data_start);
     const Addr rule = PlacementBase(laid.platform, stack_bytes, data_start, rules.randomisation->stack_bytes);
     const Addr lowest = rule - std::min(random_bytes, rule.value() / 2);
-    Addr top;
-    for (const ImageMapping& m : placed) {
-      if (m.end >= lowest && m.end <= highest) top = std::max(top, m.end);
-    }
+    Addr top = HighestEnd(placed, lowest, laid.base);
+    if (!top) top = HighestEnd(placed, lowest, PlacementBase(laid.platform, 0, data_start));
     if (top) {
       laid.base = top;
+      // Both bases were moved by the same draw (arch_pick_mmap_base, arch/x86/mm/mmap.c, linux 6.12).
+      const bool randomised = stack != image.end() && stack->end != WindowEnd(laid.platform);
+      if (randomised && rules.randomisation->moves_fallback && top <= rule) {
+        laid.platform.placement.fallback_base += rule - top;
+      }
       return laid;
     }
   }

@@ -42,6 +42,10 @@ LaidProcess LayProcess(const Platform& platform, const ProcessLayout& layout,
 // pages where the search finds room, the rest as it is.
 std::vector<ImageMapping> LayImage(const LaidProcess& laid, std::vector<ImageMapping> image);
 
+// A mapping of the executable's file: the last before the heap, which follows the executable; without a heap,
+// the first. Null = no files.
+const ImageMapping* ProgramOf(const std::vector<ImageMapping>& image);
+
 // The same for a process that runs already: base, direction and address limit are what its mappings tell,
 // since whatever exec and ld.so placed first lies at the base. `layout` says what is known besides.
 LaidProcess LearnLayout(const Platform& platform, const ProcessLayout& layout,

@@ -4,6 +4,7 @@
 #ifndef REHEAP_SIM_OS_PROCESS_STATE_H_
 #define REHEAP_SIM_OS_PROCESS_STATE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "alloc/os.h"
 #include "sim/os/address_space.h"
 #include "sim/os/limits.h"
+#include "sim/os/object_pages.h"
 #include "sim/os/placement.h"
 #include "sim/os/platform.h"
 #include "sim/os/resident_set.h"
@@ -41,20 +43,32 @@ inline constexpr int kFirstDescriptor = 3;
 // Whether one mapping may become two (special_mapping_split, mm/mmap.c, linux 6.12).
 inline bool MaySplit(const MappingTraits& traits) { return traits.kind != MappingKind::kSpecial; }
 
+// The highest sums so far (VmPeak, VmHWM). Bytes.
+struct Peaks {
+  uint64_t vsize_bytes = 0;
+  uint64_t rss_bytes = 0;
+};
+
 struct ProcessState {
   const Platform* platform;
   Limits limits;
   Placement placement;
   AddressSpace space;
   ResidentSet resident;
+  ObjectPages object_pages;
   PageListener* listener = nullptr;
-  Addr break_start;  // of the brk area; zero = none
-  Addr break_end;
-  std::optional<uint64_t> place_seed;  // of DrawnPlacement; absent = nothing is drawn
-  AddrRange main_stack;  // what exec made for the stack, its gap included; empty = none
+  Addr break_start = Addr();  // of the brk area; zero = none
+  Addr break_end = Addr();
+  std::optional<uint64_t> place_seed{};  // of DrawnPlacement; absent = nothing is drawn
+  AddrRange main_stack{};  // what exec made for the stack, its gap included; empty = none
   uint64_t table_charge_bytes = 0;  // page tables of reservations, where those are charged at once
   uint64_t data_segment_bytes = 0;         // of the executable, which RLIMIT_DATA counts beside the brk area
   std::vector<MemoryObjects::Id> files{};  // by descriptor - kFirstDescriptor
+  uint64_t image_resident_bytes = 0;  // anonymous memory of the image, written before the model begins
+  uint32_t new_mapping_flags = 0;     // MappingFlag of each new mapping (mlockall MCL_FUTURE)
+  bool huge_pages_disabled = false;   // prctl PR_SET_THP_DISABLE
+  Peaks peaks = {};
+  Refusal killed = {};  // why the kernel ended the process; kNone while it lives
 
   // The file that was added as `descriptor`; kNone = none.
   MemoryObjects::Id FileAt(int descriptor) const {
@@ -70,8 +84,31 @@ struct ProcessState {
     return offset >= space.objects()[m.traits.object].bytes;
   }
 
+  // What memory.max counts.
+  uint64_t ChargedBytes() const {
+    const uint64_t pages = resident.anonymous_pages() + object_pages.count() + resident.tables().count();
+    return image_resident_bytes + pages * resident.os_page_bytes();
+  }
+  // RssAnon + RssFile + RssShmem.
+  uint64_t RssBytes() const {
+    return image_resident_bytes + resident.resident_pages() * resident.os_page_bytes();
+  }
+  // Sums only fall where one of the functions below is called, so the peaks are noted there (update_hiwater_rss and
+  // update_hiwater_vm, mm/memory.c and mm/vma.c, linux 6.12, do it at the same places).
+  void NotePeaks() {
+    peaks.vsize_bytes = std::max(peaks.vsize_bytes, space.totals().mapped_bytes);
+    peaks.rss_bytes = std::max(peaks.rss_bytes, RssBytes());
+  }
+  // Nothing is mapped in `range` any more: mappings, contents, residency and the page tables that only it needed go,
+  // and shared memory that nobody else has.
+  void Unmap(AddrRange range);
+  // How many mappings have a page table entry for the page of `object` at `offset`. O(mappings).
+  uint64_t CountMapped(MemoryObjects::Id object, uint64_t offset) const;
+  // Pages of shared memory go, from every mapping of it.
+  void RemoveShared(MemoryObjects::Id object, uint64_t offset, uint64_t bytes);
   // Contents and residency of `range` go.
   void DropPages(AddrRange range) {
+    NotePeaks();
     resident.Clear(range);
     if (listener != nullptr) listener->OnPagesDropped(range);
   }
@@ -87,6 +124,10 @@ struct ProcessState {
     if (listener != nullptr) listener->OnAccessChanged(range);
   }
 };
+
+// Gives `piece`, which lies in mapping `*id`, new traits; `*id` = what holds it after. Fails when the mapping count has
+// no room for a split that it takes, or the mapping may not split (vma_modify, mm/vma.c, linux 6.12).
+Refusal ChangeTraits(ProcessState& s, AddressSpace::Id* id, AddrRange piece, const MappingTraits& traits);
 
 // A refusal that is not about an allowance.
 inline Refusal Refused(Rule rule, int os_error, AddrRange range) {

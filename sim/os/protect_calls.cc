@@ -26,24 +26,11 @@ OsResult<Done> ProtectCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, 
   } else if (s_.platform->limits.protect_uncharges_unwritten && IsPrivateAnonymous(m.traits) && m.writer == 0) {
     traits.charged = false;
   }
-  const Refusal no_split = Refused(Rule::kInvalidArgument, s_.platform->machine.errors.invalid_argument, piece);
-  // A piece that joins its neighbour needs no split; each other split must stay below the count limit
-  // (vma_modify, mm/vma.c, linux 6.12).
-  const bool joins =
-      s_.space.WouldJoinPrevious(id, piece, traits) || s_.space.WouldJoinNext(id, piece, traits);
-  if (!joins && m.start < piece.start) {
-    const Refusal refusal = s_.limits.CheckCount(s_.space.count(), true);
-    if (refusal.rule != Rule::kNone) return Where(refusal, piece);
-    if (!MaySplit(m.traits)) return no_split;
-    s_.space.SplitAt(piece.start);
-    id = s_.space.Containing(piece.start);
+  if (const Refusal r = ChangeTraits(s_, now, piece, traits); r.rule != Rule::kNone) return r;
+  // What is locked and becomes writable is copied at once.
+  if ((m.traits.flags & kLocked) && !m.traits.write && !m.traits.shared && traits.write) {
+    (void)faults_.PopulateMapped(piece, true);
   }
-  if (!joins && piece.end() < m.end) {
-    const Refusal refusal = s_.limits.CheckCount(s_.space.count(), true);
-    if (refusal.rule != Rule::kNone) return Where(refusal, piece);
-    if (!MaySplit(m.traits)) return no_split;
-  }
-  *now = s_.space.SetTraits(id, piece, traits);
   s_.AccessChanged(piece);
   return Done();
 }

@@ -4,9 +4,9 @@
 
 namespace reheap {
 
-// NtProtectVirtualMemory and MiProtectVirtualMemory, ntoskrnl/mm/ARM3/virtual.c, ReactOS (written after Windows
-// Server 2003), in their order: CONFLICTING_ADDRESSES and NOT_COMMITTED are both error 487. Unlike that
-// source's, PAGE_WRITECOMBINE is taken, as Microsoft's "Memory Protection Constants" says.
+// NtProtectVirtualMemory and MiProtectVirtualMemory, ntoskrnl/mm/ARM3/virtual.c, ReactOS (written after
+// Windows Server 2003), in their order: CONFLICTING_ADDRESSES and NOT_COMMITTED are both error 487. Unlike
+// that source's, PAGE_WRITECOMBINE is taken, as Microsoft's "Memory Protection Constants" says.
 OsResult<Done> RegionCalls::VirtualProtect(Addr addr, uint64_t bytes, uint32_t protection, uint32_t* old) {
   const Platform::Machine& machine = s_.platform->machine;
   const AddrRange asked{addr, bytes};

@@ -246,8 +246,7 @@ OsResult<Addr> RemapCalls::Move(const Request& r, Addr to) {
     const AddressSpace::Id old = s_.space.Containing(r.from);
     if (old != copy && s_.space.mapping(old).range() == r.old_range()) s_.space.ForgetWrites(old);
   } else if (r.old_bytes != 0) {
-    s_.space.Remove(r.old_range());
-    s_.DropPages(r.old_range());
+    s_.Unmap(r.old_range());
   }
   return to;
 }

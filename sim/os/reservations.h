@@ -1,7 +1,7 @@
 // Reservations: what the reserve-and-commit calls ask an AddressSpace about allocations (row 9).
 //
-// An allocation is a run of adjacent mappings with one origin. Functions that look at a range look only at the
-// mappings inside it; those that look for an allocation's end walk its regions.
+// An allocation is a run of adjacent mappings with one origin. Functions that look at a range look only at
+// the mappings inside it; those that look for an allocation's end walk its regions.
 //
 // Ownership: none. Threads: one.
 #ifndef REHEAP_SIM_OS_RESERVATIONS_H_
@@ -12,6 +12,7 @@
 
 #include "alloc/addr.h"
 #include "sim/os/address_space.h"
+#include "sim/os/page_protection.h"
 
 namespace reheap {
 
@@ -46,6 +47,19 @@ inline AddrRange AllocationOf(const AddressSpace& space, AddressSpace::Id id) {
     end = m.end;
   }
   return {base, end - base};
+}
+
+// Gives `traits`, of an image's mapping that begins at `start` above all others, its allocation and
+// protection: an image has one allocation for its file, whatever its sections' protections.
+inline void SetImageAllocation(const AddressSpace& space, Addr start, MappingTraits* traits) {
+  const AddressSpace::Id below = space.Last();
+  const bool is_file = traits->kind == MappingKind::kFile;
+  const bool continues = is_file && below != AddressSpace::kNone && space.mapping(below).end == start &&
+                         space.mapping(below).traits.name == traits->name;
+  traits->origin = continues ? space.mapping(below).traits.origin : start.value();
+  traits->page_protection = static_cast<uint16_t>(ProtectionOf(*traits));
+  // PAGE_EXECUTE_WRITECOPY for images (measured on Wine 8.0).
+  traits->allocation_protection = is_file ? kPageExecuteWriteCopy : traits->page_protection;
 }
 
 // Calls visit(piece, mapping) for the part of each mapping that lies in `range`, from the lowest; stops and

@@ -6,6 +6,11 @@
 
 namespace reheap {
 
+uint32_t AccessProtection(int protection) {
+  if (protection & kProtExecute) return kPageExecuteReadWrite;
+  return protection & kProtWrite ? kPageReadWrite : kPageNoAccess;
+}
+
 // ---- charges ----
 
 Refusal ReserveCalls::CheckCommit(uint64_t bytes) const {
@@ -24,7 +29,8 @@ uint64_t ReserveCalls::RecountTableCharge() const {
   uint64_t bytes = 0;
   for (auto id = s_.space.First(); id != AddressSpace::kNone; id = s_.space.Next(id)) {
     const Mapping& m = s_.space.mapping(id);
-    const bool is_reserved = m.traits.kind == MappingKind::kAnonymous || m.traits.kind == MappingKind::kWindow;
+    const bool is_reserved =
+        m.traits.kind == MappingKind::kAnonymous || m.traits.kind == MappingKind::kWindow;
     if (is_reserved && m.start.value() == m.traits.origin) {
       bytes += TableCharge(AllocationOf(s_.space, id).bytes);
     }
@@ -74,11 +80,10 @@ OsResult<AddrRange> ReserveCalls::Reserve(AddrRange asked, uint32_t type, uint32
   // The base goes down to a granule, the end up to a page (NtAllocateVirtualMemory, ReactOS; measured on Wine
   // 8.0: 0x2000abcd + 4096 gives 0x20000000, 0xc000 bytes).
   const Addr hint = s_.placement.Effective(asked.start);
-  const uint64_t length =
-      RoundUp(asked.start.value() + asked.bytes, machine.os_page_bytes) - hint.value();
+  const uint64_t length = RoundUp(asked.start.value() + asked.bytes, machine.os_page_bytes) - hint.value();
   const bool from_top = (type & kMemTopDown) != 0 && !hint;
-  const auto place = from_top ? s_.placement.HighestGranule(s_.space, length)
-                              : s_.placement.Choose(s_.space, hint, length);
+  const auto place =
+      from_top ? s_.placement.HighestGranule(s_.space, length) : s_.placement.Choose(s_.space, hint, length);
   if (!place) {
     return hint ? Refused(Rule::kAddressTaken, machine.errors.address_taken, asked)
                 : Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, asked);
@@ -142,6 +147,13 @@ OsResult<Addr> ReserveCalls::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t ty
   if (IsCopyOnWrite(protection)) return Refused(Rule::kInvalidArgument, errors.invalid_argument, asked);
   const OsResult<Done> committed = Commit(range, protection);
   return committed.ok() ? OsResult<Addr>(range.start) : committed.refusal();
+}
+
+OsResult<Addr> ReserveCalls::AllocateNear(AddrRange wanted, uint32_t type, uint32_t protection,
+                                          bool is_hint) {
+  const OsResult<Addr> got = VirtualAlloc(wanted.start, wanted.bytes, type, protection);
+  if (got.ok() || !is_hint || got.refusal().rule != Rule::kAddressTaken) return got;
+  return VirtualAlloc(Addr(), wanted.bytes, type, protection);
 }
 
 // ---- VirtualFree ----

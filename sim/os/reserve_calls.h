@@ -18,6 +18,9 @@
 
 namespace reheap {
 
+// The PAGE_* that gives the access of `protection` (kProtRead, ...).
+uint32_t AccessProtection(int protection);
+
 class ReserveCalls {
  public:
   explicit ReserveCalls(ProcessState* state) : s_(*state) {}
@@ -25,6 +28,9 @@ class ReserveCalls {
   // Refusals carry the GetLastError number. `type` is MEM_*, `protection` PAGE_* (page_protection.h).
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection);
   OsResult<Done> VirtualFree(Addr addr, uint64_t bytes, uint32_t type);
+
+  // VirtualAlloc; where `is_hint`, a place that is taken is asked for again without the address.
+  OsResult<Addr> AllocateNear(AddrRange wanted, uint32_t type, uint32_t protection, bool is_hint);
 
   // ProcessState::table_charge_bytes from the reservations. O(mappings).
   uint64_t RecountTableCharge() const;

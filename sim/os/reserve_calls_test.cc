@@ -1,5 +1,5 @@
-// ReserveCalls and RegionCalls: charges and their limits, residency, randomised places, and random calls against a
-// page-by-page reference.
+// ReserveCalls and RegionCalls: charges and their limits, residency, randomised places, and random calls
+// against a page-by-page reference.
 #include "sim/os/reserve_calls.h"
 
 #include <gtest/gtest.h>
@@ -139,9 +139,12 @@ class Reference {
 
   uint64_t Alloc(uint64_t addr, uint64_t bytes, uint32_t type, uint32_t protection) {
     const bool reserves = (type & kMemReserve) != 0;
-    const uint64_t first = Index(reserves ? addr / kGranule * kGranule : addr), end = Index(addr + bytes + kPage - 1);
+    const uint64_t first = Index(reserves ? addr / kGranule * kGranule : addr),
+                   end = Index(addr + bytes + kPage - 1);
     for (uint64_t i = first; i < end; ++i) {
-      if (reserves ? pages_[i].origin != 0 : pages_[i].origin == 0 || pages_[i].origin != pages_[first].origin) return 0;
+      if (reserves ? pages_[i].origin != 0
+                   : pages_[i].origin == 0 || pages_[i].origin != pages_[first].origin)
+        return 0;
     }
     for (uint64_t i = first; i < end; ++i) {
       if (reserves) pages_[i] = {AddressOf(first), protection, 0};
@@ -182,7 +185,8 @@ class Reference {
     const uint64_t first = Index(addr);
     const PageRecord& page = pages_[first];
     uint64_t end = first;
-    while (end < kPages && pages_[end].origin == page.origin && pages_[end].protection == page.protection) ++end;
+    while (end < kPages && pages_[end].origin == page.origin && pages_[end].protection == page.protection)
+      ++end;
     RegionInfo info;
     info.base = Addr(AddressOf(first));
     info.region_bytes = (end - first) * kPage;
@@ -194,8 +198,8 @@ class Reference {
     return info;
   }
   uint64_t committed_bytes() const {
-    return kPage * static_cast<uint64_t>(std::count_if(pages_.begin(), pages_.end(),
-                                                       [](const PageRecord& p) { return p.protection != 0; }));
+    return kPage * static_cast<uint64_t>(std::count_if(
+                       pages_.begin(), pages_.end(), [](const PageRecord& p) { return p.protection != 0; }));
   }
 
  private:

@@ -70,7 +70,9 @@ void AppendAnswer(VirtualOs& os, const ShellResult& result, std::string* text) {
   *text += ' ';
   AppendNumber(usage.rss_anonymous_bytes / page, 10, text);
   *text += ' ';
-  AppendNumber((os.space().totals().data_bytes + os.space().totals().stack_bytes) / page, 10, text);
+  const MappingTotals& totals = os.space().totals();
+  // mm->data_vm + mm->stack_vm (task_statm, fs/proc/task_mmu.c, linux 6.12).
+  AppendNumber((totals.data_bytes + totals.stack_bytes) / page, 10, text);
   *text += " ; M ";
   AppendLayout(os, text);
   *text += '\n';

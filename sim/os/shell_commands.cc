@@ -69,43 +69,67 @@ void PrintReason(VirtualOs& os, const ShellArguments&, std::string* text) {
   absl::StrAppend(text, refused ? ExplainRefusal(os, os.last_refusal()) : "nothing was refused", "\n");
 }
 
+constexpr ArgumentKind kNumber = ArgumentKind::kNumber;
 constexpr ArgumentKind kChoice = ArgumentKind::kChoice;
-constexpr ShellFamily kMap = ShellFamily::kMapAndProtect;
-constexpr ShellFamily kReserve = ShellFamily::kReserveAndCommit;
-constexpr ShellFamily kAll = ShellFamily::kEverywhere;
+constexpr ArgumentKind kText = ArgumentKind::kText;
+
+bool Everywhere(const Platform&) { return true; }
+bool Maps(const Platform& platform) { return platform.machine.calls == CallFamily::kMapAndProtect; }
+bool Reserves(const Platform& platform) { return platform.machine.calls == CallFamily::kReserveAndCommit; }
+bool OnlyGrows(const Platform& platform) { return platform.machine.calls == CallFamily::kGrowOnly; }
+bool Remaps(const Platform& platform) { return Maps(platform) && platform.machine.remap.has_value(); }
 
 constexpr ShellCommand kCommands[] = {
     {"mmap",
-     {{"ADDR"}, {"LEN"}, {"PROT"}, {"FLAGS"}},
-     "maps LEN bytes; answers where",
-     kMap,
+     {{"ADDR"}, {"LEN"}, {"PROT"}, {"FLAGS"}, {"FD", kNumber, true, ~uint64_t{0}}, {"OFFSET", kNumber, true}},
+     "maps LEN bytes, of the file FD from OFFSET on; answers where",
+     Maps,
      [](VirtualOs& os, const ShellArguments& a) {
-       return Answer(os.Mmap(At(os, a[0]), Word(os, a[1]), a.Int(2), a.Int(3)));
+       return Answer(os.Mmap(At(os, a[0]), Word(os, a[1]), a.Int(2), a.Int(3), {a.Int(4), a[5]}));
      }},
     {"munmap",
      {{"ADDR"}, {"LEN"}},
      "removes what is mapped there",
-     kMap,
+     Maps,
      [](VirtualOs& os, const ShellArguments& a) { return Answer(os.Munmap(At(os, a[0]), Word(os, a[1]))); }},
     {"mprotect",
      {{"ADDR"}, {"LEN"}, {"PROT"}},
      "changes the access",
-     kMap,
+     Maps,
      [](VirtualOs& os, const ShellArguments& a) {
        return Answer(os.Mprotect(At(os, a[0]), Word(os, a[1]), a.Int(2)));
      }},
     {"madvise",
      {{"ADDR"}, {"LEN"}, {"ADVICE"}},
      "says what the memory is needed for",
-     kMap,
+     Maps,
      [](VirtualOs& os, const ShellArguments& a) {
        return Answer(os.Madvise(At(os, a[0]), Word(os, a[1]), a.Int(2)));
      }},
-    {"brk", {{"ADDR"}}, "moves the program break; answers the break, moved or not", kMap, Break},
+    {"mremap",
+     {{"OLD"}, {"OLDLEN"}, {"NEWLEN"}, {"FLAGS"}, {"NEWADDR", kNumber, true}},
+     "grows, shrinks or moves a mapping; answers where",
+     Remaps,
+     [](VirtualOs& os, const ShellArguments& a) {
+       return Answer(os.Mremap(At(os, a[0]), Word(os, a[1]), Word(os, a[2]), a.Int(3), At(os, a[4])));
+     }},
+    {"file",
+     {{"NAME", kText}, {"BYTES"}},
+     "opens a regular file of BYTES; answers its descriptor",
+     Maps,
+     [](VirtualOs& os, const ShellArguments& a) {
+       return ShellResult{.value = static_cast<uint64_t>(os.AddFile(std::string(a.text), a[1]))};
+     }},
+    {"fork",
+     {},
+     "a child that lives on: what it may write is charged, or refused",
+     Maps,
+     [](VirtualOs& os, const ShellArguments&) { return Answer(os.Fork()); }},
+    {"brk", {{"ADDR"}}, "moves the program break; answers the break, moved or not", Maps, Break},
     {"virtualalloc",
      {{"ADDR"}, {"LEN"}, {"TYPE"}, {"PROT"}},
      "reserves, commits or both; answers where",
-     kReserve,
+     Reserves,
      [](VirtualOs& os, const ShellArguments& a) {
        return Answer(os.VirtualAlloc(At(os, a[0]), Word(os, a[1]), static_cast<uint32_t>(a[2]),
                                      static_cast<uint32_t>(a[3])));
@@ -113,60 +137,65 @@ constexpr ShellCommand kCommands[] = {
     {"virtualfree",
      {{"ADDR"}, {"LEN"}, {"TYPE"}},
      "decommits or releases",
-     kReserve,
+     Reserves,
      [](VirtualOs& os, const ShellArguments& a) {
        return Answer(os.VirtualFree(At(os, a[0]), Word(os, a[1]), static_cast<uint32_t>(a[2])));
      }},
     {"virtualprotect",
      {{"ADDR"}, {"LEN"}, {"PROT"}},
      "changes the access of committed pages",
-     kReserve,
+     Reserves,
      [](VirtualOs& os, const ShellArguments& a) {
        return Answer(os.VirtualProtect(At(os, a[0]), Word(os, a[1]), static_cast<uint32_t>(a[2])));
      }},
     {"virtualquery",
      {{"ADDR"}},
      "the region there as MEMORY_BASIC_INFORMATION has it, then END",
-     kReserve,
+     Reserves,
      nullptr,
      PrintRegion},
+    {"memorygrow",
+     {{"BYTES"}},
+     "grows the one memory; answers its end before",
+     OnlyGrows,
+     [](VirtualOs& os, const ShellArguments& a) { return Answer(os.MemoryGrow(a[0])); }},
     {"touch",
      {{"ADDR"}, {"COUNT"}, {"STRIDE"}, {"r|w", kChoice}},
      "COUNT accesses, STRIDE bytes apart, up to the first that is forbidden (1001)",
-     kAll,
+     Everywhere,
      [](VirtualOs& os, const ShellArguments& a) {
        return TouchInSteps(os, {Word(os, a[0]), Word(os, a[1]), Word(os, a[2])}, a[3] == 1);
      }},
     {"rlimit",
      {{"as|data|stack", kChoice}, {"BYTES"}},
      "setrlimit; -1 = unlimited",
-     kAll,
+     Everywhere,
      Rlimit},
     {"maps",
      {},
      "the layout as /proc/PID/maps has it, then END",
-     kAll,
+     Everywhere,
      nullptr,
      [](VirtualOs& os, const ShellArguments&, std::string* text) { *text += os.MapsText(); }},
     {"status",
      {},
      "the sizes as /proc/PID/status has them, then END",
-     kAll,
+     Everywhere,
      nullptr,
      [](VirtualOs& os, const ShellArguments&, std::string* text) { AppendStatus(os, text); }},
     {"why",
      {},
      "explains the newest refusal: rule, asked, in use, allowed, who holds the most; then END",
-     kAll,
+     Everywhere,
      nullptr,
      PrintReason},
     {"help",
      {},
      "this table, then END",
-     kAll,
+     Everywhere,
      nullptr,
      [](VirtualOs& os, const ShellArguments&, std::string* text) { *text += ShellHelp(&os.platform()); }},
-    {"quit", {}, "ends", kAll},
+    {"quit", {}, "ends", Everywhere},
 };
 
 }  // namespace
@@ -186,7 +215,7 @@ std::string ShellHelp(const Platform* platform) {
   constexpr size_t kColumn = 40;
   std::string text;
   for (const ShellCommand& command : ShellCommands()) {
-    if (platform != nullptr && !command.IsOn(*platform)) continue;
+    if (platform != nullptr && !command.exists_on(*platform)) continue;
     std::string line = UsageOf(command) + " ";
     line.resize(std::max(line.size(), kColumn), ' ');
     absl::StrAppend(&text, line, command.help, "\n");

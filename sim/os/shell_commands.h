@@ -53,23 +53,15 @@ struct ShellResult {
   std::string fault = {};
 };
 
-// On which systems a command exists.
-enum class ShellFamily : uint8_t { kEverywhere, kMapAndProtect, kReserveAndCommit };
-
 // Exactly one of `call` and `print` is set, or none: the end.
 struct ShellCommand {
   const char* name;
   ShellArgument arguments[ShellArguments::kMost];
   const char* help;
-  ShellFamily family;
+  bool (*exists_on)(const Platform&);  // whether the system has it
   ShellResult (*call)(VirtualOs&, const ShellArguments&) = nullptr;
   // Appends whole lines; the shell closes them with END.
   void (*print)(VirtualOs&, const ShellArguments&, std::string*) = nullptr;
-
-  bool IsOn(const Platform& platform) const {
-    const bool reserves = platform.machine.calls == CallFamily::kReserveAndCommit;
-    return family == ShellFamily::kEverywhere || (family == ShellFamily::kReserveAndCommit) == reserves;
-  }
 };
 
 // In the order of the help.

@@ -24,7 +24,7 @@ std::string_view NextWord(std::string_view& line) {
 absl::Status Unknown(std::string_view word, const Platform& platform, NearestWord nearest) {
   std::vector<std::string> names;
   for (const ShellCommand& command : ShellCommands()) {
-    if (command.IsOn(platform)) names.emplace_back(command.name);
+    if (command.exists_on(platform)) names.emplace_back(command.name);
   }
   const std::string meant = nearest == nullptr ? std::string() : nearest(word, names);
   return absl::InvalidArgumentError(absl::StrCat("expected a command", meant.empty() ? "" : " such as ",
@@ -35,7 +35,7 @@ absl::StatusOr<const ShellCommand*> FindCommand(std::string_view word, const Pla
                                                 NearestWord nearest) {
   for (const ShellCommand& command : ShellCommands()) {
     if (word != command.name) continue;
-    if (command.IsOn(platform)) return &command;
+    if (command.exists_on(platform)) return &command;
     return absl::InvalidArgumentError(absl::StrCat("expected a call of ", platform.name, ", found '", command.name,
                                                    "', which it does not have; help lists them"));
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "alloc/check.h"
+#include "sim/os/reservations.h"
 
 namespace reheap {
 namespace {
@@ -12,11 +13,6 @@ namespace {
 int Protection(Access access) {
   const int read_write = kProtRead | kProtWrite;
   return access == Access::kReadWriteExecute ? read_write | kProtExecute : read_write;
-}
-
-uint32_t PageProtection(int protection) {
-  if (protection & kProtExecute) return kPageExecuteReadWrite;
-  return protection & kProtWrite ? kPageReadWrite : kPageNoAccess;
 }
 
 template <class T>
@@ -53,13 +49,13 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
     limits.admin_reserve_bytes = process.switches->admin_reserve_bytes;
     limits.huge_pool_bytes = process.switches->huge_pool_bytes;
     limits.is_privileged = process.switches->is_privileged;
+    limits.thp = process.switches->thp;
   }
   return limits;
 }
 
 // ---- the image ----
 
-bool IsFile(const ImageMapping& m) { return m.inode != 0 || (!m.name.empty() && m.name[0] != '['); }
 
 MappingKind KindOf(const ImageMapping& m) {
   if (m.name == "[guard]") return MappingKind::kGuard;
@@ -76,11 +72,11 @@ std::vector<ImageMapping> OwnImage(const Platform& platform) {
   return *std::move(image);
 }
 
-// The writable data of the executable: the first file of the image is the executable itself.
+// The writable data of the executable.
 const ImageMapping* DataOf(const std::vector<ImageMapping>& image) {
-  const auto executable = std::find_if(image.begin(), image.end(), IsFile);
-  for (auto m = executable; m != image.end(); ++m) {
-    if (IsFile(*m) && m->name == executable->name && m->perms.substr(0, 2) == "rw") return &*m;
+  const ImageMapping* executable = ProgramOf(image);
+  for (const ImageMapping& m : image) {
+    if (executable != nullptr && m.name == executable->name && m.perms.substr(0, 2) == "rw") return &m;
   }
   return nullptr;
 }
@@ -143,41 +139,28 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              Limits(&platform_, WithSwitches(process, process.limits)),
              MakePlacement(&platform_, process),
              AddressSpace(platform_.mappings.merge, platform_.mappings.written_joins_unwritten),
-             ResidentSet(platform_.machine.os_page_bytes),
-             nullptr,
-             Addr(),
-             Addr(),
-             process.layout.aslr_seed,
-             AddrRange()},
+             ResidentSet(platform_.machine.os_page_bytes, platform_.pages.huge_page_bytes,
+                         static_cast<int>(platform_.pages.table_levels)),
+             ObjectPages(platform_.machine.os_page_bytes)},
       map_(&state_),
       remap_(&state_, &map_),
-      protect_(&state_),
-      advice_(&state_),
+      faults_(&state_),
+      protect_(&state_, &faults_),
+      advice_(&state_, &faults_),
+      lock_(&state_, &faults_),
       break_(&state_, &map_),
       fork_(&state_),
-      faults_(&state_),
       reserve_(&state_),
       regions_(&state_),
       grow_(&state_) {
+  state_.place_seed = process.layout.aslr_seed;
+  state_.space.set_boundary_listener(this);
   heap_label_ = state_.space.InternName("heap");
   const std::vector<ImageMapping> image = ImageOf(process);
   LoadImage(image, LaidOf(process).break_raised_bytes);
   LoadDataSegment(process.data_segment, DataOf(image));
   if (reserves()) state_.table_charge_bytes = reserve_.RecountTableCharge();
   if (!process.image_bss_for_tables) image_bss_ = AddrRange();
-}
-
-// An image has one allocation for its file, whatever its sections' protections.
-void VirtualOs::SetImageProtection(const ImageMapping& m, MappingTraits* traits) const {
-  const AddressSpace& space = state_.space;
-  const AddressSpace::Id below = space.Last();
-  const bool continues = traits->kind == MappingKind::kFile && below != AddressSpace::kNone &&
-                         space.mapping(below).end == m.start && space.mapping(below).traits.name == traits->name;
-  traits->origin = continues ? space.mapping(below).traits.origin : m.start.value();
-  traits->page_protection = static_cast<uint16_t>(ProtectionOf(*traits));
-  // PAGE_EXECUTE_WRITECOPY for images (measured on Wine 8.0).
-  traits->allocation_protection =
-      traits->kind == MappingKind::kFile ? kPageExecuteWriteCopy : traits->page_protection;
 }
 
 void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes) {
@@ -196,12 +179,12 @@ void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
-    if (reserves()) SetImageProtection(m, &traits);
+    if (reserves()) SetImageAllocation(space, m.start, &traits);
     // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
     const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
                             (traits.kind == MappingKind::kFile && traits.write);
     space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
-    image_resident_bytes_ += m.anonymous_bytes;
+    state_.image_resident_bytes += m.anonymous_bytes;
     if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
     if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
     if (traits.kind == MappingKind::kStackGap) state_.main_stack = {m.start, m.end - m.start};
@@ -252,7 +235,7 @@ std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
 OsUsage VirtualOs::Usage() {
   OsUsage usage;
   usage.vsize_bytes = state_.space.totals().mapped_bytes;
-  usage.rss_anonymous_bytes = image_resident_bytes_ + state_.resident.count() * os_page_bytes();
+  usage.rss_anonymous_bytes = state_.image_resident_bytes + state_.resident.anonymous_pages() * os_page_bytes();
   if (reserves() && limits().working_set_bytes) {
     usage.rss_anonymous_bytes = std::min(usage.rss_anonymous_bytes, *limits().working_set_bytes);
   }
@@ -260,8 +243,6 @@ OsUsage VirtualOs::Usage() {
   usage.mapping_count = state_.space.count();
   return usage;
 }
-
-bool VirtualOs::Touch(Addr a, bool write) { return faults_.Touch(a, write); }
 
 OsResult<Done> VirtualOs::ChangeLimits(const ProcessLimits& limits) {
   const Refusal refusal = state_.limits.CheckNew(limits, state_.space.totals());
@@ -279,7 +260,7 @@ int VirtualOs::AddFile(std::string name, uint64_t bytes) {
 OsResult<Addr> VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int flags, MapFile file) {
   REHEAP_CHECK(maps());
   const OsResult<Addr> got = map_.Mmap(addr, bytes, protection, flags, file);
-  if (got.ok()) AfterMap({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
+  if (got.ok()) PopulateNew({got.value(), RoundUp(bytes, os_page_bytes())}, flags);
   return Noted(got);
 }
 OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags,
@@ -288,16 +269,14 @@ OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new
   return Noted(remap_.Mremap(old_addr, old_bytes, new_bytes, flags, new_addr));
 }
 
-// MAP_LOCKED, and MAP_POPULATE without MAP_NONBLOCK, fault the whole range in, for writing where it is private
-// and writable, up to the first page that cannot be (do_mmap, mm/mmap.c; populate_vma_page_range, mm/gup.c,
-// linux 6.12).
-void VirtualOs::AfterMap(AddrRange range, int flags) {
+// mm_populate at the end of mmap, brk and mremap, linux 6.12: MAP_POPULATE without MAP_NONBLOCK, or memory that is
+// born locked.
+void VirtualOs::PopulateNew(AddrRange range, int flags) {
   const MapExtras& extras = platform_.machine.map_extras;
-  const bool populates = (flags & (extras.populate | extras.non_block)) == extras.populate;
-  if ((flags & extras.locked) == 0 && (extras.populate == 0 || !populates)) return;
-  const MappingTraits& traits = state_.space.mapping(state_.space.Containing(range.start)).traits;
-  const bool write = traits.write && !traits.shared;
-  for (Addr a = range.start; a < range.end() && Touch(a, write);) a = a + os_page_bytes();
+  const AddressSpace::Id id = state_.space.Containing(range.start);
+  const bool locked = id != AddressSpace::kNone && (state_.space.mapping(id).traits.flags & kLocked);
+  const bool populates = extras.populate != 0 && (flags & (extras.populate | extras.non_block)) == extras.populate;
+  if (locked || populates) (void)faults_.PopulateMapped(range, true);
 }
 OsResult<Done> VirtualOs::Munmap(Addr addr, uint64_t bytes) {
   REHEAP_CHECK(maps());
@@ -311,9 +290,30 @@ OsResult<Done> VirtualOs::Madvise(Addr addr, uint64_t bytes, int advice) {
   REHEAP_CHECK(maps());
   return Noted(advice_.Madvise(addr, bytes, advice));
 }
+OsResult<Done> VirtualOs::Mlock(Addr addr, uint64_t bytes, int flags) {
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Mlock(addr, bytes, flags));
+}
+OsResult<Done> VirtualOs::Munlock(Addr addr, uint64_t bytes) {
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Munlock(addr, bytes));
+}
+OsResult<Done> VirtualOs::Mlockall(int flags) {
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Mlockall(flags));
+}
+OsResult<Done> VirtualOs::Munlockall() {
+  REHEAP_CHECK(maps());
+  return Noted(lock_.Munlockall());
+}
 MmapResult VirtualOs::Brk(Addr addr) {
   REHEAP_CHECK(maps());
-  return Noted(break_.Brk(addr));
+  const Addr before = RoundUp(state_.break_end, os_page_bytes());
+  const MmapResult got = break_.Brk(addr);
+  if (got.ok() && got.value() > before) {
+    PopulateNew({before, RoundUp(got.value(), os_page_bytes()) - before}, 0);
+  }
+  return Noted(got);
 }
 OsResult<Addr> VirtualOs::VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
   REHEAP_CHECK(reserves());
@@ -359,12 +359,8 @@ OsResult<AddrRange> VirtualOs::MapAnywhere(OsOperation operation, AddrRange want
   const CallBits& bits = platform_.machine.bits;
   OsResult<Addr> got = Addr();
   if (reserves()) {
-    const uint32_t page_protection = PageProtection(protection);
-    got = reserve_.VirtualAlloc(wanted.start, wanted.bytes, allocation, page_protection);
-    // A hint is a preference: a taken place is asked for again without it.
-    if (!got.ok() && got.refusal().rule == Rule::kAddressTaken && operation != OsOperation::kMapReadyAt) {
-      got = reserve_.VirtualAlloc(Addr(), wanted.bytes, allocation, page_protection);
-    }
+    got = reserve_.AllocateNear(wanted, allocation, AccessProtection(protection),
+                                operation != OsOperation::kMapReadyAt);
   } else if (only_grows()) {
     got = grow_.Grow(wanted.bytes);
   } else {
@@ -378,16 +374,15 @@ OsResult<AddrRange> VirtualOs::DoReserve(uint64_t bytes, Addr hint) {
   return Labelled(MapAnywhere(OsOperation::kReserve, {hint, bytes}, 0, kMemReserve));
 }
 
-OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, Access access, Addr hint) {
+OsResult<AddrRange> VirtualOs::DoMapReady(uint64_t bytes, reheap::Access access, Addr hint) {
   return Labelled(
       MapAnywhere(OsOperation::kMapReady, {hint, bytes}, Protection(access), kMemReserve | kMemCommit));
 }
 
-OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, Access access) {
+OsResult<Done> VirtualOs::DoMapReadyAt(AddrRange range, reheap::Access access) {
   const OsOperation operation = OsOperation::kMapReadyAt;
   if (only_grows()) {
-    if (RefusedByTest()) return TestRefusal(operation, range);
-    const OsResult<Done> grown = grow_.GrowAt(range);
+    const OsResult<Done> grown = RefusedByTest() ? TestRefusal(operation, range) : grow_.GrowAt(range);
     if (grown.ok()) labels_.Set(range, heap_label_);
     return Noted(Named(operation, grown));
   }
@@ -415,14 +410,13 @@ OsResult<Done> VirtualOs::MapFixed(OsOperation operation, AddrRange range, int p
   return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
 }
 
-OsResult<Done> VirtualOs::DoCommit(AddrRange range, Access access, CommitMethod method) {
+OsResult<Done> VirtualOs::DoCommit(AddrRange range, reheap::Access access, CommitMethod method) {
   const OsOperation operation = OsOperation::kCommit;
   if (RefusedByTest()) return TestRefusal(operation, range);
   if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
   const int protection = Protection(access);
   if (reserves()) {
-    const OsResult<Addr> got =
-        reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, PageProtection(protection));
+    const auto got = reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, AccessProtection(protection));
     return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
   }
   if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);
@@ -465,15 +459,17 @@ OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
 
 // ---- for people and tests ----
 
-// A file's own name comes first, then [heap]; of a stack in pieces only the one where the program started is
-// [stack], taken to be the highest (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap and
-// vma_is_initial_stack, include/linux/mm.h, linux 6.12).
+// A file's own name comes first, also that of the nameless file behind shared memory (shmem_zero_setup,
+// mm/shmem.c), then [heap]; of a stack in pieces only the one where the program started is [stack], taken to be
+// the highest (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap and vma_is_initial_stack,
+// include/linux/mm.h, linux 6.12).
 std::string_view VirtualOs::LabelOf(const Mapping& m) const {
   if (m.traits.kind == MappingKind::kStack && m.end != stack_end_) return {};
-  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && !m.traits.shared &&
-                       m.start < state_.break_end &&
-                       m.end > state_.break_start;
-  return is_heap ? std::string_view("[heap]") : std::string_view(state_.space.NameOf(m.traits.name));
+  const std::string& name = state_.space.NameOf(m.traits.name);
+  if (m.traits.shared && name.empty()) return "/dev/zero (deleted)";
+  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && m.traits.object == MemoryObjects::kNone &&
+                       m.start < state_.break_end && m.end > state_.break_start;
+  return is_heap ? std::string_view("[heap]") : std::string_view(name);
 }
 
 std::string VirtualOs::MapsText() const {
@@ -516,7 +512,8 @@ void VirtualOs::Label(AddrRange range, std::string_view holder) {
 void VirtualOs::CheckInvariants() const {
   state_.space.CheckInvariants();
   labels_.CheckInvariants();
-  REHEAP_CHECK_EQ(state_.resident.Recount(), state_.resident.count());
+  state_.resident.CheckInvariants();
+  REHEAP_CHECK_EQ(state_.object_pages.Recount(), state_.object_pages.count());
   if (reserves()) REHEAP_CHECK_EQ(reserve_.RecountTableCharge(), state_.table_charge_bytes);
 }
 

@@ -21,12 +21,14 @@
 #include "sim/os/break_calls.h"
 #include "sim/os/fork_call.h"
 #include "sim/os/grow_calls.h"
+#include "sim/os/lock_calls.h"
 #include "sim/os/map_calls.h"
 #include "sim/os/maps_text.h"
 #include "sim/os/page_faults.h"
 #include "sim/os/platform.h"
 #include "sim/os/process_layout.h"
 #include "sim/os/process_state.h"
+#include "sim/os/process_status.h"
 #include "sim/os/protect_calls.h"
 #include "sim/os/range_labels.h"
 #include "sim/os/region_calls.h"
@@ -53,6 +55,7 @@ struct HostSwitches {
   bool is_privileged = false;  // CAP_SYS_ADMIN
   bool protect_uncharges_unwritten = false;
   bool written_joins_unwritten = false;
+  HugePageMode thp = HugePageMode::kMadvise;
   bool replace_checks_first = false;  // a fixed mapping that a limit refuses splits nothing
 };
 
@@ -79,9 +82,11 @@ struct VirtualProcess {
   std::optional<DataSegment> data_segment;
 };
 
-class VirtualOs final : public Os {
+class VirtualOs final : public Os, private BoundaryListener {
  public:
   explicit VirtualOs(const VirtualProcess& process);
+  VirtualOs(const VirtualOs&) = delete;
+  VirtualOs& operator=(const VirtualOs&) = delete;
 
   std::optional<AddrRange> TakeImageBss(uint64_t bytes) override;
   Addr image_end() const override { return image_end_; }
@@ -100,6 +105,11 @@ class VirtualOs final : public Os {
   OsResult<Done> Munmap(Addr addr, uint64_t bytes);
   OsResult<Done> Mprotect(Addr addr, uint64_t bytes, int protection);
   OsResult<Done> Madvise(Addr addr, uint64_t bytes, int advice);
+  // `flags` as mlock2 has them; 0 = mlock.
+  OsResult<Done> Mlock(Addr addr, uint64_t bytes, int flags = 0);
+  OsResult<Done> Munlock(Addr addr, uint64_t bytes);
+  OsResult<Done> Mlockall(int flags);
+  OsResult<Done> Munlockall();
   MmapResult Brk(Addr addr);
   // What a fork would charge as committed: the child may write every page that is charged to this process and
   // not shared. Forking answers whether the machine grants it; the child then lives on, its charge among what
@@ -118,9 +128,15 @@ class VirtualOs final : public Os {
   // The process opens a regular file of `bytes` for reading and writing: its descriptor, from 3 up.
   int AddFile(std::string name, uint64_t bytes);
 
-  // One access to the OS page of `a`: false where the process would fault. A write makes an anonymous page
-  // resident.
-  bool Touch(Addr a, bool write);
+  // One access to the OS page of `a`, and what it makes resident.
+  TouchOutcome Access(Addr a, bool write) { return faults_.Access(a, write); }
+  bool Touch(Addr a, bool write) { return Access(a, write) == TouchOutcome::kDone; }
+  // What the kernel killed the process for; null while it lives. Every access after it is kOutOfMemoryKill.
+  const Refusal* killed() const { return state_.killed.rule == Rule::kNone ? nullptr : &state_.killed; }
+  // prctl PR_SET_THP_DISABLE: no huge pages from now on, whatever the mode says.
+  void DisableHugePages(bool disabled) { state_.huge_pages_disabled = disabled; }
+  // /proc/PID/status. O(1).
+  ProcessStatus Status() const { return StatusOf(state_); }
   // Changes the limits of the running process as setrlimit does, which may refuse it.
   OsResult<Done> ChangeLimits(const ProcessLimits& limits);
   // The same without asking, as sysctl or whoever started the process does.
@@ -153,16 +169,16 @@ class VirtualOs final : public Os {
 
  private:
   OsResult<AddrRange> DoReserve(uint64_t bytes, Addr hint) override;
-  OsResult<AddrRange> DoMapReady(uint64_t bytes, Access access, Addr hint) override;
-  OsResult<Done> DoMapReadyAt(AddrRange range, Access access) override;
-  OsResult<Done> DoCommit(AddrRange range, Access access, CommitMethod method) override;
+  OsResult<AddrRange> DoMapReady(uint64_t bytes, reheap::Access access, Addr hint) override;
+  OsResult<Done> DoMapReadyAt(AddrRange range, reheap::Access access) override;
+  OsResult<Done> DoCommit(AddrRange range, reheap::Access access, CommitMethod method) override;
   OsResult<Done> DoDiscard(AddrRange range) override;
   OsResult<Done> DoReuse(AddrRange range) override;
   OsResult<Done> DoDecommit(AddrRange range) override;
   OsResult<Done> DoRelease(AddrRange range) override;
 
-  // What mapping `range` with `flags` does to it beside mapping it: locks it, faults it in.
-  void AfterMap(AddrRange range, int flags);
+  // What is new in `range` is made resident when it is locked, or `flags` (of mmap) say so.
+  void PopulateNew(AddrRange range, int flags);
   // Anonymous private memory anywhere near `hint`; `allocation` is the reserve-and-commit type.
   OsResult<AddrRange> MapAnywhere(OsOperation operation, AddrRange wanted, int protection,
                                   uint32_t allocation);
@@ -181,8 +197,9 @@ class VirtualOs final : public Os {
   }
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range);
-  void SetImageProtection(const ImageMapping& m, MappingTraits* traits) const;
   void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
+  // A huge page does not reach over a mapping's end (vma_adjust_trans_huge, mm/huge_memory.c, linux 6.12).
+  void OnBoundary(Addr a) override { state_.resident.BreakHugeAt(a); }
   // `data` = the executable's data; null = none.
   void LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data);
 
@@ -190,18 +207,18 @@ class VirtualOs final : public Os {
   ProcessState state_;
   MapCalls map_;
   RemapCalls remap_;
+  PageFaults faults_;
   ProtectCalls protect_;
   AdviceCalls advice_;
+  LockCalls lock_;
   BreakCalls break_;
   ForkCall fork_;
-  PageFaults faults_;
   ReserveCalls reserve_;
   RegionCalls regions_;
   GrowCalls grow_;
   Addr image_end_;
   AddrRange image_bss_;  // empty = none, or taken
   Addr stack_end_;       // of the image's [stack]; zero = none
-  uint64_t image_resident_bytes_ = 0;
   RangeLabels labels_;  // a label is an interned name of the address space
   uint32_t heap_label_ = 0;
   Refusal last_refusal_;

@@ -44,7 +44,9 @@ std::optional<Refusal> ForeignMappings::Apply(const ForeignOp& op) {
   }
   switch (op.kind) {
     case ForeignKind::kMap: Map(op.address, op.bytes, op.protection, op.flags); break;
-    case ForeignKind::kUnmap: UnmapOwn(op.address, op.address + op.bytes, /*is_call=*/true); break;
+    case ForeignKind::kUnmap:
+      ++(UnmapOwn(op.address, op.address + op.bytes) ? stats_.calls : stats_.outside);
+      break;
     case ForeignKind::kProtect: Protect(op); break;
     case ForeignKind::kDiscard: Discard(op); break;
     case ForeignKind::kRemap: Remap(op); break;
@@ -120,7 +122,7 @@ void ForeignMappings::Map(uint64_t start, uint64_t bytes, int protection, Foreig
   ++stats_.calls;
   if (flags.fixed && MapOverOwn(start, bytes, protection, flags)) return;
   // What the table still has there was unmapped by a call that nobody saw, or is replaced.
-  UnmapOwn(start, start + bytes, /*is_call=*/false);
+  UnmapOwn(start, start + bytes);
   MapNew(start, bytes, protection, flags);
 }
 
@@ -174,13 +176,12 @@ void ForeignMappings::MapNew(uint64_t start, uint64_t bytes, int protection, For
   if (end > start) Add(start, {end, here.value() - start, protection, flags, true});
 }
 
-void ForeignMappings::UnmapOwn(uint64_t start, uint64_t end, bool is_call) {
-  const bool any = ForEachOwn(start, end, [&](Table::iterator piece) {
+bool ForeignMappings::UnmapOwn(uint64_t start, uint64_t end) {
+  return ForEachOwn(start, end, [&](Table::iterator piece) {
     if (!Note(space_.Unmap(Here(piece)))) return;
     if (piece->second.counted) Count(-static_cast<int64_t>(Here(piece).bytes));
     pieces_.erase(piece);
   });
-  if (is_call) ++(any ? stats_.calls : stats_.outside);
 }
 
 void ForeignMappings::Protect(const ForeignOp& op) {
@@ -209,7 +210,7 @@ void ForeignMappings::Remap(const ForeignOp& op) {
   const uint64_t old_end = op.address + op.old_bytes;
   if (op.new_address == op.address) {
     if (op.bytes <= op.old_bytes) {
-      UnmapOwn(op.address + op.bytes, old_end, /*is_call=*/false);
+      UnmapOwn(op.address + op.bytes, old_end);
       return;
     }
     if (GrowInPlace(op)) return;
@@ -218,11 +219,11 @@ void ForeignMappings::Remap(const ForeignOp& op) {
   if (op.new_address == op.address) {
     // Grew in place when recorded, and must move here: both lie at the same recorded address, so the old one
     // goes first.
-    UnmapOwn(op.address, old_end, /*is_call=*/false);
+    UnmapOwn(op.address, old_end);
   }
-  UnmapOwn(op.new_address, op.new_address + op.bytes, /*is_call=*/false);
+  UnmapOwn(op.new_address, op.new_address + op.bytes);
   MapNew(op.new_address, op.bytes, piece.protection, piece.flags);
-  if (op.new_address != op.address) UnmapOwn(op.address, old_end, /*is_call=*/false);
+  if (op.new_address != op.address) UnmapOwn(op.address, old_end);
 }
 
 bool ForeignMappings::GrowInPlace(const ForeignOp& op) {
@@ -231,7 +232,7 @@ bool ForeignMappings::GrowInPlace(const ForeignOp& op) {
   if (last->second.end != old_end || (last->second.end - last->first) % space_.os_page_bytes() != 0) return false;
   Piece tail = last->second;
   tail.end = op.address + op.bytes;
-  UnmapOwn(old_end, tail.end, /*is_call=*/false);
+  UnmapOwn(old_end, tail.end);
   const AddrRange more{Addr(old_end + tail.shift), RoundUp(tail.end - old_end, space_.os_page_bytes())};
   if (!space_.MapAt(more, {tail.protection, tail.flags, ForeignHolder::kProgram}).ok()) return false;
   tail.counted = true;
@@ -243,16 +244,36 @@ void ForeignMappings::MoveBreak(const ForeignOp& op) {
   int64_t step = op.step;
   if (step == 0 && last_break_ != 0) step = static_cast<int64_t>(op.address - last_break_);
   last_break_ = op.address;
-  // What the C library's own malloc moved the break by is not the program's to give back.
-  step = std::max(step, -break_bytes_);
-  if (step == 0 || !space_.has_break()) {
+  if (step == 0) {
     ++stats_.outside;
     return;
   }
   ++stats_.calls;
-  if (!Note(space_.MoveBreak(step))) return;
+  if (step > 0) {
+    GrowBreak(op.address - static_cast<uint64_t>(step), step);
+    return;
+  }
+  // What the C library's own malloc moved the break by is not the program's to give back.
+  const bool mapped = UnmapOwn(op.address, op.address - static_cast<uint64_t>(step));
+  step = mapped ? 0 : std::max(step, -break_bytes_);
+  if (step == 0 || !Note(space_.MoveBreak(step))) return;
   break_bytes_ += step;
   Count(step);
+}
+
+// Where the break cannot grow (no platform's image leaves as much room above it as another's, and some have no
+// break at all) the bytes are mapped instead, as mallocs do (sysmalloc, malloc/malloc.c, glibc 2.36).
+void ForeignMappings::GrowBreak(uint64_t start, int64_t bytes) {
+  if (space_.has_break() && space_.MoveBreak(bytes).ok()) {
+    break_bytes_ += bytes;
+    Count(bytes);
+    return;
+  }
+  constexpr int kReadWrite = 3;
+  const uint64_t size = static_cast<uint64_t>(bytes);
+  if (!IsRange(start, size)) return;
+  UnmapOwn(start, start + size);
+  MapNew(start, size, kReadWrite, ForeignFlags());
 }
 
 // ---- thread stacks ----

@@ -68,12 +68,14 @@ class ForeignMappings {
   void Map(uint64_t start, uint64_t bytes, int protection, ForeignFlags flags);
   bool MapOverOwn(uint64_t start, uint64_t bytes, int protection, ForeignFlags flags);
   void MapNew(uint64_t start, uint64_t bytes, int protection, ForeignFlags flags);
-  void UnmapOwn(uint64_t start, uint64_t end, bool is_call);
+  // Whether there was anything of its own.
+  bool UnmapOwn(uint64_t start, uint64_t end);
   void Protect(const ForeignOp& op);
   void Discard(const ForeignOp& op);
   void Remap(const ForeignOp& op);
   bool GrowInPlace(const ForeignOp& op);
   void MoveBreak(const ForeignOp& op);
+  void GrowBreak(uint64_t start, int64_t bytes);
   void StartThread(uint32_t thread);
   void EndThread(uint32_t thread);
 

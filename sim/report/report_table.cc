@@ -201,6 +201,18 @@ std::string Ratio(const proto::Report& report, const proto::Run& run) {
   return ratio < 100 ? absl::StrFormat("%.2f", ratio) : absl::StrFormat("%.0f", ratio);
 }
 
+// The program's own mappings beside the heap; empty when none were replayed.
+std::string ForeignText(const proto::Run& run) {
+  const proto::Foreign& foreign = run.foreign();
+  if (foreign.calls() == 0 && foreign.stacks() == 0) return "";
+  std::string text = absl::StrCat("      the program's own: ", FormatCount(foreign.calls()), " calls, ",
+                                  FormatCount(foreign.mapped()), " mappings, ", FormatCount(foreign.moved()),
+                                  " moved, ", FormatCount(foreign.refused()), " refused, ",
+                                  FormatCount(foreign.outside()), " left out");
+  if (foreign.stacks() != 0) absl::StrAppend(&text, "; ", FormatCount(foreign.stacks()), " thread stacks, modelled");
+  return absl::StrCat(text, "; at most ", FormatBytes(foreign.peak_bytes()));
+}
+
 std::string MemoryTable(const proto::Report& report, TableStyle style) {
   const std::vector<Subject> varying = SubjectsThatVary(report, CommonSubjects());
   const bool ratios = report.runs_size() > 1;
@@ -230,6 +242,7 @@ std::string MemoryTable(const proto::Report& report, TableStyle style) {
     cells.push_back(GroupProvenance(run));
     table.AddRow(std::move(cells));
     if (style.color) table.ColorLastRow(outcome_column, OutcomeColor(run.outcome()));
+    if (const std::string foreign = ForeignText(run); !foreign.empty()) table.AddNote(foreign);
     if (run.has_refusal()) table.AddNote(absl::StrCat("      ", RefusalSentence(run.refusal())));
   }
   return table.Render();
@@ -317,11 +330,13 @@ std::string Legend(const proto::Report& report) {
   std::set<proto::Outcome> outcomes;
   std::map<std::string, std::set<std::string>> bases;  // by platform
   bool mixed = false;
+  bool foreign = false;
   const proto::Run* bookkeeping = nullptr;
   for (const proto::Run& run : report.runs()) {
     outcomes.insert(run.outcome());
     if (!run.platform_basis().empty()) bases[run.platform()].insert(run.platform_basis());
     mixed = mixed || GroupProvenance(run) == "mixed";
+    foreign = foreign || !ForeignText(run).empty();
     if (run.bookkeeping_vsize_bytes() != 0) bookkeeping = &run;
   }
   std::string text = "\n";
@@ -329,7 +344,8 @@ std::string Legend(const proto::Report& report) {
     absl::StrAppendFormat(&text, "%s: %s\n", proto::Outcome_Name(outcome), OutcomeMeaning(outcome));
   }
   absl::StrAppend(
-      &text, "RSS, VSIZE, commit, VMAs: the most that the heap added to its process",
+      &text, "RSS, VSIZE, commit, VMAs: the most that the heap ", foreign ? "and the program's own mappings " : "",
+      "added to its process",
       report.runs_size() > 1 ? "; ratio: VSIZE against row 1\n" : "\n",
       "measured: a clock or a kernel counter said so; modelled: the virtual OS or a count of the "
       "algorithm did; -: not known\n");

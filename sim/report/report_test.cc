@@ -191,6 +191,22 @@ TEST(RenderTableTest, AFigureOfOtherOriginAmongOthersIsMarked) {
   EXPECT_THAT(table, HasSubstr("mixed: figures with ~ are modelled, the others measured\n"));
 }
 
+TEST(RenderTableTest, TheProgramsOwnMappingsStandBelowTheirRow) {
+  proto::Report report = Fiasco();
+  EXPECT_THAT(RenderTable(report, {}), HasSubstr("the most that the heap added to its process"));
+  proto::Foreign& foreign = *report.mutable_runs(1)->mutable_foreign();
+  foreign.set_calls(1234);
+  foreign.set_mapped(500);
+  foreign.set_moved(3);
+  foreign.set_outside(7);
+  foreign.set_stacks(6);
+  foreign.set_peak_bytes(94371840);
+  const std::string table = RenderTable(report, {});
+  EXPECT_THAT(table, HasSubstr("\n      the program's own: 1,234 calls, 500 mappings, 3 moved, 0 refused, 7 left out; "
+                               "6 thread stacks, modelled; at most 90.0 MiB\n"));
+  EXPECT_THAT(table, HasSubstr("the most that the heap and the program's own mappings added to its process"));
+}
+
 TEST(RenderTableTest, RowsWithTheSameLookupShareALine) {
   proto::Report report = Fiasco();
   *report.add_runs() = report.runs(1);
@@ -244,6 +260,18 @@ TEST(RefusalSentenceTest, NamesWhatIsKnown) {
   } cases[] = {
       {"rule: 'RLIMIT_AS' asked_bytes: 18253611008 in_use_bytes: 35344384 allowed_bytes: 4294967296",
        "RLIMIT_AS: asked 17.0 GiB, 0.03 of 4.0 GiB in use"},
+      {"rule: 'RLIMIT_AS' asked_bytes: 1073741824 in_use_bytes: 3758096384 allowed_bytes: 4294967296 measure: 'mapped "
+       "bytes' holders { name: 'heap' bytes: 3221225472 } holders { name: 'perl' bytes: 536870912 }",
+       "RLIMIT_AS: asked 1.0 GiB, 3.5 of 4.0 GiB in use; largest: heap 3.0 GiB"},
+      {"rule: 'mapping count' in_use_bytes: 65531 allowed_bytes: 65530 measure: 'mappings' holders { name: 'heap' "
+       "bytes: 4096 mappings: 65000 }",
+       "mapping count: 65,531 of 65,530 mappings in use; largest: heap 65,000"},
+      {"rule: 'address space exhausted' asked_bytes: 2147483648 measure: 'free bytes' free_bytes: 3221225472 "
+       "largest_gap_bytes: 1073741824 holders { name: 'thread stacks' bytes: 1073741824 }",
+       "address space exhausted: asked 2.0 GiB, largest gap 1.0 GiB of 3.0 GiB free; largest: thread stacks 1.0 GiB"},
+      {"rule: 'unknown' asked_bytes: 65536 measure: 'mapped bytes' holders { name: 'heap' bytes: 1048576 } operation: "
+       "'map' event: 7 os_error: 12",
+       "unknown: asked 64.0 KiB; largest: heap 1.0 MiB; at event 7: map, error 12"},
       {"rule: 'address taken' asked_bytes: 1048576 operation: 'map at' event: 4711 wanted_address: "
        "0xf840200000 "
        "obtained_address: 0x7ffff7eb7000",

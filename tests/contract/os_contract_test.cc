@@ -1,7 +1,8 @@
 // The contract of alloc/os.h, one source for every world: RealOs on the running kernel, VirtualOs on each
 // platform.
 //
-// The environment chooses the world (REHEAP_WORLD = "real", also when it is not set, "wine", or a platform's name).
+// The environment chooses the world: REHEAP_WORLD = "real" (also when it is not set), "wine", or a platform's
+// name.
 // Expectations differ between worlds only where the contract leaves them open, and then by the platform's
 // data.
 #include <gtest/gtest.h>
@@ -144,8 +145,8 @@ void UnderAddressLimit(uint64_t room_bytes, const std::function<void(World&)>& b
 
 class OsContractTest : public testing::Test {
  protected:
-  // Free in every world, 32-bit ones too, and a multiple of every granularity. Where memory only grows: its end,
-  // as it was when the test began.
+  // Free in every world, 32-bit ones too, and a multiple of every granularity. Where memory only grows: its
+  // end, as it was when the test began.
   Addr hint() {
     if (kReal) return Addr(0xf800000000);
     if (os().only_grows()) return first_end_;
@@ -161,8 +162,11 @@ class OsContractTest : public testing::Test {
     return got.value();
   }
   void SetUp() override {
-    if (const std::string why = kWine ? WhyNoWine() : ""; !why.empty()) GTEST_SKIP() << "nothing was tried: " << why;
-    if (world_.virtual_os() != nullptr) first_end_ = world_.virtual_os()->space().mapping(world_.virtual_os()->space().Last()).end;
+    const std::string why = kWine ? WhyNoWine() : "";
+    if (!why.empty()) GTEST_SKIP() << "nothing was tried: " << why;
+    if (world_.virtual_os() == nullptr) return;
+    const AddressSpace& space = world_.virtual_os()->space();
+    first_end_ = space.mapping(space.Last()).end;
   }
   // Gives `range` back, or is told that this world never takes memory.
   void Release(AddrRange range) {
@@ -324,7 +328,8 @@ TEST_F(OsContractTest, DiscardedPagesAreZeroWhenReused) {
   ASSERT_TRUE(os().Discard(middle).ok());
   const OsUsage after = os().Usage();
   EXPECT_EQ(after.vsize_bytes, before.vsize_bytes);
-  EXPECT_EQ(before.rss_anonymous_bytes - after.rss_anonymous_bytes, world_.DropsOnDiscard() ? world_.Resident(4 * page()) : 0);
+  EXPECT_EQ(before.rss_anonymous_bytes - after.rss_anonymous_bytes,
+            world_.DropsOnDiscard() ? world_.Resident(4 * page()) : 0);
   ASSERT_TRUE(os().Reuse(middle).ok());
   for (uint64_t i = 0; i < 8; ++i) {
     EXPECT_EQ(world_.Read(range.start + i * page()), i >= 2 && i < 6 ? 0 : 1 + i) << i;
@@ -341,7 +346,8 @@ TEST_F(OsContractDeathTest, DecommittedMemoryFaultsAndComesBackZeroed) {
   ASSERT_TRUE(os().Decommit(range).ok());
   const OsUsage reserved = os().Usage();
   EXPECT_EQ(reserved.vsize_bytes, ready.vsize_bytes);
-  EXPECT_EQ(ready.rss_anonymous_bytes - reserved.rss_anonymous_bytes, os().only_grows() ? 0 : world_.Resident(page()));
+  EXPECT_EQ(ready.rss_anonymous_bytes - reserved.rss_anonymous_bytes,
+            os().only_grows() ? 0 : world_.Resident(page()));
   ExpectNoAccess(range.start + page());
   ASSERT_TRUE(os().Commit(range, Access::kReadWrite, CommitMethod::kProtect).ok());
   EXPECT_EQ(world_.Read(range.start), 0u);

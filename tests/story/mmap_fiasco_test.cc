@@ -110,6 +110,77 @@ TEST(MmapFiascoTest, PretendingDiesNamingBothAddressesWhenSomebodyHoldsTheNextHe
   EXPECT_EQ(Only(request).outcome(), proto::SURVIVED) << "a real reservation is moved elsewhere instead";
 }
 
+// What its author could not try: the same reservation under the same limit, wherever else it might have run.
+TEST(MmapFiascoTest, TheReservationOfSeventeenGibibytesUnderFourOnEverySystem) {
+  const struct {
+    const char* platform;
+    Rule refused_by;
+  } cases[] = {{"linux-amd64", Rule::kAddressLimit},     {"freebsd-amd64", Rule::kAddressLimit},
+               {"freebsd-arm64", Rule::kAddressLimit},   {"netbsd-amd64", Rule::kAddressLimit},
+               {"openbsd-amd64", Rule::kNone},           {"darwin-amd64-11", Rule::kNone},
+               {"darwin-amd64-12", Rule::kAddressLimit}, {"windows-amd64", Rule::kNone}};
+  for (const auto& c : cases) {
+    VirtualProcess process;
+    process.platform = Platforms().Find(c.platform);
+    ASSERT_NE(process.platform, nullptr) << c.platform;
+    process.limits.address_bytes = 4 * kGiB;
+    VirtualOs os(process);
+    const auto got = os.Reserve(17 * kGiB, Addr(0xf800000000));
+    EXPECT_EQ(got.ok() ? Rule::kNone : got.refusal().rule, c.refused_by) << c.platform;
+  }
+}
+
+TEST(MmapFiascoTest, OpenBsdGivesTheReservationAndHoldsTheHeapByItsDataLimit) {
+  VirtualProcess process;
+  process.platform = Platforms().Find("openbsd-amd64");
+  process.limits.data_bytes = 4 * kGiB;
+  VirtualOs os(process);
+  const auto arena = os.Reserve(17 * kGiB, Addr(0xf800000000));
+  ASSERT_TRUE(arena.ok()) << "PROT_NONE is not counted";
+  EXPECT_TRUE(os.Commit({arena.value().start, 3 * kGiB}, Access::kReadWrite, CommitMethod::kProtect).ok());
+  const auto more =
+      os.Commit({arena.value().start + 3 * kGiB, kGiB}, Access::kReadWrite, CommitMethod::kProtect);
+  ASSERT_FALSE(more.ok()) << "the program's own BSS is in the 4 GiB too";
+  EXPECT_EQ(more.refusal().rule, Rule::kDataLimit);
+}
+
+TEST(MmapFiascoTest, FreeBsdHasAWordForReservingAndStillCountsItOnce) {
+  VirtualProcess process;
+  process.platform = Platforms().Find("freebsd-amd64");
+  process.limits.address_bytes = 4 * kGiB;
+  VirtualOs os(process);
+  constexpr int kGuardFixed = 0x2010, kAnonFixed = 0x1012;
+  const Addr arena(0xf800000000);
+  EXPECT_FALSE(os.Mmap(arena, 17 * kGiB, 0, kGuardFixed).ok()) << "MAP_GUARD is tested when it is made";
+  for (uint64_t part = 0; part < 6; ++part) {
+    EXPECT_TRUE(os.Mmap(arena + part * 3 * kGiB, 3 * kGiB, 0, kGuardFixed).ok()) << "but not counted after";
+  }
+  EXPECT_TRUE(os.Mmap(arena, kGiB, kProtRead | kProtWrite, kAnonFixed).ok());
+  EXPECT_LT(os.Usage().vsize_bytes, 2 * kGiB);
+}
+
+// How much a program on FreeBSD maps, in pieces, until the kernel comes to 0xf800000000 by itself.
+uint64_t BytesUntilThePretendedRange(std::optional<uint64_t> seed) {
+  VirtualProcess process;
+  process.platform = Platforms().Find("freebsd-amd64");
+  process.limits.ram_bytes = kTiB;
+  process.layout.aslr_seed = seed;
+  VirtualOs os(process);
+  for (uint64_t bytes = 0;; bytes += kGiB) {
+    const auto piece = os.Reserve(kGiB, Addr());
+    EXPECT_TRUE(piece.ok());
+    if (!piece.ok() || piece.value().end() > Addr(0xf800000000)) return bytes;
+  }
+}
+
+TEST(MmapFiascoTest, FreeBsdReachesThePretendedRangeFromBelowAfterNearlyATebibyte) {
+  const uint64_t without_aslr = BytesUntilThePretendedRange(std::nullopt);
+  EXPECT_EQ(without_aslr / kGiB, 959u) << "992 GiB less the 32 GiB that are kept for the data segment";
+  const uint64_t with_aslr = BytesUntilThePretendedRange(2011);
+  EXPECT_LT(with_aslr, without_aslr) << "each place is drawn up to 16 MiB higher";
+  EXPECT_GT(with_aslr, without_aslr * 9 / 10);
+}
+
 // "The C allocator would not end up at our reservation address without hitting it intentionally": 512 GiB of
 // it, in the 64 MiB pieces of glibc's arenas and in 1 MiB pieces of its large blocks.
 class CAllocatorBesideIt : public testing::TestWithParam<const char*> {};

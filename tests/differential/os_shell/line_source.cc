@@ -116,6 +116,7 @@ std::string LineSource::Mmap() {
   Place place{Hint(), Bytes()};
   int flags = MAP_PRIVATE | MAP_ANONYMOUS;
   if (Chance(15)) flags |= MAP_NORESERVE;
+  if (Chance(8)) flags ^= MAP_PRIVATE | MAP_SHARED;
   if (Chance(2)) flags = MAP_ANONYMOUS;
   if (Chance(3)) place.bytes = Chance(50) ? 0 : random_() >> Below(24);
   if (Chance(10)) place.bytes -= Below(kPage);
@@ -127,6 +128,20 @@ std::string LineSource::Mmap() {
     if (TouchesOwn(place)) return "";
   }
   return Line("mmap 0x%llx %llu %d 0x%x", Number{place.start}, Number{place.bytes}, Protection(), flags);
+}
+
+std::string LineSource::Mremap() {
+  const Place from = SomePlace();
+  const uint64_t bytes = Chance(30) ? from.bytes : Chance(50) ? Bytes() : from.bytes / 2 + Below(4) * kPage;
+  int flags = Chance(20) ? 0 : MREMAP_MAYMOVE;
+  Place to{0, bytes};
+  if (Chance(25)) {
+    flags |= MREMAP_FIXED;
+    to.start = SomePlace().start;
+  }
+  if (TouchesOwn(from) || (to.start != 0 && TouchesOwn(to))) return "";
+  return Line("mremap 0x%llx %llu %llu %d 0x%llx", Number{from.start + (Chance(2) ? 8 : 0)}, Number{from.bytes},
+              Number{Chance(3) ? 0 : bytes}, flags, Number{to.start});
 }
 
 // Never below where it was: that is the executor's own heap. Not under a data limit, which counts the
@@ -160,7 +175,7 @@ std::string LineSource::Touch() {
 std::string LineSource::Draw(const Answered& last) {
   const Place place = SomePlace();
   const Number start = place.start + (Chance(3) ? Below(kPage) : 0), bytes = place.bytes;
-  switch (Below(12)) {
+  switch (Below(13)) {
     case 0:
     case 1:
     case 2:
@@ -178,6 +193,8 @@ std::string LineSource::Draw(const Answered& last) {
       return Brk();
     case 9:
       return Limit(last);
+    case 10:
+      return Mremap();
     default:
       return Touch();
   }
@@ -185,7 +202,7 @@ std::string LineSource::Draw(const Answered& last) {
 
 bool LineSource::IsOurs(const AnsweredMapping& mapping) const {
   // The heap that grew joins what was there: its own part is protected by Brk.
-  return std::find(own_.begin(), own_.end(), mapping) == own_.end() && mapping.name.empty();
+  return std::find(own_.begin(), own_.end(), mapping) == own_.end() && (mapping.name.empty() || mapping.perms[3] == 's');
 }
 
 bool LineSource::TouchesOwn(Place place) const {

@@ -53,6 +53,7 @@ class LineSource {
   uint64_t Hint();
   int Protection();
   std::string Mmap();
+  std::string Mremap();
   std::string Brk();
   std::string Limit(const Answered& last);
   std::string Touch();

@@ -1,5 +1,5 @@
-// KnownDifference: where Wine 8.0 answers otherwise than Windows, as data: what, when it shows, and the source
-// that says what Windows does.
+// KnownDifference: where Wine 8.0 answers otherwise than Windows, as data: what, when it shows, and the
+// source that says what Windows does.
 //
 // The model answers as Windows. A difference that none of these rows explains fails the lockstep test, and so
 // does a row that explained nothing.
@@ -44,18 +44,22 @@ inline const std::vector<KnownDifference>& KnownDifferences() {
        [](const R& r, const A& windows, const A&) {
          return r.call == R::kProtect && r.bytes == 0 && windows.error == 87;
        }},
-      {"modifiers that exclude one another, or PAGE_NOACCESS, and unknown bits: 87 on Windows; Wine ignores them",
+      {"modifiers that exclude one another, or PAGE_NOACCESS, and unknown bits: 87 on Windows; Wine ignores "
+       "them",
        "MiMakeProtectionMask, ntoskrnl/mm/ARM3/section.c, ReactOS; Microsoft, Memory Protection Constants",
        [](const R& r, const A& windows, const A& wine) {
-         return TakesProtection(r) && !IsValidProtection(r.protection) && windows.error == 87 && wine.error == 0;
+         return TakesProtection(r) && !IsValidProtection(r.protection) && windows.error == 87 &&
+                wine.error == 0;
        }},
-      {"a protection that does not fit, of pages that do not either: 87 on Windows; Wine looks at the pages first, 487",
+      {"a protection that does not fit, of pages that do not either: 87 on Windows; Wine looks at the pages "
+       "first, 487",
        "NtAllocateVirtualMemory and MiProtectVirtualMemory, ntoskrnl/mm/ARM3/virtual.c, ReactOS",
        [](const R& r, const A& windows, const A& wine) {
          const bool is_bad = !IsValidProtection(r.protection) || IsCopyOnWrite(r.protection);
          return TakesProtection(r) && is_bad && windows.error == 87 && wine.error == 487;
        }},
-      {"reserved regions: one on Windows; Wine remembers how decommitted pages were protected and tells them apart",
+      {"reserved regions: one on Windows; Wine remembers how decommitted pages were protected and tells them "
+       "apart",
        "MiQueryMemoryBasicInformation, ntoskrnl/mm/ARM3/virtual.c, ReactOS: state and protection only",
        [](const R& r, const A& windows, const A& wine) {
          RegionInfo shorter = windows.region;
@@ -76,8 +80,7 @@ inline const std::vector<KnownDifference>& KnownDifferences() {
        [](const R& r, const A& windows, const A&) {
          return r.call == R::kAlloc && (r.type & kMemReset) != 0 && windows.error == 87;
        }},
-      {"MEM_RESET_UNDO: since Windows 8; Wine 8.0 has none",
-       "Microsoft, VirtualAlloc",
+      {"MEM_RESET_UNDO: since Windows 8; Wine 8.0 has none", "Microsoft, VirtualAlloc",
        [](const R& r, const A&, const A& wine) {
          return r.call == R::kAlloc && (r.type & kMemResetUndo) != 0 && wine.error == 87;
        }},
@@ -87,8 +90,7 @@ inline const std::vector<KnownDifference>& KnownDifferences() {
          return r.call == R::kAlloc && (r.type & kMemWriteWatch) != 0 && (r.type & kMemReserve) == 0 &&
                 windows.error == 87;
        }},
-      {"MEM_PHYSICAL: Wine 8.0 has none",
-       "Microsoft, VirtualAlloc",
+      {"MEM_PHYSICAL: Wine 8.0 has none", "Microsoft, VirtualAlloc",
        [](const R& r, const A&, const A& wine) {
          return r.call == R::kAlloc && (r.type & kMemPhysical) != 0 && wine.error == 87;
        }},
@@ -98,7 +100,8 @@ inline const std::vector<KnownDifference>& KnownDifferences() {
          return r.call == R::kAlloc && (r.type & kMemLargePages) != 0 && wine.error == 87;
        }},
       {"decommitting or protecting beyond the end of the address space: 87 on Windows; Wine's sum wraps",
-       "NtFreeVirtualMemory, NtProtectVirtualMemory, ntoskrnl/mm/ARM3/virtual.c, ReactOS: STATUS_INVALID_PARAMETER_3",
+       "NtFreeVirtualMemory, NtProtectVirtualMemory, ntoskrnl/mm/ARM3/virtual.c, ReactOS: "
+       "STATUS_INVALID_PARAMETER_3",
        [](const R& r, const A& windows, const A&) {
          const bool takes_pages = r.call == R::kFree || r.call == R::kProtect;
          return takes_pages && r.bytes > ~uint64_t{0} - r.addr - 0xfff && windows.error == 87;

@@ -12,10 +12,10 @@
 //   m                              all regions that are not free, a line each as q; then "."
 //   z                              releases what was not there at the start -> 0 0
 //
-// All numbers are hexadecimal. It allocates nothing while it answers, so that its own regions stay as they are.
-#include <windows.h>
-
+// All numbers are hexadecimal. It allocates nothing while it answers, so that its own regions stay as they
+// are.
 #include <setjmp.h>
+#include <windows.h>
 
 namespace {
 
@@ -192,24 +192,33 @@ void Query() {
 
 void Answer(int command) {
   switch (command) {
-    case 'a': return Alloc();
-    case 'f': return Free();
-    case 'p': return Protect();
-    case 'q': return Query();
-    case 'r': return Touch(static_cast<char*>(GetAddress()), false);
-    case 'w': return Touch(static_cast<char*>(GetAddress()), true);
-    case 'R': return ReadWord(static_cast<unsigned long long*>(GetAddress()));
+    case 'a':
+      return Alloc();
+    case 'f':
+      return Free();
+    case 'p':
+      return Protect();
+    case 'q':
+      return Query();
+    case 'r':
+      return Touch(static_cast<char*>(GetAddress()), false);
+    case 'w':
+      return Touch(static_cast<char*>(GetAddress()), true);
+    case 'R':
+      return ReadWord(static_cast<unsigned long long*>(GetAddress()));
     case 'W': {
       auto* const a = static_cast<unsigned long long*>(GetAddress());
       return WriteWord(a, GetHex());
     }
-    case 'z': return ReleaseAll();
+    case 'z':
+      return ReleaseAll();
     case 'm':
       ForEachRegion([](const MEMORY_BASIC_INFORMATION& m) { PutRegion(m, 0); });
       Put('.');
       Put('\n');
       return;
-    default: return;
+    default:
+      return;
   }
 }
 

@@ -51,8 +51,12 @@ int Wait(pid_t pid) {
 
 // Nothing of the user's: no display, no other prefix.
 std::vector<std::string> WineEnvironment(const std::string& prefix) {
-  return {"PATH=/usr/bin:/bin", "HOME=" + prefix, "WINEPREFIX=" + prefix, "WINEDEBUG=-all",
-          "WINEDLLOVERRIDES=mscoree,mshtml=", "DISPLAY="};
+  return {"PATH=/usr/bin:/bin",
+          "HOME=" + prefix,
+          "WINEPREFIX=" + prefix,
+          "WINEDEBUG=-all",
+          "WINEDLLOVERRIDES=mscoree,mshtml=",
+          "DISPLAY="};
 }
 
 }  // namespace
@@ -76,7 +80,9 @@ std::string WhyNoWine() {
   for (const char* program : {kCompiler, kWine, kWineServer}) {
     if (access(program, X_OK) != 0) missing += std::string(missing.empty() ? "" : ", ") + program;
   }
-  return missing.empty() ? "" : "not installed: " + missing + " (apt-get install wine64 g++-mingw-w64-x86-64-win32)";
+  return missing.empty()
+             ? ""
+             : "not installed: " + missing + " (apt-get install wine64 g++-mingw-w64-x86-64-win32)";
 }
 
 WindowsProcess::WindowsProcess(const std::string& executor_source) {
@@ -85,8 +91,8 @@ WindowsProcess::WindowsProcess(const std::string& executor_source) {
   REHEAP_CHECK(mkdtemp(folder.data()) != nullptr);
   prefix_ = folder;
   const std::string program = prefix_ + "/executor.exe";
-  const pid_t compiler =
-      Spawn({kCompiler, "-std=c++20", "-O1", "-static", "-o", program, executor_source}, {"PATH=/usr/bin:/bin"}, -1, -1);
+  const pid_t compiler = Spawn({kCompiler, "-std=c++20", "-O1", "-static", "-o", program, executor_source},
+                               {"PATH=/usr/bin:/bin"}, -1, -1);
   REHEAP_CHECK_EQ(Wait(compiler), 0);
 
   int to[2], from[2];

@@ -1,5 +1,5 @@
-// WindowsProcess: windows_executor.cc, built with MinGW and running under Wine, and its requests and answers as
-// values.
+// WindowsProcess: windows_executor.cc, built with MinGW and running under Wine, and its requests and answers
+// as values.
 //
 // Owns the process and a Wine prefix of its own below the test's temporary folder; both are gone when it is.
 // Threads: one.

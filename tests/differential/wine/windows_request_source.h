@@ -1,5 +1,5 @@
-// WindowsRequestSource: random requests for the lockstep with Wine, most of them meaningful: they go by what the
-// model has reserved, and never touch the regions that the executor itself lives on.
+// WindowsRequestSource: random requests for the lockstep with Wine, most of them meaningful: they go by what
+// the model has reserved, and never touch the regions that the executor itself lives on.
 //
 // Borrows the model. Threads: one. The same seed and answers give the same requests.
 #ifndef REHEAP_TESTS_DIFFERENTIAL_WINE_WINDOWS_REQUEST_SOURCE_H_
@@ -42,10 +42,14 @@ class WindowsRequestSource {
 
   uint64_t Bytes() {
     switch (Below(8)) {
-      case 0: return 1 + Below(3 * kPage);
-      case 1: return kGranule * (1 + Below(4)) + OneOf<uint64_t>({0, 1, kPage, kGranule - 1, kGranule - kPage});
-      case 2: return Chance(90) ? kPage : OneOf<uint64_t>({0, ~uint64_t{0}, 0x7fffffff0000, uint64_t{1} << 47});
-      default: return kPage * (1 + Below(40));
+      case 0:
+        return 1 + Below(3 * kPage);
+      case 1:
+        return kGranule * (1 + Below(4)) + OneOf<uint64_t>({0, 1, kPage, kGranule - 1, kGranule - kPage});
+      case 2:
+        return Chance(90) ? kPage : OneOf<uint64_t>({0, ~uint64_t{0}, 0x7fffffff0000, uint64_t{1} << 47});
+      default:
+        return kPage * (1 + Below(40));
     }
   }
 
@@ -59,8 +63,8 @@ class WindowsRequestSource {
     }
     if (ours.empty() || Chance(8)) {
       r->addr = Chance(90) ? kWindow + kPage * Below(kWindowBytes / kPage)
-                           : OneOf<uint64_t>({0, 1, 0x1000, 0xffff, 0x7fffffff0000, 0x7ffffffeffff, ~uint64_t{0xfff},
-                                              uint64_t{1} << 63});
+                           : OneOf<uint64_t>({0, 1, 0x1000, 0xffff, 0x7fffffff0000, 0x7ffffffeffff,
+                                              ~uint64_t{0xfff}, uint64_t{1} << 63});
       return;
     }
     const Mapping m = ours[Below(ours.size())];
@@ -89,8 +93,9 @@ class WindowsRequestSource {
   }
 
   uint32_t Protection() {
-    const uint32_t kind = OneOf<uint32_t>({kPageNoAccess, kPageReadOnly, kPageReadWrite, kPageReadWrite,
-                                           kPageReadWrite, kPageExecute, kPageExecuteRead, kPageExecuteReadWrite});
+    const uint32_t kind =
+        OneOf<uint32_t>({kPageNoAccess, kPageReadOnly, kPageReadWrite, kPageReadWrite, kPageReadWrite,
+                         kPageExecute, kPageExecuteRead, kPageExecuteReadWrite});
     if (Chance(85)) return kind;
     if (Chance(50)) return kind | kPageGuard;
     return OneOf<uint32_t>({0, 3, kPageWriteCopy, kPageExecuteWriteCopy, kPageGuard, 0x41, 0x1004, 0x80000000,
@@ -100,12 +105,15 @@ class WindowsRequestSource {
 
   uint32_t AllocationType() {
     if (Chance(94)) {
-      return OneOf<uint32_t>({kMemReserve, kMemCommit, kMemCommit, kMemCommit, kMemReserve | kMemCommit, kMemReset});
+      return OneOf<uint32_t>(
+          {kMemReserve, kMemCommit, kMemCommit, kMemCommit, kMemReserve | kMemCommit, kMemReset});
     }
-    return OneOf<uint32_t>({0, kMemDecommit, kMemRelease, kMemCommit | 1, kMemTopDown, kMemReserve | kMemWriteWatch,
-                            kMemCommit | kMemWriteWatch, kMemCommit | kMemTopDown, kMemReserve | kMemTopDown, kMemReset | kMemCommit,
-                            kMemResetUndo, kMemResetUndo | kMemCommit, kMemPhysical, kMemReserve | kMemPhysical,
-                            kMemLargePages, kMemLargePages | kMemCommit | kMemReserve, 0x40000, 0x800000});
+    return OneOf<uint32_t>({0, kMemDecommit, kMemRelease, kMemCommit | 1, kMemTopDown,
+                            kMemReserve | kMemWriteWatch, kMemCommit | kMemWriteWatch,
+                            kMemCommit | kMemTopDown, kMemReserve | kMemTopDown, kMemReset | kMemCommit,
+                            kMemResetUndo, kMemResetUndo | kMemCommit, kMemPhysical,
+                            kMemReserve | kMemPhysical, kMemLargePages,
+                            kMemLargePages | kMemCommit | kMemReserve, 0x40000, 0x800000});
   }
 
   WindowsRequest Draw() {
@@ -124,7 +132,8 @@ class WindowsRequestSource {
     } else if (what < 60) {
       r.call = WindowsRequest::kFree;
       r.type = Chance(70) ? kMemDecommit : kMemRelease;
-      if (Chance(4)) r.type = OneOf<uint32_t>({0, kMemDecommit | kMemRelease, kMemCommit, 0x10000, kMemRelease | 1});
+      if (Chance(4))
+        r.type = OneOf<uint32_t>({0, kMemDecommit | kMemRelease, kMemCommit, 0x10000, kMemRelease | 1});
       if (r.type == kMemRelease && Chance(90)) r.bytes = 0;
     } else if (what < 75) {
       r.call = WindowsRequest::kProtect;
@@ -145,7 +154,8 @@ class WindowsRequestSource {
     const uint64_t bytes = std::max<uint64_t>(r.bytes, kPage);
     if (r.addr + bytes < r.addr) return false;
     const AddrRange range{Addr(r.addr / kGranule * kGranule), bytes + kGranule};
-    return std::any_of(image_.begin(), image_.end(), [&](const AddrRange& image) { return image.Overlaps(range); });
+    return std::any_of(image_.begin(), image_.end(),
+                       [&](const AddrRange& image) { return image.Overlaps(range); });
   }
 
   std::mt19937_64 random_;

@@ -1,7 +1,8 @@
-// Random VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery and accesses in lockstep: Wine, in a process of
-// its own, against VirtualOs(windows-amd64) that starts with that process's regions taken. Every answer and error
-// must agree, and the region around each request; all regions now and then. What Wine does otherwise than
-// Windows is a row of known_differences.h; one difference that no row explains fails, printing seed and request.
+// Random VirtualAlloc, VirtualFree, VirtualProtect, VirtualQuery and accesses in lockstep: Wine, in a process
+// of its own, against VirtualOs(windows-amd64) that starts with that process's regions taken. Every answer
+// and error must agree, and the region around each request; all regions now and then. What Wine does
+// otherwise than Windows is a row of known_differences.h; one difference that no row explains fails, printing
+// seed and request.
 //
 // Manual, since it needs Wine and MinGW; without them it is skipped, and has shown nothing.
 #include <gtest/gtest.h>
@@ -63,8 +64,8 @@ class Lockstep {
     const std::vector<RegionInfo> regions = Ours(wine_.Regions());
     if (regions == ModelRegions()) return true;
     if (HasModifiers()) return true;  // explained row by row, above
-    ADD_FAILURE() << "the regions differ: Wine has " << regions.size() << ", the model " << ModelRegions().size()
-                  << Story();
+    ADD_FAILURE() << "the regions differ: Wine has " << regions.size() << ", the model "
+                  << ModelRegions().size() << Story();
     return false;
   }
 
@@ -122,7 +123,8 @@ class Lockstep {
       if (!same_outcome || windows.region.protection != wine.region.protection) StartOver();
       return true;
     }
-    ADD_FAILURE() << Text(request) << "\nWindows (model): " << Text(windows) << "\nWine: " << Text(wine) << Story();
+    ADD_FAILURE() << Text(request) << "\nWindows (model): " << Text(windows) << "\nWine: " << Text(wine)
+                  << Story();
     return false;
   }
 
@@ -144,9 +146,8 @@ class Lockstep {
   }
 
   bool IsFirst(const RegionInfo& region) const {
-    return std::any_of(first_.begin(), first_.end(), [&](const RegionInfo& r) {
-      return r.allocation_base == region.allocation_base;
-    });
+    return std::any_of(first_.begin(), first_.end(),
+                       [&](const RegionInfo& r) { return r.allocation_base == region.allocation_base; });
   }
   // What the test reserved; reserved pieces of one allocation joined (see known_differences.h).
   std::vector<RegionInfo> Ours(const std::vector<RegionInfo>& regions) const {

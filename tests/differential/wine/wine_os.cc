@@ -12,7 +12,8 @@ uint32_t ProtectionFor(Access access) {
 
 }  // namespace
 
-OsResult<AddrRange> WineOs::Alloc(OsOperation operation, AddrRange range, uint32_t type, uint32_t protection) {
+OsResult<AddrRange> WineOs::Alloc(OsOperation operation, AddrRange range, uint32_t type,
+                                  uint32_t protection) {
   WindowsRequest request{WindowsRequest::kAlloc, range.start.value(), range.bytes, type, protection};
   WindowsAnswer answer = process_.Call(request);
   const bool is_preference = operation == OsOperation::kReserve || operation == OsOperation::kMapReady;
@@ -66,7 +67,9 @@ OsResult<Done> WineOs::DoReuse(AddrRange range) {
 OsResult<Done> WineOs::DoDecommit(AddrRange range) {
   return Free(OsOperation::kDecommit, range, range.bytes, kMemDecommit);
 }
-OsResult<Done> WineOs::DoRelease(AddrRange range) { return Free(OsOperation::kRelease, range, 0, kMemRelease); }
+OsResult<Done> WineOs::DoRelease(AddrRange range) {
+  return Free(OsOperation::kRelease, range, 0, kMemRelease);
+}
 
 OsUsage WineOs::Usage() {
   OsUsage usage;

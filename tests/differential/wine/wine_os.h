@@ -1,7 +1,8 @@
-// WineOs: VirtualAlloc and VirtualFree of Wine behind the Os interface, so that the contract suite can run there.
+// WineOs: VirtualAlloc and VirtualFree of Wine behind the Os interface, so that the contract suite can run
+// there.
 //
-// The memory belongs to another process; Read and Write reach it, and an access that raises an exception there is a
-// CHECK here. RSS is not told: Wine has none of its own.
+// The memory belongs to another process; Read and Write reach it, and an access that raises an exception
+// there is a CHECK here. RSS is not told: Wine has none of its own.
 //
 // The process outlives it; what was reserved goes with it. Threads: one.
 #ifndef REHEAP_TESTS_DIFFERENTIAL_WINE_WINE_OS_H_

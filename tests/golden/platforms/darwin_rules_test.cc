@@ -98,7 +98,8 @@ TEST(DarwinRulesTest, ProtectLooksForHolesFirst) {
 }
 
 TEST(DarwinRulesTest, ALimitBelowTheMapIsRefused) {
-  const char* const source = "vm_map_set_size_limit, osfmk/vm/vm_map.c:21704, xnu-11417.101.15; kern_resource.c:1421";
+  const char* const source =
+      "vm_map_set_size_limit, osfmk/vm/vm_map.c:21704, and bsd/kern/kern_resource.c:1421, xnu-11417.101.15";
   const Step map{Step::kMap, 0xf800000000, 8 * kGiB, 0, kMac, 0xf800000000};
   ExpectRules("darwin-amd64-12",
               {{"setrlimit below the map's size is EINVAL, at it is not", source,

@@ -64,7 +64,8 @@ Answer Take(VirtualOs& os, const Step& s, const OsUsage& image) {
       return AnswerOf(os.VirtualFree(addr, s.bytes, flags));
     case Step::kProtectPages: {
       uint32_t old = 0;
-      const Answer answer = AnswerOf(os.VirtualProtect(addr, s.bytes, static_cast<uint32_t>(s.protection), &old));
+      const uint32_t protection = static_cast<uint32_t>(s.protection);
+      const Answer answer = AnswerOf(os.VirtualProtect(addr, s.bytes, protection, &old));
       return {old, answer.error};
     }
     case Step::kRegionBytes:
