@@ -53,6 +53,44 @@ TEST(OpStreamTest, OpNumberIsEventNumberAndWhatAReplayDoesNotDoIsNothing) {
   EXPECT_EQ((*ops)[5].size, 128u);
 }
 
+TEST(OpStreamTest, AddressSpaceCallsStandInATableBesideTheBatch) {
+  TraceEvent advice;
+  advice.kind = EventKind::kAdvise;
+  advice.address = 0x10000;
+  advice.size = 4096;
+  advice.argument = 14;  // MADV_HUGEPAGE: nothing that is modelled
+  const std::string path = Write(TraceBuilder()
+                                     .Malloc(0, 64)
+                                     .Map(0x10000, 5000, 3, 0x4021)
+                                     .Event(advice)
+                                     .MemorySample(1, 1)
+                                     .Unmap(0x10000, 1)
+                                     .Thread(1).ThreadStart().Malloc(1, 8).ThreadEnd());
+  auto facts = OpStream::ReadFacts(path, /*allow_cut_off=*/false);
+  ASSERT_TRUE(facts.ok());
+  EXPECT_EQ(facts->foreign_count, 5u);
+  auto stream = OpStream::Open(path, /*allow_cut_off=*/false);
+  ASSERT_TRUE(stream.ok());
+  ReplayOp ops[16];
+  ForeignOp foreign[16];
+  const auto n = (*stream)->Next(ops, 16, foreign);
+  ASSERT_TRUE(n.ok()) << n.status();
+  ASSERT_EQ(*n, 8u);
+  ASSERT_EQ(ops[1].kind, ReplayOpKind::kForeign);
+  const ForeignOp& map = foreign[ops[1].slot];
+  EXPECT_EQ(map.kind, ForeignKind::kMap);
+  EXPECT_EQ(map.address, 0x10000u);
+  EXPECT_EQ(map.bytes, 8192u) << "in whole recorded OS pages";
+  EXPECT_EQ(map.protection, 3);
+  EXPECT_TRUE(map.flags.shared && map.flags.no_reserve && !map.flags.fixed && !map.flags.file);
+  EXPECT_EQ(ops[2].kind, ReplayOpKind::kNothing);
+  EXPECT_EQ(ops[3].kind, ReplayOpKind::kNothing);
+  EXPECT_EQ(foreign[ops[4].slot].kind, ForeignKind::kUnmap);
+  EXPECT_EQ(foreign[ops[5].slot].kind, ForeignKind::kThreadStart);
+  EXPECT_EQ(ops[7].kind, ReplayOpKind::kEndLane) << "the thread had a lane";
+  EXPECT_EQ(foreign[ops[7].slot].kind, ForeignKind::kThreadEnd);
+}
+
 TEST(OpStreamTest, AFailedResizeIsNothingAndTheObjectLivesOn) {
   TraceEvent failed;
   failed.kind = EventKind::kResize;

@@ -95,6 +95,9 @@ const ImageMapping* FirstFault(const std::vector<ImageMapping>& image, const Pla
 
 absl::StatusOr<std::vector<ImageMapping>> TransplantImage(const std::vector<ImageMapping>& recorded,
                                                           const Platform& platform) {
+  if (platform.machine.calls == CallFamily::kGrowOnly) {
+    return absl::InvalidArgumentError(absl::StrCat(platform.name, " has one memory and no mappings in it"));
+  }
   absl::StatusOr<std::vector<ImageMapping>> own = ParseMaps(platform.image, platform.name + " image");
   if (!own.ok()) return own.status();
   const std::vector<Group> own_groups = GroupsOf(*own);

@@ -159,24 +159,25 @@ class ReservingForeignSpace final : public ForeignSpace {
   std::map<Addr, uint64_t> allocations_;  // base -> bytes not unmapped
 };
 
-// One memory that only grows: others append to it too, and what they give up stays theirs.
+// One linear memory: there is nothing but growing it, and nothing is ever given back.
 class GrowingForeignSpace final : public ForeignSpace {
  public:
   explicit GrowingForeignSpace(VirtualOs* os) : os_(*os) {}
 
   uint64_t os_page_bytes() const override { return os_.os_page_bytes(); }
   bool has_break() const override { return false; }
-
-  OsResult<Done> MapAt(AddrRange range, const ForeignTraits& traits) override {
-    const Addr end = os_.MemoryGrow(0).value();
-    if (range.start < end) return RefusedPlace(Rule::kAddressTaken, range);
-    if (range.start > end) return RefusedPlace(Rule::kOutOfUserRange, range);
-    return DoneIf(MapAnywhere(range.bytes, traits), OsOperation::kMapReady);
+  OsResult<Done> MapAt(AddrRange range, const ForeignTraits&) override {
+    return RefusedPlace(Rule::kOutOfUserRange, range);
   }
   OsResult<Addr> MapAnywhere(uint64_t bytes, const ForeignTraits& traits) override {
-    OsResult<Addr> got = os_.MemoryGrow(bytes);
-    if (got.ok()) os_.Label({got.value(), bytes}, LabelOf(traits));
-    return got;
+    OsResult<Addr> got = os_.MemoryGrow(RoundUp(bytes, os_.granularity_bytes()));
+    if (got.ok()) {
+      os_.Label({got.value(), bytes}, LabelOf(traits));
+      return got;
+    }
+    Refusal refusal = got.refusal();
+    refusal.operation = OsOperation::kMapReady;
+    return refusal;
   }
   OsResult<Done> MapOver(AddrRange, const ForeignTraits&) override { return Done(); }
   OsResult<Done> Unmap(AddrRange) override { return Done(); }
@@ -191,9 +192,13 @@ class GrowingForeignSpace final : public ForeignSpace {
 }  // namespace
 
 std::unique_ptr<ForeignSpace> MakeVirtualForeignSpace(VirtualOs* os) {
-  if (os->only_grows()) return std::make_unique<GrowingForeignSpace>(os);
-  if (os->platform().machine.calls == CallFamily::kReserveAndCommit) {
-    return std::make_unique<ReservingForeignSpace>(os);
+  switch (os->platform().machine.calls) {
+    case CallFamily::kReserveAndCommit:
+      return std::make_unique<ReservingForeignSpace>(os);
+    case CallFamily::kGrowOnly:
+      return std::make_unique<GrowingForeignSpace>(os);
+    case CallFamily::kMapAndProtect:
+      break;
   }
   return std::make_unique<MappingForeignSpace>(os);
 }

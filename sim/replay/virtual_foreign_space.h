@@ -4,7 +4,7 @@
 // On a platform with mmap each call is that call. On one that reserves and commits, a mapping is an
 // allocation: inaccessible memory is reserved, accessible memory committed; a part that is unmapped is
 // decommitted, and the allocation released with its last part; there is no break, and what the program added to
-// it is mapped.
+// it is mapped. On one that only grows, a mapping grows the memory, and nothing is given back.
 //
 // Borrows the VirtualOs. Threads: one.
 #ifndef REHEAP_SIM_REPLAY_VIRTUAL_FOREIGN_SPACE_H_
