@@ -80,7 +80,7 @@ TEST_F(LineShellTest, AFailureIsAllOnesAndTheErrno) {
 TEST_F(LineShellTest, BrkAnswersTheBreakMovedOrNot) {
   EXPECT_EQ(Result("brk 0"), "42b000 0");
   EXPECT_EQ(Ask("brk 0x42c800"), "R 42c800 0 ; S 86 0 41 ; M 400000-425000 r-xp program,425000-427000 rw-p "
-                                 "program,427000-42b000 rw-p program,42b000-42d000 rw-p [heap]," + kTop);
+                                 "program,427000-42b000 rw-p,42b000-42d000 rw-p [heap]," + kTop);
   EXPECT_EQ(Result("brk 0x42a000"), "42c800 0");
   EXPECT_EQ(Result("brk -1"), "42c800 0");
   EXPECT_EQ(Result("brk 0x42b000"), "42b000 0");
