@@ -64,6 +64,14 @@ OsResult<MemoryObjects::Id> MapCalls::FileOf(const Request& request, MapFile fil
   return object;
 }
 
+uint64_t MapCalls::HugeBytesOf(int flags) const {
+  const MapExtras& extras = s_.platform->machine.map_extras;
+  const uint32_t log2 = (static_cast<uint32_t>(flags) >> extras.huge_size_shift) &
+                        static_cast<uint32_t>(extras.huge_size_mask);
+  if (log2 == 0) return extras.huge_sizes & -extras.huge_sizes;
+  return log2 < 32 ? extras.huge_sizes & (uint32_t{1} << log2) : 0;
+}
+
 // What is wrong with the kind of sharing, in the order of do_mmap, mm/mmap.c, linux 6.12.
 Refusal MapCalls::CheckSharing(AddrRange range, const Request& request) const {
   const Platform::Machine& machine = s_.platform->machine;
@@ -144,6 +152,9 @@ OsResult<Addr> MapCalls::ChoosePlace(AddrRange range, const Request& request) {
   const bool no_replace = Has(request.flags, machine.bits.map_no_replace);
   if (no_replace || Has(request.flags, machine.bits.map_fixed)) {
     if (const Refusal r = CheckFixedPlace(range); r.rule != Rule::kNone) return r;
+    if (request.huge_bytes != 0 && range.start.value() % request.huge_bytes != 0) {
+      return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, range);
+    }
     if (no_replace && s_.space.Overlaps(range)) {
       return Refused(Rule::kAddressTaken, machine.errors.address_taken, range);
     }
@@ -278,8 +289,13 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, 
   const OsResult<MemoryObjects::Id> object = FileOf(request, file, asked);
   if (!object.ok()) return object.refusal();
   request.file = object.value();
+  if (Has(flags, machine.map_extras.huge_tlb)) {
+    // Before anything else: a size that there is (ksys_mmap_pgoff, mm/mmap.c, linux 6.12).
+    request.huge_bytes = HugeBytesOf(flags);
+    if (request.huge_bytes == 0) return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
+  }
   if (bytes == 0) return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
-  AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
+  AddrRange range{addr, RoundUp(bytes, std::max(machine.os_page_bytes, request.huge_bytes))};
   if (range.bytes == 0) return Refused(Rule::kAddressSpaceExhausted, machine.errors.out_of_memory, asked);
   if (const Refusal r = s_.limits.CheckCount(s_.space.count(), false); r.rule != Rule::kNone) {
     return Where(r, range);
@@ -293,7 +309,7 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, 
 
   MappingTraits traits = TraitsOf(range, request);
   Refusal refusal = MakeRoom(range, traits);
-  if (refusal.rule == Rule::kNone) refusal = MakeObject(range, &traits);
+  if (refusal.rule == Rule::kNone) refusal = MakeObject(range, request, &traits);
   if (refusal.rule == Rule::kNone && request.extra.gap_stack) refusal = GapStack(&s_).Map(range, traits);
   if (refusal.rule != Rule::kNone) {
     refusal.wanted = addr;
@@ -305,7 +321,12 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, 
 
 // What the file or the shared memory itself says, when what was there is gone already: a refusal leaves a hole
 // (__mmap_new_vma and vms_abort_munmap_vmas, mm/vma.c, linux 6.12).
-Refusal MapCalls::MakeObject(AddrRange range, MappingTraits* traits) {
+Refusal MapCalls::MakeObject(AddrRange range, const Request& request, MappingTraits* traits) {
+  // No pool of huge pages is configured: the reservation fails (hugetlbfs_file_mmap, fs/hugetlbfs/inode.c, linux
+  // 6.12; measured on 6.18). MAP_NORESERVE would put that off to the first touch; it is refused here all the same.
+  if (request.huge_bytes != 0) {
+    return Refused(Rule::kCommitLimit, s_.platform->machine.errors.out_of_memory, range);
+  }
   if (traits->object != MemoryObjects::kNone) {
     // No file here is on a device that could (ext4_file_mmap, fs/ext4/file.c, linux 6.12; measured on 6.18).
     if ((traits->flags & kSync) == 0) return Refusal();

@@ -53,7 +53,10 @@ class MapCalls {
     MapFlags extra;
     MemoryObjects::Id file = MemoryObjects::kNone;
     uint64_t file_offset = 0;
+    uint64_t huge_bytes = 0;  // pages of the pool that are wanted; 0 = ordinary ones
   };
+  // The size of the pages that a request for huge ones means; 0 = there are none such.
+  uint64_t HugeBytesOf(int flags) const;
   struct Overlap {
     uint64_t bytes = 0;
     uint64_t charged_bytes = 0;  // counted as committed
@@ -66,7 +69,7 @@ class MapCalls {
   Refusal CheckSharing(AddrRange range, const Request& request) const;
   MappingTraits TraitsOf(AddrRange range, const Request& request);
   // Notes the new object in `traits` when they need one.
-  Refusal MakeObject(AddrRange range, MappingTraits* traits);
+  Refusal MakeObject(AddrRange range, const Request& request, MappingTraits* traits);
   // Whether the mappings that stick out of `range` may be split where it begins and ends.
   Refusal CheckEdges(AddrRange range);
   Refusal CheckUnmapHole(AddrRange range) const;

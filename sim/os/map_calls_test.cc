@@ -148,6 +148,17 @@ TEST_F(MapCallsTest, AMappingThatGrowsDownIsAStack) {
   os_.CheckInvariants();
 }
 
+TEST_F(MapCallsTest, HugePagesNeedAPoolAndASizeThatThereIs) {
+  const int huge = kPrivate | kAnonymous | 0x40000;
+  EXPECT_EQ(Error(kPage, huge), kNoMemory);
+  EXPECT_EQ(Error(0, huge), kInvalid);
+  EXPECT_EQ(Error(kPage, huge | 21 << 26), kNoMemory);
+  EXPECT_EQ(Error(kPage, huge | 30 << 26), kNoMemory);
+  EXPECT_EQ(Error(kPage, huge | 14 << 26), kInvalid);
+  EXPECT_EQ(Error(kPage, huge | kFixed, {}, Addr(0x10001000)), kInvalid);
+  EXPECT_EQ(Error(kPage, kAnonymous | 0x40000), kInvalid);
+}
+
 TEST_F(MapCallsTest, FlagsKeepNeighboursApart) {
   const uint64_t before = mappings();
   Map(kPage, kPrivate | kAnonymous | kFixed, {}, kAt);

@@ -146,6 +146,7 @@ struct MapExtras {
   int protect_grows_down = 0;
   int protect_grows_up = 0;
   int above_4g = 0;
+  uint32_t huge_sizes = 0;
 };
 
 struct RemapCall {

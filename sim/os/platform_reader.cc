@@ -29,6 +29,7 @@ void CopyMapExtras(const proto::MapExtras& from, MapExtras* to) {
   to->protect_grows_down = static_cast<int>(from.protect_grows_down());
   to->protect_grows_up = static_cast<int>(from.protect_grows_up());
   to->above_4g = static_cast<int>(from.above_4g());
+  to->huge_sizes = from.huge_sizes();
 }
 
 RemapCall ReadRemap(const proto::RemapCall& from) {
