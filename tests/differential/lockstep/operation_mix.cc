@@ -55,13 +55,14 @@ Operation Discard(Draw& d) {
   return {OperationKind::kMadvise, 0, {place.start.value(), place.bytes, MADV_DONTNEED}};
 }
 // Every other word, most often one that changes what is resident or splits mappings. MADV_COLLAPSE is left out: it is
-// not modelled for shared memory. Words of failing memory (100, 101) depend on how the kernel was built.
+// not modelled for shared memory; MADV_PAGEOUT, since it passes over pages that another processor has just added. Words
+// of failing memory (100, 101) depend on how the kernel was built.
 Operation Advice(Draw& d) {
   const AddrRange place = d.Place();
   const uint64_t word =
       d.OneOf({MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_FREE, MADV_FREE, MADV_REMOVE, MADV_DONTFORK,
                MADV_DOFORK, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK, MADV_KEEPONFORK,
-               MADV_COLD, MADV_PAGEOUT, 24 /* MADV_DONTNEED_LOCKED */});
+               MADV_COLD, 24 /* MADV_DONTNEED_LOCKED */});
   return {OperationKind::kMadvise, 0, {place.start.value(), place.bytes, word}};
 }
 // Words that make something of each OS page: of few.
