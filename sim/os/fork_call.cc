@@ -4,8 +4,10 @@ namespace reheap {
 namespace {
 
 // VM_ACCOUNT is of private mappings only (accountable_mapping, mm/vma.c, linux 6.12): a shared object's
-// charge is the object's.
-bool IsCopied(const MappingTraits& traits) { return traits.charged && !traits.shared; }
+// charge is the object's. What MADV_DONTFORK marked is not the child's (dup_mmap, kernel/fork.c, 6.12).
+bool IsCopied(const MappingTraits& traits) {
+  return traits.charged && !traits.shared && (traits.flags & kNotForked) == 0;
+}
 
 }  // namespace
 
