@@ -3,11 +3,10 @@
 namespace reheap {
 namespace {
 
-// VM_ACCOUNT is of private mappings only (accountable_mapping, mm/vma.c, linux 6.12): a shared object's charge is
-// the object's.
+// VM_ACCOUNT is of private mappings only (accountable_mapping, mm/vma.c, linux 6.12): a shared object's
+// charge is the object's. What MADV_DONTFORK marked is not the child's (dup_mmap, kernel/fork.c, 6.12).
 bool IsCopied(const MappingTraits& traits) {
-  const bool stays_behind = traits.flags & kNotForked;  // VM_DONTCOPY (dup_mmap, kernel/fork.c)
-  return traits.charged && !traits.shared && !stays_behind;
+  return traits.charged && !traits.shared && (traits.flags & kNotForked) == 0;
 }
 
 }  // namespace

@@ -353,7 +353,9 @@ TEST(LinuxRulesTest, CommitModes) {
                    {{Step::kFork, 0, 0, 0, 0, 0x2000 + 0x4000 + 0x21000},
                     {Step::kMap, kAt, 300 * kMiB, kRw, kLinux, kAt},
                     {Step::kMap, kAt + kTiB, 100 * kMiB, kRw, kShared, kAt + kTiB},
-                    {Step::kFork, 0, 0, 0, 0, 0x27000 + 300 * kMiB, 12}},
+                    {Step::kFork, 0, 0, 0, 0, 0x27000 + 300 * kMiB, 12},
+            {Step::kAdvise, kAt, 300 * kMiB, 0, 10},  // MADV_DONTFORK
+            {Step::kFork, 0, 0, 0, 0, 0x27000}},
                    {},
                    {},
                    kGiB,
