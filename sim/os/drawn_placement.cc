@@ -4,9 +4,6 @@
 
 namespace reheap {
 
-DrawnPlacement::DrawnPlacement(const ProcessState* state)
-    : s_(*state), random_(state->place_seed.value_or(0)) {}
-
 bool DrawnPlacement::Handles(const MapFlags& flags) const {
   const bool draws = s_.platform->placement.lottery != LotteryRule::kNone && s_.place_seed.has_value();
   return draws || flags.alignment_bytes != 0 || flags.end != 0 || flags.try_fixed;
@@ -15,7 +12,7 @@ bool DrawnPlacement::Handles(const MapFlags& flags) const {
 // splitmix64 (Steele, Lea, Flood, 2014).
 uint64_t DrawnPlacement::Lot(uint64_t n) {
   if (!s_.place_seed || n < 2) return 0;
-  uint64_t z = random_ += 0x9e3779b97f4a7c15;
+  uint64_t z = *s_.place_seed + (drawn_ += 0x9e3779b97f4a7c15);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
   return (z ^ (z >> 31)) % n;

@@ -20,7 +20,7 @@ namespace reheap {
 
 class DrawnPlacement {
  public:
-  explicit DrawnPlacement(const ProcessState* state);
+  explicit DrawnPlacement(const ProcessState* state) : s_(*state) {}
 
   // Whether such a request is placed here, not by Placement.
   bool Handles(const MapFlags& flags) const;
@@ -37,7 +37,7 @@ class DrawnPlacement {
   uint64_t Lot(uint64_t n);
 
   const ProcessState& s_;
-  uint64_t random_;  // splitmix64 state
+  uint64_t drawn_ = 0;  // splitmix64 state, less the seed
 };
 
 }  // namespace reheap

@@ -105,6 +105,10 @@ TEST(DarwinRulesTest, ALimitBelowTheMapIsRefused) {
               {{"setrlimit below the map's size is EINVAL, at it is not", source,
                 {map, {Step::kLimit, 0, 8 * kGiB, 0, 0, kOk, 22}, {Step::kLimit, 0, 16 * kGiB, 0, 0, kOk},
                  {Step::kMap, 0x20000000000, 16 * kGiB, 0, kMac, kOk, 12}}}});
+  ExpectRules("darwin-arm64",
+              {{"so no limit below 391 GiB can be set from inside: the reserved regions count",
+                "vm_reserved_regions, osfmk/arm64/machine_routines.c:185, xnu-11417.101.15",
+                {{Step::kLimit, 0, 391 * kGiB, 0, 0, kOk, 22}, {Step::kLimit, 0, 392 * kGiB, 0, 0, kOk}}}});
   ExpectRules("darwin-amd64-11", {{"before macOS 12 nobody looked", "xnu-7195.141.2",
                                    {map, {Step::kLimit, 0, 8 * kGiB, 0, 0, kOk}}}});
 }

@@ -225,6 +225,18 @@ TEST(FreeBsdRulesTest, Entries) {
               });
 }
 
+TEST(FreeBsdRulesTest, OtherMachinesHaveTheSameFlagsButForTheLowOne) {
+  const std::vector<Case> guards = {
+      {"a guard is made and not counted",
+       "vm_map_insert, vm_map.c",
+       {{Step::kMap, 0x70000000, kMiB, 0, kGuardFixed, 0x70000000}, {Step::kVsize, 0, 0, 0, 0, 0}}}};
+  ExpectRules("freebsd-arm64", guards);
+  ExpectRules("freebsd-386", guards);
+  ExpectRules("freebsd-386", {{"MAP_32BIT is unknown",
+                               "sys/mman.h: __LP64__",
+                               {{Step::kMap, 0x70000000, kPage, kRw, kBsd | 0x80000, kOk, 22}}}});
+}
+
 TEST(FreeBsdRulesTest, OldMprotectDropsWhatItDoesNotKnow) {
   const Step map{Step::kMap, kHint, kPage, kRead, kBsd, kHint};
   ExpectRules("freebsd-amd64@12.3", {{"VM_PROT_ALL masks", "kern_mprotect, vm_mmap.c, FreeBSD 12.3",
