@@ -103,7 +103,7 @@ std::vector<std::string> PlatformCatalog::ReleasesOf(std::string_view name) cons
 const PlatformCatalog& Platforms() {
   static const PlatformCatalog* const catalog = [] {
     absl::StatusOr<PlatformCatalog> loaded = PlatformCatalog::Load();
-    REHEAP_CHECK(loaded.ok());
+    if (!loaded.ok()) internal::CheckFailed(__FILE__, __LINE__, loaded.status().ToString().c_str());
     return new PlatformCatalog(*std::move(loaded));
   }();
   return *catalog;
