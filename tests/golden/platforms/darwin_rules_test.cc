@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tests/golden/platforms/rule_mutants.h"
 #include "tests/golden/platforms/rule_table.h"
 
 namespace reheap {
@@ -120,11 +121,68 @@ TEST(DarwinRulesTest, Advice) {
                   {"MADV_PAGEOUT is ENOTSUP, an unknown word EINVAL",
                    "madvise, bsd/kern/kern_mman.c",
                    {map, {Step::kAdvise, kAt, kPage, 0, 10, kOk, 45}, {Step::kAdvise, kAt, kPage, 0, 99, kOk, 22}}},
+                  {"words about reading order make an entry of its own",
+                   "vm_map_behavior_set, osfmk/vm/vm_map.c",
+                   {map, {Step::kAdvise, kAt + kPage, kPage, 0, 1, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"sequential too",
+                   "vm_map_behavior_set, osfmk/vm/vm_map.c",
+                   {map, {Step::kAdvise, kAt + kPage, kPage, 0, 2, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"and normal, within what is not",
+                   "vm_map_behavior_set, osfmk/vm/vm_map.c",
+                   {map, {Step::kAdvise, kAt, 4 * kPage, 0, 1, kOk},
+                    {Step::kAdvise, kAt + kPage, kPage, 0, 0, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"MADV_WILLNEED, ZERO_WIRED_PAGES and CAN_REUSE make nothing resident",
+                   "vm_map_behavior_set, osfmk/vm/vm_map.c",
+                   {map, {Step::kAdvise, kAt, kPage, 0, 3, kOk}, {Step::kAdvise, kAt, kPage, 0, 6, kOk},
+                    {Step::kAdvise, kAt, kPage, 0, 9, kOk}, resident(0)}},
+                  {"a hole is EINVAL for any word; wired memory is passed over",
+                   "vm_map_behavior_set, osfmk/vm/vm_map.c: KERN_INVALID_ADDRESS",
+                   {map, {Step::kAdvise, kAt, 8 * kPage, 0, 1, kOk, 22}, {Step::kLock, kAt, kPage, 0, 0, kOk},
+                    {Step::kAdvise, kAt, kPage, 0, 5, kOk}, {Step::kLazy, 0, 0, 0, 0, 0}}},
                   {"unmapping what is reusable forgets it",
                    "vm_map_remove, osfmk/vm/vm_map.c",
                    {map, write, {Step::kAdvise, kAt, kPage, 0, 7, kOk}, {Step::kUnmap, kAt, 4 * kPage, 0, 0, kOk},
                     footprint(0), resident(0)}},
               });
+}
+
+TEST(DarwinRulesTest, EntriesAndErrors) {
+  constexpr uint64_t kAt = 0xf800000000;
+  constexpr int kMacFixed = kMac | 0x10;
+  ExpectRules(
+      "darwin-amd64-12",
+      {
+          {"a new mapping extends the one before it",
+           "vm_map_enter, osfmk/vm/vm_map.c",
+           {{Step::kMap, kAt, kPage, kRw, kMacFixed, kAt},
+            {Step::kMap, kAt + kPage, kPage, kRw, kMacFixed, kAt + kPage},
+            {Step::kCount, 0, 0, 0, 0, 1}}},
+          {"and never the one behind it",
+           "vm_map_enter, osfmk/vm/vm_map.c",
+           {{Step::kMap, kAt + kPage, kPage, kRw, kMacFixed, kAt + kPage},
+            {Step::kMap, kAt, kPage, kRw, kMacFixed, kAt},
+            {Step::kCount, 0, 0, 0, 0, 2}}},
+          {"a refused overwrite leaves what was there",
+           "mmap, bsd/kern/kern_mman.c:705",
+           {{Step::kMap, kAt, kGiB, kRw, kMac, kAt},
+            {Step::kMap, kAt, 2 * kGiB, kRw, kMacFixed, kOk, 12},
+            {Step::kWrite, kAt, 0, 0, 0, 1},
+            {Step::kCommitted, 0, 0, 0, 0, 0}},
+           kGiB},
+          {"a fixed place beyond the end is ENOMEM, munmap of no bytes EINVAL",
+           "mmap and munmap_sanitize, bsd/kern/kern_mman.c",
+           {{Step::kMap, 0x7fffffe00000, kPage, kRw, kMacFixed, kOk, 12},
+            {Step::kUnmap, kAt, 0, 0, 0, kOk, 22}}},
+          {"mlock above RLIMIT_MEMLOCK is EAGAIN",
+           "mlock, bsd/kern/kern_mman.c: KERN_RESOURCE_SHORTAGE",
+           {{Step::kMap, kAt, 4 * kPage, kRw, kMac, kAt},
+            {Step::kLock, kAt, 3 * kPage, 0, 0, kOk, 35},
+            {Step::kLock, kAt, 2 * kPage, 0, 0, kOk}},
+           {},
+           {},
+           16 * kGiB,
+           [](VirtualProcess* p) { p->limits.locked_bytes = 2 * kPage; }},
+      });
 }
 
 TEST(DarwinRulesTest, ALimitBelowTheMapIsRefused) {
@@ -133,7 +191,7 @@ TEST(DarwinRulesTest, ALimitBelowTheMapIsRefused) {
   const Step map{Step::kMap, 0xf800000000, 8 * kGiB, 0, kMac, 0xf800000000};
   ExpectRules("darwin-amd64-12",
               {{"setrlimit below the map's size is EINVAL, at it is not", source,
-                {map, {Step::kLimit, 0, 8 * kGiB, 0, 0, kOk, 22}, {Step::kLimit, 0, 16 * kGiB, 0, 0, kOk},
+                {map, {Step::kLimit, 0, 8 * kGiB, 0, 0, kOk, 22}, {Step::kLimit, 0, 40 * kGiB, 0, 0, kOk},
                  {Step::kMap, 0x20000000000, 16 * kGiB, 0, kMac, kOk, 12}}}});
   ExpectRules("darwin-arm64",
               {{"so no limit below 391 GiB can be set from inside: the reserved regions count",
@@ -167,6 +225,28 @@ TEST(DarwinRulesTest, ArmPagesAndTheEndsOfIos) {
                                  {Step::kMap, 0, largest, 0, kMac, kOk, 12}}}});
   }
 }
+
+// What no row above notices, and why it need not.
+const bool kMutants = CheckMutantsAtTheEnd({
+    {"darwin-amd64-12",
+     {
+         {"mappings.discard", "the advice table says it"},
+         {"pages.discard_frees_tables", "no page tables are counted"},
+         {"pages.huge_zero_write_is_huge", "no huge pages are counted"},
+         {"advice.4", "pages that only age are counted as before"},
+         {"mappings.written_joins_unwritten", "asked by another merge rule only"},
+         {"machine.errors.commit_limit", "nothing is charged"},
+         {"limits.commit_refusal", "nothing is charged"},
+         {"limits.commit_charge=COMMITTED_PAGES", "asked by VirtualAlloc only"},
+         {"limits.protect_uncharges_unwritten", "nothing is charged"},
+         {"mappings.stack_grows_on_access", "below the image's stack there is no free place"},
+         {"machine.errors.address_taken", "no flag asks for a place that must be free"},
+         {"placement.direction", "downward from the lowest address there is nothing, then the search goes up"},
+         {"placement.hint_in_data_ignored", "nothing of the image lies below where the search begins"},
+         {"mappings.replace=REMOVE_THEN_CHECK", "nothing can be refused after the removal"},
+     }},
+    {"darwin-amd64-11", {{"limits.data=BREAK_ONLY", "Darwin has no brk of the kernel's"}}},
+});
 
 }  // namespace
 }  // namespace reheap

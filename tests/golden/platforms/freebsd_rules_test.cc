@@ -1,6 +1,7 @@
 // FreeBSD, from its sources: a rule, where it was read, and what follows.
 #include <gtest/gtest.h>
 
+#include "tests/golden/platforms/rule_mutants.h"
 #include "tests/golden/platforms/rule_table.h"
 
 namespace reheap {
@@ -137,6 +138,12 @@ TEST(FreeBsdRulesTest, Flags) {
                    {{Step::kMap, kHint, kPage, kRw, kBsd | 0x4000, kOk, 22},
                     {Step::kMap, kHint, kPage, kRw, kExcl, kHint},
                     {Step::kMap, kHint, kPage, kRw, kExcl, kOk, 12}}},
+                  {"a hint is rounded up",
+                   "vm_mmap_object, vm_mmap.c: round_page",
+                   {{Step::kMap, kHint + 1, kPage, kRw, kBsd, kHint + kPage}}},
+                  {"MAP_ANON with a descriptor is EINVAL",
+                   "kern_mmap, vm_mmap.c",
+                   {{Step::kMapFile, kHint, kPage, kRw, kBsd, kOk, 22}}},
                   {"neither kind means private",
                    "kern_mmap, vm_mmap.c: MAP_ANON without either",
                    {{Step::kMap, kHint, kPage, kRw, 0x1000, kHint}}},
@@ -209,6 +216,12 @@ TEST(FreeBsdRulesTest, Entries) {
                     {Step::kWrite, kHint + 2 * kPage, 0, 0, 0, 1},
                     {Step::kMap, kHint + kPage, kPage, kRw, kFixed, kHint + kPage},
                     {Step::kCount, 0, 0, 0, 0, 2}}},
+                  {"nor one written behind it when there is nothing before",
+                   "vm_map_mergeable_neighbors, vm_map.c",
+                   {{Step::kMap, kHint + kPage, kPage, kRw, kFixed, kHint + kPage},
+                    {Step::kWrite, kHint + kPage, 0, 0, 0, 1},
+                    {Step::kMap, kHint, kPage, kRw, kFixed, kHint},
+                    {Step::kCount, 0, 0, 0, 0, 2}}},
                   {"never touched ones join on both sides",
                    "vm_map_mergeable_neighbors, vm_map.c: both objects are NULL",
                    {{Step::kMap, kHint, kPage, kRw, kFixed, kHint},
@@ -248,6 +261,21 @@ TEST(FreeBsdRulesTest, Advice) {
                     {Step::kLazy, 0, 0, 0, 0, kPage}, write, {Step::kLock, kHint, kPage, 0, 0, kOk},
                     {Step::kAdvise, kHint, kPage, 0, 5, kOk}, {Step::kLazy, 0, 0, 0, 0, 0},
                     {Step::kAdvise, kHint, kPage, 0, 11, kOk, 22}}},
+                  {"words about reading order make an entry of its own",
+                   "vm_map_madvise, vm_map.c: vm_map_entry_set_behavior",
+                   {map, {Step::kAdvise, kHint + kPage, kPage, 0, 1, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"sequential too",
+                   "vm_map_madvise, vm_map.c: vm_map_entry_set_behavior",
+                   {map, {Step::kAdvise, kHint + kPage, kPage, 0, 2, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"and normal, within what is not",
+                   "vm_map_madvise, vm_map.c: vm_map_entry_set_behavior",
+                   {map, {Step::kAdvise, kHint, 4 * kPage, 0, 1, kOk},
+                    {Step::kAdvise, kHint + kPage, kPage, 0, 0, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"MADV_WILLNEED, NOSYNC, AUTOSYNC and PROTECT make nothing resident",
+                   "vm_map_madvise, vm_map.c",
+                   {map, {Step::kAdvise, kHint, kPage, 0, 3, kOk}, {Step::kAdvise, kHint, kPage, 0, 6, kOk},
+                    {Step::kAdvise, kHint, kPage, 0, 7, kOk}, {Step::kAdvise, kHint, kPage, 0, 10, kOk},
+                    Resident(0)}},
                   {"MADV_NOCORE makes an entry of its own, MADV_CORE joins it again",
                    "vm_map_madvise, vm_map.c: MAP_ENTRY_NOCOREDUMP, vm_map_try_merge_entries",
                    {map, {Step::kAdvise, kHint + kPage, kPage, 0, 8, kOk}, {Step::kCount, 0, 0, 0, 0, 3},
@@ -267,6 +295,20 @@ TEST(FreeBsdRulesTest, SwapReservation) {
   ExpectRules(
       "freebsd-amd64",
       {
+          {"a charge stays when memory that nobody wrote becomes inaccessible",
+           "vm_map_protect, vm_map.c",
+           {{Step::kMap, kHint, kPage, kRw, kBsd, kHint},
+            {Step::kProtect, kHint, kPage, 0, 0, kOk},
+            {Step::kCommitted, 0, 0, 0, 0, kPage}}},
+          {"a refused reservation finds the old mapping gone",
+           "vm_map_fixed, vm_map.c:1735: removed before the insert",
+           {{Step::kMap, kHint, kGiB / 2, kRw, kBsd, kHint},
+            {Step::kMap, kHint, 2 * kGiB, kRw, kFixed, kOk, 22},
+            {Step::kWrite, kHint, 0, 0, 0, 0}},
+           {},
+           {},
+           16 * kGiB,
+           [](VirtualProcess* p) { Overcommit(p, 1); }},
           {"vm.overcommit 0: every reservation succeeds",
            source,
            {{Step::kMap, kHint, kTiB, kRw, kBsd, kHint}},
@@ -355,6 +397,12 @@ TEST(FreeBsdRulesTest, OtherMachinesHaveTheSameFlagsButForTheLowOne) {
        {{Step::kMap, 0x70000000, kMiB, 0, kGuardFixed, 0x70000000}, {Step::kVsize, 0, 0, 0, 0, 0}}}};
   ExpectRules("freebsd-arm64", guards);
   ExpectRules("freebsd-386", guards);
+  constexpr uint64_t kLow = 0x70000000;
+  ExpectRules("freebsd-386", {{"MAP_EXCL alone and MAP_ANON with a descriptor are EINVAL; neither kind is private",
+                               "kern_mmap, vm_mmap.c",
+                               {{Step::kMap, kLow, kPage, kRw, kBsd | 0x4000, kOk, 22},
+                                {Step::kMapFile, kLow, kPage, kRw, kBsd, kOk, 22},
+                                {Step::kMap, kLow, kPage, kRw, 0x1000, kLow}}}});
   ExpectRules("freebsd-386", {{"MAP_32BIT is unknown",
                                "sys/mman.h: __LP64__",
                                {{Step::kMap, 0x70000000, kPage, kRw, kBsd | 0x80000, kOk, 22}}}});
@@ -367,6 +415,24 @@ TEST(FreeBsdRulesTest, OldMprotectDropsWhatItDoesNotKnow) {
   ExpectRules("freebsd-amd64", {{"_PROT_ALL and PROT_MAX are all", "kern_mprotect, vm_mmap.c, FreeBSD 13",
                                  {map, {Step::kProtect, kHint, kPage, kRw | 8, 0, kOk, 22}}}});
 }
+
+// What no row above notices, and why it need not.
+const bool kMutants = CheckMutantsAtTheEnd({
+    {"freebsd-amd64",
+     {
+         {"mappings.hole", "hole_errors says it for each call"},
+         {"mappings.discard", "the advice table says it"},
+         {"pages.discard_frees_tables", "no page tables are counted"},
+         {"pages.huge_zero_write_is_huge", "no huge pages are counted"},
+         {"advice.4", "pages that only age are counted as before"},
+         {"mappings.written_joins_unwritten", "asked by another merge rule only"},
+         {"mappings.stack_grows_on_access", "a stack grows into its gap before that is asked"},
+         {"placement.lottery", "drawn with a seed only, and never claimed exact"},
+         {"advice.holes_seen_when_given_back", "no word minds holes"},
+     }},
+    {"freebsd-amd64@12.3", {}},
+    {"freebsd-386", {{"placement.lottery", "drawn with a seed only, and never claimed exact"}}},
+});
 
 }  // namespace
 }  // namespace reheap

@@ -1,6 +1,7 @@
 // NetBSD, from its sources: a rule, where it was read, and what follows.
 #include <gtest/gtest.h>
 
+#include "tests/golden/platforms/rule_mutants.h"
 #include "tests/golden/platforms/rule_table.h"
 
 namespace reheap {
@@ -150,11 +151,39 @@ TEST(NetBsdRulesTest, Advice) {
                    {map, write, {Step::kReadPage, kAt + kPage, 0, 0, 0, 1},
                     {Step::kAdvise, kAt, kPage, 0, 4, kOk}, {Step::kResident, 0, 0, 0, 0, 2 * kPage},
                     {Step::kAdvise, kAt + 1, 4, 0, 6, kOk}, {Step::kResident, 0, 0, 0, 0, kPage}}},
+                  {"words about reading order make an entry of its own",
+                   "uvm_map_advice, uvm_map.c",
+                   {map, {Step::kAdvise, kAt + kPage, kPage, 0, 1, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"sequential too",
+                   "uvm_map_advice, uvm_map.c",
+                   {map, {Step::kAdvise, kAt + kPage, kPage, 0, 2, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"and normal, within what is not",
+                   "uvm_map_advice, uvm_map.c",
+                   {map, {Step::kAdvise, kAt, 4 * kPage, 0, 1, kOk},
+                    {Step::kAdvise, kAt + kPage, kPage, 0, 0, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"MADV_WILLNEED makes nothing resident, and nothing is charged",
+                   "uvm_map_willneed, uvm_map.c",
+                   {map, {Step::kAdvise, kAt, kPage, 0, 3, kOk}, {Step::kResident, 0, 0, 0, 0, 0},
+                    {Step::kCommitted, 0, 0, 0, 0, 0}}},
+                  {"only what gives back minds holes: EFAULT",
+                   "uvm_map_clean and uvm_map_advice, uvm_map.c",
+                   {map, {Step::kAdvise, kAt, 8 * kPage, 0, 1, kOk}, {Step::kAdvise, kAt, 8 * kPage, 0, 6, kOk, 14}}},
+                  {"MAP_ANON with a descriptor is EINVAL",
+                   "sys_mmap, uvm_mmap.c 1.153",
+                   {{Step::kMapFile, kAt, kPage, kRw, 0x1002, kOk, 22}}},
                   {"wired memory is not freed: EBUSY; SPACEAVAIL is EINVAL",
                    "uvm_map_clean, uvm_map.c; sys_madvise, uvm_mmap.c 1.153",
                    {map, {Step::kLock, kAt, kPage, 0, 0, kOk}, {Step::kAdvise, kAt, kPage, 0, 6, kOk, 16},
                     {Step::kAdvise, kAt, kPage, 0, 5, kOk, 22}}},
               });
+  ExpectRules("netbsd-amd64", {{"brk above RLIMIT_DATA is ENOMEM",
+                                "sys_obreak, uvm_unix.c 1.45",
+                                {{Step::kBreak, 0x62b000 + 2 * kMiB, 0, 0, 0, kOk, 12},
+                                 {Step::kBreak, 0x62b000 + kMiB / 2, 0, 0, 0, 0x62b000 + kMiB / 2}},
+                                {},
+                                {},
+                                16 * kGiB,
+                                [](VirtualProcess* p) { p->limits.data_bytes = kMiB; }}});
   ExpectRules("netbsd-amd64", {{"RLIMIT_MEMLOCK: EAGAIN, and locked memory counts again",
                                 "sys_mlock, uvm_mmap.c: size + pmap_wired_count",
                                 {map, {Step::kLock, kAt, 2 * kPage, 0, 0, kOk},
@@ -164,6 +193,28 @@ TEST(NetBsdRulesTest, Advice) {
                                 16 * kGiB,
                                 [](VirtualProcess* p) { p->limits.locked_bytes = 3 * kPage; }}});
 }
+
+// What no row above notices, and why it need not.
+const bool kMutants = CheckMutantsAtTheEnd({
+    {"netbsd-amd64",
+     {
+         {"mappings.hole", "hole_errors says it for each call"},
+         {"mappings.discard", "the advice table says it"},
+         {"pages.discard_frees_tables", "no page tables are counted"},
+         {"pages.huge_zero_write_is_huge", "no huge pages are counted"},
+         {"advice.4", "pages that only age are counted as before"},
+         {"mappings.written_joins_unwritten", "asked by another merge rule only"},
+         {"machine.errors.commit_limit", "nothing is charged"},
+         {"limits.commit_refusal", "nothing is charged"},
+         {"limits.commit_charge=COMMITTED_PAGES", "asked by VirtualAlloc only"},
+         {"limits.protect_uncharges_unwritten", "nothing is charged"},
+         {"mappings.stack_grows_on_access", "below the image's stack there is no free place"},
+         {"machine.errors.address_taken", "no flag asks for a place that must be free"},
+         {"machine.map_flag_rules.no_replace_needs_fixed", "there is no such flag"},
+         {"limits.address=BEFORE_OVERLAP_SUBTRACTED", "what is replaced is gone before the limit is looked at"},
+         {"limits.address=AFTER_WHOLE_MAP", "what is replaced is gone before the limit is looked at"},
+     }},
+});
 
 }  // namespace
 }  // namespace reheap

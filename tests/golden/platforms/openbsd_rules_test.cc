@@ -3,6 +3,7 @@
 // Places are random there: only a free hint, or MAP_FIXED, says where a mapping goes.
 #include <gtest/gtest.h>
 
+#include "tests/golden/platforms/rule_mutants.h"
 #include "tests/golden/platforms/rule_table.h"
 
 namespace reheap {
@@ -74,6 +75,24 @@ TEST(OpenBsdRulesTest, Calls) {
                   {"a free hint is followed",
                    "uvm_mapanon, uvm_map.c 1.338",
                    {{Step::kMap, kHint, kPage, kRw, kAnon, kHint}}},
+                  {"one in the data segment's room too; it is rounded up",
+                   "uvm_mmapanon, uvm_mmap.c 1.193: round_page; uvm_mapanon, uvm_map.c 1.338",
+                   {{Step::kMap, 0x10000000, kPage, kRw, kAnon, 0x10000000},
+                    {Step::kMap, kHint + 1, kPage, kRw, kAnon, kHint + kPage}}},
+                  {"a taken one means none: above the data by BRKSIZ (a process without a seed draws nothing)",
+                   "uvm_map_hint, uvm_map.c 1.338",
+                   {{Step::kMap, kHint, kPage, kRw, kAnon, kHint},
+                    {Step::kMap, kHint, kPage, kRw, kAnon, 0x225000 + 8 * kGiB}}},
+                  {"unaligned addresses are rounded down",
+                   "sys_munmap and sys_mprotect, uvm_mmap.c 1.193: ALIGN_ADDR",
+                   {{Step::kMap, kHint, kPage, kRw, kAnon, kHint},
+                    {Step::kProtect, kHint + 0x123, 1, 0, 0, kOk},
+                    {Step::kWrite, kHint, 0, 0, 0, 0},
+                    {Step::kUnmap, kHint + 0x123, 1, 0, 0, kOk},
+                    {Step::kCount, 0, 0, 0, 0, 0}}},
+                  {"MAP_ANON with a descriptor is EINVAL",
+                   "sys_mmap, uvm_mmap.c 1.193",
+                   {{Step::kMapFile, kHint, kPage, kRw, kAnon, kOk, 22}}},
                   {"MAP_FIXED replaces, with __MAP_NOREPLACE it is ENOMEM over something",
                    "uvm_mapanon, uvm_map.c 1.338: uvm_map_isavail",
                    {{Step::kMap, kHint, 2 * kPage, kRw, kFixed, kHint},
@@ -150,6 +169,20 @@ TEST(OpenBsdRulesTest, Advice) {
                    {map, {Step::kAdvise, kHint, kPage, 0, 5, kOk, 22},
                     {Step::kAdvise, kHint, 8 * kPage, 0, 3, kOk}, {Step::kAdvise, kHint, 8 * kPage, 0, 1, kOk},
                     {Step::kAdvise, kHint, 8 * kPage, 0, 4, kOk, 14}}},
+                  {"words about reading order make an entry of its own",
+                   "uvm_map_advice, uvm_map.c",
+                   {map, {Step::kAdvise, kHint + kPage, kPage, 0, 1, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"sequential too",
+                   "uvm_map_advice, uvm_map.c",
+                   {map, {Step::kAdvise, kHint + kPage, kPage, 0, 2, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"and normal, within what is not",
+                   "uvm_map_advice, uvm_map.c",
+                   {map, {Step::kAdvise, kHint, 4 * kPage, 0, 1, kOk},
+                    {Step::kAdvise, kHint + kPage, kPage, 0, 0, kOk}, {Step::kCount, 0, 0, 0, 0, 3}}},
+                  {"MADV_WILLNEED makes nothing resident",
+                   "sys_madvise, uvm_mmap.c",
+                   {map, {Step::kAdvise, kHint, kPage, 0, 3, kOk}, {Step::kResident, 0, 0, 0, 0, 0},
+                    {Step::kCommitted, 0, 0, 0, 0, 0}}},
                   {"wired memory is not freed: EBUSY",
                    "uvm_map_clean, uvm_map.c",
                    {map, {Step::kLock, kHint, kPage, 0, 0, kOk}, {Step::kAdvise, kHint, kPage, 0, 6, kOk, 16}}},
@@ -163,6 +196,25 @@ TEST(OpenBsdRulesTest, Advice) {
                                  16 * kGiB,
                                  [](VirtualProcess* p) { p->limits.locked_bytes = 3 * kPage; }}});
 }
+
+// What no row above notices, and why it need not.
+const bool kMutants = CheckMutantsAtTheEnd({
+    {"openbsd-amd64",
+     {
+         {"mappings.hole", "hole_errors says it for each call"},
+         {"mappings.discard", "the advice table says it"},
+         {"pages.discard_frees_tables", "no page tables are counted"},
+         {"pages.huge_zero_write_is_huge", "no huge pages are counted"},
+         {"mappings.written_joins_unwritten", "asked by another merge rule only"},
+         {"machine.errors.commit_limit", "nothing is charged"},
+         {"limits.commit_refusal", "nothing is charged"},
+         {"limits.commit_charge=COMMITTED_PAGES", "asked by VirtualAlloc only"},
+         {"limits.protect_uncharges_unwritten", "nothing is charged"},
+         {"mappings.stack_grows_on_access", "below the image's stack there is no free place"},
+         {"placement.lottery", "drawn with a seed only, and never claimed exact"},
+         {"mappings.replace=CHECK_THEN_REPLACE", "nothing can be refused after the removal"},
+     }},
+});
 
 }  // namespace
 }  // namespace reheap

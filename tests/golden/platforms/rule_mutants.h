@@ -1,7 +1,7 @@
 // RuleMutants: the proof that the golden tables can fail: each rule of a platform, changed alone, must make some
 // row of that platform fail.
 //
-// Every rule of the schema is found by reflection: each enum takes every other value, each switch the other one,
+// Every rule that the platform's file gives (not those of its base) is found by reflection: each enum takes every other value, each switch the other one,
 // each error number another, each advice word another meaning. A changed platform goes through the loader, which
 // may refuse it; else every row that ExpectRules was asked about that platform in this program runs on it, in a
 // process of its own, since a rule that does not belong there may also trip a check. What no row notices is listed

@@ -40,6 +40,8 @@ Answer Take(VirtualOs& os, const Step& s, const OsUsage& image) {
   switch (s.kind) {
     case Step::kMap:
       return AnswerOf(os.Mmap(addr, s.bytes, s.protection, s.flags));
+    case Step::kMapFile:
+      return AnswerOf(os.Mmap(addr, s.bytes, s.protection, s.flags, MapFile{3, 0}));
     case Step::kUnmap:
       return AnswerOf(os.Munmap(addr, s.bytes));
     case Step::kProtect:

@@ -24,6 +24,7 @@ inline constexpr uint64_t kOk = 0;
 struct Step {
   enum Kind {
     kMap,      // mmap: value = address
+    kMapFile,  // the same with descriptor 3, which is not open
     kUnmap,    // munmap
     kProtect,  // mprotect
     kAdvise,   // madvise: flags = the advice

@@ -3,6 +3,7 @@
 // in tests/differential/wine.
 #include <gtest/gtest.h>
 
+#include "tests/golden/platforms/rule_mutants.h"
 #include "tests/golden/platforms/rule_table.h"
 
 namespace reheap {
@@ -270,6 +271,29 @@ TEST(WindowsRulesTest, Sizes) {
                                     "Microsoft, Memory Limits",
                                     {{Step::kAlloc, 0xc0000000, 0x3fff0000, kNone, kReserve, 0xc0000000}}}});
 }
+
+// What no row above notices, and why it need not.
+const bool kMutants = CheckMutantsAtTheEnd({
+    {"windows-amd64",
+     {
+         {"placement.direction", "downward from the lowest address there is nothing, then the search goes up"},
+         {"placement.hint_in_data_ignored", "an address is never a wish"},
+         {"limits.address", "VirtualAlloc asks no such limit"},
+         {"limits.data", "VirtualAlloc asks no such limit"},
+         {"limits.commit_charge=WRITABLE_PRIVATE", "pages are charged by VirtualAlloc; asked for the image only"},
+         {"limits.protect_uncharges_unwritten", "asked by mprotect only"},
+         {"mappings.merge=BOTH_SIDES_SAME_WRITER", "what may join is decided by the allocation's base"},
+         {"mappings.merge=SAME_OBJECT", "what may join is decided by the allocation's base"},
+         {"mappings.written_joins_unwritten", "asked by another merge rule only"},
+         {"mappings.replace", "no call replaces"},
+         {"mappings.hole", "asked by mprotect and madvise only"},
+         {"mappings.unaligned", "asked by munmap and mprotect only"},
+         {"mappings.discard", "asked by madvise only"},
+         {"mappings.stack_grows_on_access", "below the image's stack there is no free place"},
+         {"pages.discard_frees_tables", "no page tables are counted"},
+         {"pages.huge_zero_write_is_huge", "no huge pages are counted"},
+     }},
+});
 
 }  // namespace
 }  // namespace reheap
