@@ -21,11 +21,13 @@ void AddressSpace::UpdateGap(Id id) {
 
 // Stops where nothing changes: what is above does not see a difference.
 void AddressSpace::UpdateGapsUpwards(Id id) {
-  for (Id parent = nodes_[id].parent; parent != kNone; id = parent, parent = nodes_[id].parent) {
-    const uint64_t largest = LargestGap(id);
-    uint64_t& known = nodes_[parent].child_gap[nodes_[parent].child[1] == id];
-    if (known == largest) return;
-    known = largest;
+  uint64_t largest = LargestGap(id);
+  for (Id above = nodes_[id].parent; above != kNone; id = above, above = nodes_[id].parent) {
+    Node& parent = nodes_[above];
+    const int side = parent.child[1] == id;
+    if (parent.child_gap[side] == largest) return;
+    parent.child_gap[side] = largest;
+    largest = std::max({largest, parent.gap, parent.child_gap[!side]});
   }
 }
 
@@ -123,9 +125,11 @@ void AddressSpace::Unlink(Id id) {
   const Id previous = nodes_[id].previous, next = nodes_[id].next;
   (previous == kNone ? first_ : nodes_[previous].next) = next;
   (next == kNone ? last_ : nodes_[next].previous) = previous;
-  if (parent != kNone) UpdateGapsUpwards(parent);
+  // The gap that grows comes first: mostly nothing above shrinks then.
   if (next != kNone) UpdateGap(next);
+  if (parent != kNone) UpdateGapsUpwards(parent);
   finger_ = next != kNone ? next : previous;
+  if (ceiling_ == id) ceiling_ = next;
   nodes_[id].next = free_;
   free_ = id;
 }
@@ -155,24 +159,31 @@ void AddressSpace::AddTo(MappingTotals* totals, uint64_t bytes, const MappingTra
 
 // ---- looking ----
 
-AddressSpace::Id AddressSpace::FirstEndingAbove(Addr a) const {
-  if (finger_ != kNone) {
-    if (IsFirstEndingAbove(finger_, a)) return finger_;
-    const Id next = nodes_[finger_].next, previous = nodes_[finger_].previous;
-    if (next != kNone && IsFirstEndingAbove(next, a)) return finger_ = next;
-    if (previous != kNone && IsFirstEndingAbove(previous, a)) return finger_ = previous;
+AddressSpace::Id AddressSpace::Find(Addr a, Id finger) const {
+  if (finger != kNone) {
+    if (IsFirstEndingAbove(finger, a)) return finger;
+    const Id next = nodes_[finger].next, previous = nodes_[finger].previous;
+    if (next != kNone && IsFirstEndingAbove(next, a)) return next;
+    if (previous != kNone && IsFirstEndingAbove(previous, a)) return previous;
   }
   Id best = kNone;
   for (Id id = root_; id != kNone;) {
-    if (nodes_[id].mapping.end > a) {
+    const Node& node = nodes_[id];
+    // A branch, so that the host guesses and reads on: half of the time that is the node that is needed.
+    if (node.mapping.end > a) {
       best = id;
-      id = nodes_[id].child[0];
+      id = node.child[0];
     } else {
-      id = nodes_[id].child[1];
+      id = node.child[1];
     }
   }
-  if (best != kNone) finger_ = best;
   return best;
+}
+
+AddressSpace::Id AddressSpace::FirstEndingAbove(Addr a) const {
+  const Id found = Find(a, finger_);
+  if (found != kNone) finger_ = found;
+  return found;
 }
 
 AddressSpace::Id AddressSpace::Containing(Addr a) const {
@@ -215,7 +226,7 @@ AddressSpace::Id AddressSpace::NearestGap(Id id, uint64_t bytes, int side) const
 std::optional<Addr> AddressSpace::HighestFit(Addr lowest, Addr highest, uint64_t bytes) const {
   if (highest <= lowest || highest - lowest < bytes) return std::nullopt;
   // The gap at `highest` is clipped by it, so it is looked at by itself.
-  Id id = FirstEndingAbove(highest - 1);
+  Id id = ceiling_ = Find(highest - 1, ceiling_);
   Addr top = id == kNone || nodes_[id].mapping.start > highest ? highest : nodes_[id].mapping.start;
   for (;;) {
     const Id below = id == kNone ? last_ : nodes_[id].previous;

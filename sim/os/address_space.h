@@ -218,6 +218,8 @@ class AddressSpace {
     const Node& node = nodes_[id];
     return node.mapping.end > a && node.mapping.start.value() - node.gap <= a.value();
   }
+  // What FirstEndingAbove answers; `finger` is looked at first, with its neighbours.
+  Id Find(Addr a, Id finger) const;
   uint64_t LargestGap(Id id) const {
     const Node& node = nodes_[id];
     return std::max({node.gap, node.child_gap[0], node.child_gap[1]});
@@ -251,8 +253,9 @@ class AddressSpace {
   std::vector<Node> nodes_;  // [0] is unused
   Id free_ = kNone;          // unused nodes, linked by `next`
   Id root_ = kNone;
-  mutable Id finger_ =
-      kNone;  // what FirstEndingAbove found last: one call asks about the same place several times
+  // What FirstEndingAbove found last: one call asks about the same place several times.
+  mutable Id finger_ = kNone;
+  mutable Id ceiling_ = kNone;  // where HighestFit began last: mostly at the same place
   Id first_ = kNone;
   Id last_ = kNone;
   uint64_t count_ = 0;
