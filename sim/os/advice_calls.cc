@@ -45,6 +45,28 @@ std::optional<FlagChange> FlagChangeOf(AdviceMeaning meaning) {
   }
 }
 
+// At once or some time.
+bool GivesBack(AdviceMeaning meaning) {
+  switch (meaning) {
+    case AdviceMeaning::kDiscard:
+    case AdviceMeaning::kDiscardLocked:
+    case AdviceMeaning::kFreeLazily:
+    case AdviceMeaning::kFreeReusable:
+    case AdviceMeaning::kDeactivate:
+    case AdviceMeaning::kPageOut:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Whether a word that gives pages back is for such memory (madvise_dontneed_free, mm/madvise.c, linux 6.12).
+bool Suits(const MappingTraits& traits, AdviceMeaning meaning) {
+  const bool is_lazy = meaning == AdviceMeaning::kFreeLazily || meaning == AdviceMeaning::kFreeReusable;
+  return traits.kind != MappingKind::kSpecial && (!is_lazy || IsPrivateAnonymous(traits)) &&
+         (!(traits.flags & kLocked) || meaning == AdviceMeaning::kDiscardLocked);
+}
+
 }  // namespace
 
 Refusal AdviceCalls::Invalid(AddrRange range) const {
@@ -63,6 +85,10 @@ std::optional<AdviceMeaning> AdviceCalls::MeaningOf(int advice) const {
 // do_madvise and madvise_walk_vmas, mm/madvise.c, linux 6.12.
 OsResult<Done> AdviceCalls::Madvise(Addr addr, uint64_t bytes, int advice) {
   const Platform::Machine& machine = s_.platform->machine;
+  if (s_.platform->unaligned_advice_rounded_down) {
+    bytes = bytes == 0 ? 0 : bytes + addr.value() % machine.os_page_bytes;
+    addr = RoundDown(addr, machine.os_page_bytes);
+  }
   const AddrRange range{addr, RoundUp(bytes, machine.os_page_bytes)};
   const std::optional<AdviceMeaning> meaning = MeaningOf(advice);
   if (!meaning || addr.value() % machine.os_page_bytes != 0 || (bytes != 0 && range.bytes == 0) ||
@@ -93,6 +119,7 @@ OsResult<Done> AdviceCalls::Madvise(Addr addr, uint64_t bytes, int advice) {
     if (at >= range.end()) break;
   }
   hole |= at < range.end();
+  if (s_.platform->holes_seen_when_given_back && !GivesBack(*meaning)) hole = false;
   // A hole is an error after the rest is done.
   if (hole && s_.platform->mappings.advise_hole_error != 0) {
     return Refused(Rule::kOutOfUserRange, s_.platform->mappings.advise_hole_error, {addr, bytes});
@@ -102,13 +129,11 @@ OsResult<Done> AdviceCalls::Madvise(Addr addr, uint64_t bytes, int advice) {
 
 Refusal AdviceCalls::Advise(AddressSpace::Id* id, AddrRange piece, AdviceMeaning meaning) {
   const Mapping m = s_.space.mapping(*id);
+  if (GivesBack(meaning)) return Discard(m, piece, meaning);
   switch (meaning) {
-    case AdviceMeaning::kDiscard:
-    case AdviceMeaning::kDiscardLocked:
-    case AdviceMeaning::kFreeLazily:
-    case AdviceMeaning::kDeactivate:
-    case AdviceMeaning::kPageOut:
-      return Discard(m, piece, meaning);
+    case AdviceMeaning::kReuse:
+      s_.resident.ClearReusable(piece);
+      return Refusal();
     case AdviceMeaning::kInstallGuard:
       return InstallGuard(*id, piece);
     case AdviceMeaning::kRemoveGuard:
@@ -127,12 +152,17 @@ Refusal AdviceCalls::Advise(AddressSpace::Id* id, AddrRange piece, AdviceMeaning
 // madvise_dontneed_free, madvise_cold and madvise_pageout, mm/madvise.c, linux 6.12.
 Refusal AdviceCalls::Discard(const Mapping& m, AddrRange piece, AdviceMeaning meaning) {
   // A platform that lists no words has no rules about whose memory they are for, either.
-  const bool refuses = !s_.platform->advice.empty();
-  if (refuses && m.traits.kind == MappingKind::kSpecial) return Invalid(piece);
-  if (refuses && (m.traits.flags & kLocked) && meaning != AdviceMeaning::kDiscardLocked) return Invalid(piece);
+  if (!s_.platform->advice.empty() && !Suits(m.traits, meaning)) {
+    if (s_.platform->unfit_advice_passed_over) return Refusal();
+    Refusal refusal = Invalid(piece);
+    if (const int error = s_.platform->unfit_advice_error; error != 0) refusal.os_error = error;
+    return refusal;
+  }
   switch (meaning) {
+    case AdviceMeaning::kFreeReusable:
+      s_.resident.MarkReusable(piece);
+      [[fallthrough]];
     case AdviceMeaning::kFreeLazily:
-      if (refuses && !IsPrivateAnonymous(m.traits)) return Invalid(piece);
       s_.NotePeaks();
       s_.resident.MarkLazy(piece);
       s_.ForgetContents(piece);

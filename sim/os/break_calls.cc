@@ -22,7 +22,7 @@ Refusal BreakCalls::GrowBreak(AddrRange more) {
   Refusal refusal = s_.limits.CheckMap(s_.space.totals(), demand);
   if (refusal.rule == Rule::kNone) refusal = s_.limits.CheckCount(s_.space.count(), false);
   if (refusal.rule == Rule::kNone && traits.charged) {
-    refusal = s_.limits.CheckCommit(s_.space.totals(), more.bytes);
+    refusal = s_.limits.CheckCommitLater(s_.space.totals(), more.bytes);
   }
   if (refusal.rule != Rule::kNone) return Where(refusal, more);
   // Only ever extends what ends at the break, and not what lies below the area (vma_prev_limit; measured on

@@ -88,7 +88,7 @@ class Describer {
   // Which other platform, or release of this one, gave the rule.
   std::string FromElsewhere(const std::string& path) const {
     const RuleOrigin& origin = text_.OriginOf(path);
-    return origin.platform == text_.rules.name() ? "" : absl::StrCat(" as ", origin.platform);
+    return origin.given_by == text_.rules.name() ? "" : absl::StrCat(" as ", origin.given_by);
   }
 
   const PlatformText& text_;

@@ -53,7 +53,7 @@ Refusal Limits::CheckProtect(const MappingTotals& totals, uint64_t bytes, bool w
   if (data_->RefusesProtect(totals, {bytes, was_data, becomes_data}, *address_, allowed)) {
     return Refuse(Rule::kDataLimit, bytes, totals.data_bytes, allowed.data_bytes);
   }
-  return charge ? CheckCommit(totals, bytes) : Refusal();
+  return charge ? CheckCommitLater(totals, bytes) : Refusal();
 }
 
 Refusal Limits::CheckNew(const ProcessLimits& limits, const MappingTotals& totals) const {
@@ -74,23 +74,34 @@ Refusal Limits::CheckCommit(const MappingTotals& totals, uint64_t bytes) const {
   return refused ? Refuse(refused->rule, bytes, refused->in_use_bytes, refused->allowed_bytes) : Refusal();
 }
 
+Refusal Limits::CheckCommitLater(const MappingTotals& totals, uint64_t bytes) const {
+  Refusal refusal = CheckCommit(totals, bytes);
+  const int error = platform_->machine.errors.commit_limit_later;
+  if (refusal.rule != Rule::kNone && error != 0) refusal.os_error = error;
+  return refusal;
+}
+
 Refusal Limits::CheckBreak(uint64_t break_bytes, uint64_t now_bytes) const {
   const uint64_t allowed = limits_.data_bytes.value_or(~uint64_t{0});
   if (!data_->CoversBreak() || break_bytes <= allowed) return Refusal();
   return Refuse(Rule::kDataLimit, break_bytes - now_bytes, now_bytes, allowed);
 }
 
-// do_mlock and mlock_future_ok, mm/mlock.c and mm/mmap.c, linux 6.12.
+// do_mlock and mlock_future_ok, mm/mlock.c and mm/mmap.c, linux 6.12; kern_mlock, sys/vm/vm_mmap.c, FreeBSD.
 Refusal Limits::CheckLocked(uint64_t locked_bytes, uint64_t bytes, uint64_t counted_bytes) const {
   const uint64_t allowed = WholePages(limits_.locked_bytes, platform_->machine.os_page_bytes);
+  if (platform_->limits.locked_counts_again) counted_bytes = 0;
   const LimitedSum sum{locked_bytes - counted_bytes, bytes};
   if (limits_.is_privileged || !Exceeds(sum, allowed)) return Refusal();
-  return Refuse(Rule::kLockedLimit, bytes, locked_bytes, allowed);
+  Refusal refusal = Refuse(Rule::kLockedLimit, bytes, locked_bytes, allowed);
+  if (const int error = platform_->machine.errors.lock_limit; error != 0) refusal.os_error = error;
+  return refusal;
 }
 
 // can_do_mlock, mm/mlock.c, linux 6.12.
 Refusal Limits::CheckMayLock() const {
-  if (limits_.is_privileged || limits_.locked_bytes.value_or(1) != 0) return Refusal();
+  const bool asks_nobody = platform_->machine.errors.privilege == 0;  // the limit alone decides
+  if (asks_nobody || limits_.is_privileged || limits_.locked_bytes.value_or(1) != 0) return Refusal();
   Refusal refusal = Refuse(Rule::kLockedLimit, 0, 0, 0);
   refusal.os_error = platform_->machine.errors.privilege;
   return refusal;

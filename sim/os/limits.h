@@ -74,8 +74,10 @@ class Limits {
   Refusal CheckMayLock() const;
   // Before `added_bytes` are charged beside `charged_bytes`: memory.max.
   Refusal CheckMemory(uint64_t charged_bytes, uint64_t added_bytes) const;
-  // Before `bytes` more are charged as committed.
+  // Before `bytes` more are charged as committed, by mmap.
   Refusal CheckCommit(const MappingTotals& totals, uint64_t bytes) const;
+  // The same by mprotect or brk, whose error may be another.
+  Refusal CheckCommitLater(const MappingTotals& totals, uint64_t bytes) const;
 
  private:
   Refusal Refuse(Rule rule, uint64_t asked, uint64_t in_use, uint64_t allowed) const;

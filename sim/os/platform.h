@@ -125,6 +125,8 @@ struct ErrorNumbers {
   int no_access = 0;
   int bad_address = 0;
   int privilege = 0;
+  int commit_limit_later = 0;  // 0 = commit_limit
+  int lock_limit = 0;          // 0 = out_of_memory
 };
 
 // 0 = the platform has none such.
@@ -251,6 +253,7 @@ struct Platform {
     CommitRefusal commit_refusal = CommitRefusal::kNever;
     bool protect_uncharges_unwritten = false;
     uint64_t max_mappings = 0;  // 0 = no limit
+    bool locked_counts_again = false;
     uint64_t default_stack_bytes = 0;
   } limits;
 
@@ -288,6 +291,10 @@ struct Platform {
     bool huge_zero_write_is_huge = false;  // a write into a huge page of zeros makes a huge page, not one OS page
   } pages;
   std::vector<AdviceWord> advice;  // empty = only bits.advice_discard, by mappings.discard
+  bool unfit_advice_passed_over = false;  // else refused
+  int unfit_advice_error = 0;             // 0 = errors.invalid_argument
+  bool holes_seen_when_given_back = false;
+  bool unaligned_advice_rounded_down = false;
 
   std::string image;  // text as of /proc/PID/maps
   // "machine.word_bits: where it was learnt", one line each, in the file's order.

@@ -57,7 +57,7 @@ class Checker {
     const RuleOrigin& origin = text_.OriginOf(path);
     // A rule that is wrong only together with another file's names whose it is.
     const std::string& name = text_.rules.name();
-    const std::string whose = origin.platform == name ? "" : absl::StrCat(" (as part of ", name, ")");
+    const std::string whose = origin.given_by == name ? "" : absl::StrCat(" (as part of ", name, ")");
     return absl::InvalidArgumentError(absl::StrCat(At(origin), what, whose));
   }
 

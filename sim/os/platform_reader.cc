@@ -90,6 +90,8 @@ void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   to->errors.no_access = static_cast<int>(errors.no_access());
   to->errors.bad_address = static_cast<int>(errors.bad_address());
   to->errors.privilege = static_cast<int>(errors.privilege());
+  to->errors.commit_limit_later = static_cast<int>(errors.commit_limit_later());
+  to->errors.lock_limit = static_cast<int>(errors.lock_limit());
   CopyMapExtras(from.map_extras(), &to->map_extras);
   if (from.has_remap()) to->remap = ReadRemap(from.remap());
   to->map_flag_rules = FlagRules(from.map_flag_rules());
@@ -149,6 +151,7 @@ void CopyLimits(const proto::Platform::Limits& from, Platform::Limits* to) {
   Copy(from.commit_refusal(), &to->commit_refusal);
   Copy(from.protect_uncharges_unwritten(), &to->protect_uncharges_unwritten);
   Copy(from.max_mappings(), &to->max_mappings);
+  Copy(from.locked_counts_again(), &to->locked_counts_again);
   Copy(from.default_stack_bytes(), &to->default_stack_bytes);
 }
 
@@ -212,6 +215,10 @@ Platform ReadPlatform(const proto::Platform& from) {
   for (const proto::Advice::Word& word : from.advice().word()) {
     platform.advice.push_back({static_cast<int>(word.number()), static_cast<AdviceMeaning>(word.meaning())});
   }
+  platform.unfit_advice_passed_over = from.advice().unfit_passed_over();
+  platform.unfit_advice_error = static_cast<int>(from.advice().unfit_error());
+  platform.holes_seen_when_given_back = from.advice().holes_seen_when_given_back();
+  platform.unaligned_advice_rounded_down = from.advice().unaligned_rounded_down();
   for (const std::string& line : from.image().line()) platform.image += line + "\n";
   return platform;
 }

@@ -26,7 +26,7 @@ namespace reheap {
 struct RuleOrigin {
   std::string file;
   int line = 0;          // from 1
-  std::string platform;  // "linux-amd64", or "linux-amd64@6.1" when that release gave it
+  std::string given_by;  // "linux-amd64", or "linux-amd64@6.1" when that release gave it
 };
 
 // "file:line: "

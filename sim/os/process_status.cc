@@ -23,6 +23,7 @@ ProcessStatus StatusOf(const ProcessState& state) {
   status.mapping_count = state.space.count();
   status.huge_anonymous_bytes = state.resident.huge_anonymous_bytes();
   status.lazily_freed_bytes = state.resident.lazy_pages() * page;
+  status.footprint_bytes = status.rss_anonymous_bytes - state.resident.reusable_pages() * page;
   return status;
 }
 

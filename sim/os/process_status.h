@@ -26,6 +26,7 @@ struct ProcessStatus {
   uint64_t mapping_count = 0;
   uint64_t huge_anonymous_bytes = 0;   // AnonHugePages of smaps, summed
   uint64_t lazily_freed_bytes = 0;     // in rss_anonymous_bytes, gone under pressure (MADV_FREE)
+  uint64_t footprint_bytes = 0;        // phys_footprint: rss_anonymous_bytes less what was freed as reusable
 
   friend bool operator==(const ProcessStatus&, const ProcessStatus&) = default;
 };

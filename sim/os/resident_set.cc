@@ -18,6 +18,7 @@ ResidentSet::ResidentSet(uint64_t os_page_bytes, uint64_t huge_page_bytes, int t
       lazy_(os_page_bytes),
       blank_(os_page_bytes),
       folio_(os_page_bytes),
+      reusable_(os_page_bytes),
       huge_anonymous_(huge_page_bytes_),
       huge_zero_(huge_page_bytes_),
       tables_(os_page_bytes, table_levels) {}
@@ -54,7 +55,7 @@ void ResidentSet::Put(Addr a, PageState state, bool blank) {
   if (before != PageState::kAbsent) {
     Set(before).Remove(a);
     if (before == PageState::kAnonymous) {
-      for (PageBits* const set : {&lazy_, &blank_, &folio_}) set->Remove(a);
+      for (PageBits* const set : {&lazy_, &blank_, &folio_, &reusable_}) set->Remove(a);
     }
   }
   Set(state).Add(a);
@@ -88,7 +89,9 @@ void ResidentSet::ClearButGuards(AddrRange range) {
       huge->Clear(range);
     }
   }
-  for (PageBits* const set : {&anonymous_, &lazy_, &blank_, &folio_, &zero_, &shared_, &file_}) set->Clear(range);
+  for (PageBits* const set : {&anonymous_, &lazy_, &blank_, &folio_, &reusable_, &zero_, &shared_, &file_}) {
+    set->Clear(range);
+  }
 }
 
 void ResidentSet::DropEmptyTables(AddrRange range) {
@@ -120,8 +123,8 @@ void ResidentSet::Move(AddrRange range, Addr to) {
     Addr at;
   };
   std::vector<Moved> moved;
-  for (PageBits* const set : {&anonymous_, &zero_, &shared_, &file_, &guard_, &lazy_, &blank_, &huge_anonymous_,
-                              &huge_zero_}) {
+  for (PageBits* const set : {&anonymous_, &zero_, &shared_, &file_, &guard_, &lazy_, &blank_, &reusable_,
+                              &huge_anonymous_, &huge_zero_}) {
     set->ForEach(range, [&](Addr a) { moved.push_back({set, to + (a - range.start)}); });
   }
   Clear(range);
@@ -157,6 +160,11 @@ uint64_t ResidentSet::AnonymousPagesIn(AddrRange range) const {
     pages += bytes / os_page_bytes();
   });
   return pages;
+}
+
+void ResidentSet::MarkReusable(AddrRange range) {
+  anonymous_.ForEach(range, [this](Addr a) { reusable_.Add(a); });
+  huge_anonymous_.ForEach(range, [this](Addr a) { reusable_.AddAll(HugeRange(a)); });
 }
 
 void ResidentSet::SplitFolios(AddrRange range) {
@@ -225,7 +233,8 @@ bool ResidentSet::Collapse(Addr a) {
 uint64_t ResidentSet::memory_bytes() const {
   uint64_t bytes = tables_.memory_bytes();
   for (const PageBits* set :
-       {&anonymous_, &zero_, &shared_, &file_, &guard_, &lazy_, &blank_, &folio_, &huge_anonymous_, &huge_zero_}) {
+       {&anonymous_, &zero_, &shared_, &file_, &guard_, &lazy_, &blank_, &folio_, &reusable_, &huge_anonymous_,
+        &huge_zero_}) {
     bytes += set->memory_bytes();
   }
   return bytes;
@@ -233,7 +242,8 @@ uint64_t ResidentSet::memory_bytes() const {
 
 void ResidentSet::CheckInvariants() const {
   for (const PageBits* set :
-       {&anonymous_, &zero_, &shared_, &file_, &guard_, &lazy_, &blank_, &folio_, &huge_anonymous_, &huge_zero_}) {
+       {&anonymous_, &zero_, &shared_, &file_, &guard_, &lazy_, &blank_, &folio_, &reusable_, &huge_anonymous_,
+        &huge_zero_}) {
     REHEAP_CHECK_EQ(set->Recount(), set->count());
   }
   REHEAP_CHECK_EQ(tables_.Recount(), tables_.count());
@@ -247,6 +257,7 @@ void ResidentSet::CheckInvariants() const {
   }
   lazy_.ForEach(kEverything, [&](Addr a) { REHEAP_CHECK(HasAnonymous(a)); });
   blank_.ForEach(kEverything, [&](Addr a) { REHEAP_CHECK(HasAnonymous(a)); });
+  reusable_.ForEach(kEverything, [&](Addr a) { REHEAP_CHECK(HasAnonymous(a)); });
   folio_.ForEach(kEverything, [&](Addr a) { REHEAP_CHECK(anonymous_.Contains(a)); });
   huge_anonymous_.ForEach(kEverything, [&](Addr a) {
     REHEAP_CHECK(!huge_zero_.Contains(a));

@@ -83,6 +83,10 @@ class ResidentSet {
   }
   // Written pages in `range` may be taken any time, until written again.
   void MarkLazy(AddrRange range);
+  // Written pages in `range` are not counted as used until ClearReusable, whatever is written to them in between
+  // (MADV_FREE_REUSABLE).
+  void MarkReusable(AddrRange range);
+  void ClearReusable(AddrRange range) { reusable_.Clear(range); }
   // Large folios that `range` has a part of are split: what the program never wrote of them becomes the zero page
   // (split_folio with RMP_USE_SHARED_ZEROPAGE, mm/huge_memory.c, linux 6.12). Those wholly within stay. A page that
   // the program wrote is taken to be not all zeros.
@@ -110,6 +114,7 @@ class ResidentSet {
   uint64_t file_pages() const { return file_.count(); }
   uint64_t resident_pages() const { return anonymous_pages() + shared_pages() + file_pages(); }
   uint64_t lazy_pages() const { return lazy_.count(); }
+  uint64_t reusable_pages() const { return reusable_.count(); }  // of the anonymous ones
   uint64_t huge_anonymous_bytes() const { return huge_anonymous_.count() * huge_page_bytes_; }
   const PageTables& tables() const { return tables_; }
   uint64_t os_page_bytes() const { return anonymous_.block_bytes(); }
@@ -139,6 +144,7 @@ class ResidentSet {
   PageBits lazy_;  // also in anonymous_, or in a huge page of huge_anonymous_
   PageBits blank_;  // likewise: of all zeros, since only the kernel wrote it
   PageBits folio_;  // in anonymous_: part of what was a huge page and is one block of memory still
+  PageBits reusable_;  // in anonymous_, or in a huge page of huge_anonymous_
   PageBits huge_anonymous_;
   PageBits huge_zero_;
   PageTables tables_;

@@ -54,31 +54,10 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
   return limits;
 }
 
-// ---- the image ----
-
-
-MappingKind KindOf(const ImageMapping& m) {
-  if (m.name == "[guard]") return MappingKind::kGuard;
-  if (m.name == "[stack gap]") return MappingKind::kStackGap;
-  if (m.name.rfind("[stack", 0) == 0) return MappingKind::kStack;
-  if (IsFile(m)) return MappingKind::kFile;
-  const bool special = !m.name.empty() && m.name != "[heap]" && m.name.rfind("[anon", 0) != 0;
-  return special ? MappingKind::kSpecial : MappingKind::kAnonymous;
-}
-
 std::vector<ImageMapping> OwnImage(const Platform& platform) {
   auto image = ParseMaps(platform.image, platform.name + " image");
   REHEAP_CHECK(image.ok());  // ParsePlatform's promise
   return *std::move(image);
-}
-
-// The writable data of the executable.
-const ImageMapping* DataOf(const std::vector<ImageMapping>& image) {
-  const ImageMapping* executable = ProgramOf(image);
-  for (const ImageMapping& m : image) {
-    if (executable != nullptr && m.name == executable->name && m.perms.substr(0, 2) == "rw") return &m;
-  }
-  return nullptr;
 }
 
 std::optional<uint64_t> StackLimit(const VirtualProcess& process) {
@@ -157,83 +136,16 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
   state_.space.set_boundary_listener(this);
   heap_label_ = state_.space.InternName("heap");
   const std::vector<ImageMapping> image = ImageOf(process);
-  LoadImage(image, LaidOf(process).break_raised_bytes);
-  LoadDataSegment(process.data_segment, DataOf(image));
+  image_ = LoadProcessImage(image, process.data_segment, LaidOf(process).break_raised_bytes, &state_, &labels_);
   if (reserves()) state_.table_charge_bytes = reserve_.RecountTableCharge();
-  if (!process.image_bss_for_tables) image_bss_ = AddrRange();
-}
-
-void VirtualOs::LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes) {
-  AddressSpace& space = state_.space;
-  for (const ImageMapping& m : image) {
-    if (m.name == "[vsyscall]") continue;  // not a mapping of the process
-    MappingTraits traits;
-    traits.kind = KindOf(m);
-    traits.read = m.perms[0] == 'r';
-    traits.write = m.perms[1] == 'w';
-    traits.execute = m.perms[2] == 'x';
-    traits.shared = m.perms[3] == 's';
-    traits.no_reserve = m.no_reserve;
-    const bool is_charged =
-        traits.write && !traits.shared && platform_.limits.commit_charge != CommitCharge::kNothing;
-    traits.charged = m.has_details ? m.charged : is_charged;
-    if (traits.kind != MappingKind::kAnonymous) traits.name = space.InternName(m.name);
-    if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
-    if (traits.kind == MappingKind::kStack) {
-      traits.flags |= kGrowsDown;
-      if (const uint64_t made_at = platform_.placement.stack_made_at; made_at != 0) {
-        traits.origin = m.end.value() - made_at;  // it was written before it moved
-      }
-    }
-    if (reserves()) SetImageAllocation(space, m.start, &traits);
-    // Without smaps: exec writes the stack and relocates data; the heap is only asked for to be written.
-    const bool is_written = traits.kind == MappingKind::kStack || m.name == "[heap]" ||
-                            (traits.kind == MappingKind::kFile && traits.write);
-    space.InsertImage({m.start, m.end - m.start}, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
-    state_.image_resident_bytes += m.anonymous_bytes;
-    if (traits.kind == MappingKind::kStack) stack_end_ = m.end;
-    if (traits.kind == MappingKind::kAnonymous) Label({m.start, m.end - m.start}, "mapped before the start");
-    if (traits.kind == MappingKind::kStackGap) state_.main_stack = {m.start, m.end - m.start};
-    if (m.name == "[stack]") {
-      const bool has_gap = state_.main_stack.bytes != 0 && state_.main_stack.end() == m.start;
-      const Addr start = has_gap ? state_.main_stack.start : m.start;
-      state_.main_stack = {start, m.end - start};
-    }
-    if (m.name == "[heap]") {
-      if (!state_.break_start) state_.break_start = m.start;
-      state_.break_end = m.end;
-    }
-  }
-  if (const ImageMapping* data = DataOf(image)) {
-    image_end_ = data->end;
-    const AddressSpace::Id id = space.Containing(data->end);
-    if (id != AddressSpace::kNone) {
-      const Mapping& bss = space.mapping(id);
-      if (bss.start == data->end && bss.traits.kind == MappingKind::kAnonymous && IsData(bss.traits)) {
-        image_bss_ = bss.range();
-        image_end_ = bss.end;
-        Label(image_bss_, data->name.substr(data->name.rfind('/') + 1) + " BSS");
-      }
-    }
-  }
-  if (!state_.break_start) state_.break_start = state_.break_end = image_end_ + break_raised_bytes;
-}
-
-void VirtualOs::LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data) {
-  if (segment) {
-    state_.break_start = segment->break_start;
-    state_.break_end = segment->break_end;
-    state_.data_segment_bytes = segment->bytes;
-  } else if (data != nullptr) {
-    state_.data_segment_bytes = data->end - data->start;
-  }
+  if (!process.image_bss_for_tables) image_.bss = AddrRange();
 }
 
 std::optional<AddrRange> VirtualOs::TakeImageBss(uint64_t bytes) {
   const uint64_t rounded = RoundUp(bytes, os_page_bytes());
-  if (rounded == 0 || rounded > image_bss_.bytes) return std::nullopt;
-  const AddrRange taken{image_bss_.end() - rounded, rounded};
-  image_bss_ = AddrRange();
+  if (rounded == 0 || rounded > image_.bss.bytes) return std::nullopt;
+  const AddrRange taken{image_.bss.end() - rounded, rounded};
+  image_.bss = AddrRange();
   labels_.Set(taken, heap_label_);
   return taken;
 }
@@ -410,16 +322,36 @@ OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);
   if (only_grows()) return Noted(Named(operation, grow_.Zero(range)));
-  if (reserves()) return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
+  if (reserves()) {
+    NoteExecutable(range);
+    return Noted(Named(operation, reserve_.VirtualFree(range.start, range.bytes, kMemDecommit)));
+  }
   return Noted(Named(operation, advice_.Madvise(range.start, range.bytes, platform_.machine.bits.advice_discard)));
+}
+
+void VirtualOs::NoteExecutable(AddrRange range) {
+  executable_.Set(range, 0);
+  const AddressSpace& space = state_.space;
+  for (auto id = space.FirstEndingAbove(range.start); id != AddressSpace::kNone; id = space.Next(id)) {
+    const Mapping& m = space.mapping(id);
+    if (m.start >= range.end()) break;
+    const Addr start = std::max(m.start, range.start), end = std::min(m.end, range.end());
+    if (m.traits.execute) executable_.Set({start, end - start}, 1);
+  }
 }
 
 OsResult<Done> VirtualOs::DoReuse(AddrRange range) {
   const OsOperation operation = OsOperation::kReuse;
   if (RefusedByTest()) return TestRefusal(operation, range);
   if (!reserves()) return Done();
-  const OsResult<Addr> got = reserve_.VirtualAlloc(range.start, range.bytes, kMemCommit, kPageReadWrite);
-  return Noted(got.ok() ? OsResult<Done>(Done()) : Named<Done>(operation, got.refusal()));
+  OsResult<Done> done = Done();
+  executable_.ForEachPiece(range, [&](AddrRange piece, RangeLabels::Label executes) {
+    if (!done.ok()) return;
+    const uint32_t protection = executes != 0 ? kPageExecuteReadWrite : kPageReadWrite;
+    const OsResult<Addr> got = reserve_.VirtualAlloc(piece.start, piece.bytes, kMemCommit, protection);
+    if (!got.ok()) done = Named<Done>(operation, got.refusal());
+  });
+  return Noted(done);
 }
 
 OsResult<Done> VirtualOs::DoDecommit(AddrRange range) {
@@ -447,7 +379,7 @@ OsResult<Done> VirtualOs::DoRelease(AddrRange range) {
 // the highest (get_vma_name, fs/proc/task_mmu.c; vma_is_initial_heap and vma_is_initial_stack,
 // include/linux/mm.h, linux 6.12).
 std::string_view VirtualOs::LabelOf(const Mapping& m) const {
-  if (m.traits.kind == MappingKind::kStack && m.end != stack_end_) return {};
+  if (m.traits.kind == MappingKind::kStack && m.end != image_.stack_end) return {};
   const std::string& name = state_.space.NameOf(m.traits.name);
   if (m.traits.shared && name.empty()) return "/dev/zero (deleted)";
   const bool is_heap = m.traits.kind == MappingKind::kAnonymous && m.traits.object == MemoryObjects::kNone &&

@@ -26,6 +26,7 @@
 #include "sim/os/maps_text.h"
 #include "sim/os/page_faults.h"
 #include "sim/os/platform.h"
+#include "sim/os/process_image_loader.h"
 #include "sim/os/process_layout.h"
 #include "sim/os/process_state.h"
 #include "sim/os/process_status.h"
@@ -59,12 +60,6 @@ struct HostSwitches {
   bool replace_checks_first = false;  // a fixed mapping that a limit refuses splits nothing
 };
 
-struct DataSegment {
-  uint64_t bytes = 0;
-  Addr break_start;
-  Addr break_end;
-};
-
 // What a mapping of a maps file should be when no process of `platform` can have it; empty when one can.
 std::string PlatformFault(const ImageMapping& mapping, const Platform& platform);
 
@@ -89,7 +84,7 @@ class VirtualOs final : public Os, private BoundaryListener {
   VirtualOs& operator=(const VirtualOs&) = delete;
 
   std::optional<AddrRange> TakeImageBss(uint64_t bytes) override;
-  Addr image_end() const override { return image_end_; }
+  Addr image_end() const override { return image_.end; }
   uint64_t os_page_bytes() const override { return platform_.machine.os_page_bytes; }
   uint64_t granularity_bytes() const override { return platform_.machine.granularity_bytes; }
   bool release_is_whole() const override { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
@@ -197,6 +192,8 @@ class VirtualOs final : public Os, private BoundaryListener {
   OsResult<Done> DoDecommit(AddrRange range) override;
   OsResult<Done> DoRelease(AddrRange range) override;
 
+  // Remembers what of `range` may be executed, before it is decommitted.
+  void NoteExecutable(AddrRange range);
   // What is new in `range` is made resident when it is locked, or `flags` (of mmap) say so.
   void PopulateNew(AddrRange range, int flags);
   // Anonymous private memory anywhere near `hint`; `allocation` is the reserve-and-commit type.
@@ -217,11 +214,8 @@ class VirtualOs final : public Os, private BoundaryListener {
   }
   bool RefusedByTest();
   Refusal TestRefusal(OsOperation operation, AddrRange range);
-  void LoadImage(const std::vector<ImageMapping>& image, uint64_t break_raised_bytes);
   // A huge page does not reach over a mapping's end (vma_adjust_trans_huge, mm/huge_memory.c, linux 6.12).
   void OnBoundary(Addr a) override { state_.resident.BreakHugeAt(a); }
-  // `data` = the executable's data; null = none.
-  void LoadDataSegment(const std::optional<DataSegment>& segment, const ImageMapping* data);
 
   const Platform platform_;  // with the switches applied
   ProcessState state_;
@@ -236,9 +230,8 @@ class VirtualOs final : public Os, private BoundaryListener {
   ReserveCalls reserve_;
   RegionCalls regions_;
   GrowCalls grow_;
-  Addr image_end_;
-  AddrRange image_bss_;  // empty = none, or taken
-  Addr stack_end_;       // of the image's [stack]; zero = none
+  LoadedImage image_;  // the BSS empty once it is taken
+  RangeLabels executable_;  // 1 = discarded while it could be executed; where calls are kReserveAndCommit
   RangeLabels labels_;  // a label is an interned name of the address space
   uint32_t heap_label_ = 0;
   Refusal last_refusal_;

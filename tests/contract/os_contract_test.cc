@@ -100,7 +100,7 @@ class World {
   }
   // Some systems refuse memory that is writable and executable.
   Access MostAccess() const {
-    const bool refuses = !kReal && virtual_os_->platform().mappings.write_execute_map_error != 0;
+    const bool refuses = !kReal && platform_->mappings.write_execute_map_error != 0;
     return refuses ? Access::kReadWrite : Access::kReadWriteExecute;
   }
   bool DropsOnDiscard() const {

@@ -1,6 +1,7 @@
 #include "tests/differential/wine/windows_process.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,6 +87,7 @@ std::string WhyNoWine() {
 }
 
 WindowsProcess::WindowsProcess(const std::string& executor_source) {
+  signal(SIGPIPE, SIG_IGN);  // a dead executor is an error of Send, with its reason
   const char* temporary = std::getenv("TEST_TMPDIR");
   std::string folder = std::string(temporary == nullptr ? "/tmp" : temporary) + "/wine_XXXXXX";
   REHEAP_CHECK(mkdtemp(folder.data()) != nullptr);
@@ -115,13 +117,19 @@ WindowsProcess::~WindowsProcess() {
 }
 
 void WindowsProcess::Send(const std::string& line) {
-  std::fputs((line + "\n").c_str(), to_);
-  std::fflush(to_);
+  const bool sent = std::fputs((line + "\n").c_str(), to_) >= 0 && std::fflush(to_) == 0;
+  if (!sent) std::fprintf(stderr, "the executor under Wine is gone: it cannot be asked '%s'\n", line.c_str());
+  REHEAP_CHECK(sent);
+  newest_request_ = line;
 }
 
 std::string WindowsProcess::Receive() {
   char line[256];
-  REHEAP_CHECK(std::fgets(line, sizeof(line), from_) != nullptr);
+  const bool answered = std::fgets(line, sizeof(line), from_) != nullptr;
+  if (!answered) {
+    std::fprintf(stderr, "the executor under Wine ended without an answer to '%s'\n", newest_request_.c_str());
+  }
+  REHEAP_CHECK(answered);
   return line;
 }
 

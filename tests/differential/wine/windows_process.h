@@ -69,6 +69,7 @@ class WindowsProcess {
   std::string Receive();
 
   std::string prefix_;
+  std::string newest_request_;
   pid_t pid_ = -1;
   std::FILE* to_ = nullptr;
   std::FILE* from_ = nullptr;

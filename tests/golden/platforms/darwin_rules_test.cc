@@ -97,6 +97,36 @@ TEST(DarwinRulesTest, ProtectLooksForHolesFirst) {
                                     {Step::kAdvise, 0xf800000000, 2 * kPage, 0, 5, kOk, 22}}}});
 }
 
+TEST(DarwinRulesTest, Advice) {
+  constexpr uint64_t kAt = 0xf800000000;
+  const Step map{Step::kMap, kAt, 4 * kPage, kRw, kMac, kAt}, write{Step::kWrite, kAt, 0, 0, 0, 1};
+  const auto resident = [](uint64_t bytes) { return Step{Step::kResident, 0, 0, 0, 0, bytes}; };
+  const auto footprint = [](uint64_t bytes) { return Step{Step::kFootprint, 0, 0, 0, 0, bytes}; };
+  ExpectRules("darwin-amd64-12",
+              {
+                  {"a read makes a page resident",
+                   "vm_fault_zero_page, osfmk/vm/vm_fault.c",
+                   {map, {Step::kReadPage, kAt, 0, 0, 0, 1}, resident(kPage)}},
+                  {"MADV_FREE_REUSABLE takes pages out of phys_footprint until MADV_FREE_REUSE, a write does not",
+                   "vm_map_reusable_pages and vm_map_reuse_pages, osfmk/vm/vm_map.c",
+                   {map, write, footprint(kPage), {Step::kAdvise, kAt, kPage, 0, 7, kOk}, footprint(0),
+                    resident(kPage), {Step::kLazy, 0, 0, 0, 0, kPage}, write, footprint(0),
+                    {Step::kAdvise, kAt, kPage, 0, 8, kOk}, footprint(kPage)}},
+                  {"MADV_FREE and MADV_DONTNEED change no count",
+                   "vm_map_behavior_set, osfmk/vm/vm_map.c",
+                   {map, write, {Step::kAdvise, kAt + 1, 4, 0, 5, kOk}, footprint(kPage), resident(kPage),
+                    {Step::kLazy, 0, 0, 0, 0, kPage}, write, {Step::kAdvise, kAt, kPage, 0, 4, kOk},
+                    {Step::kLazy, 0, 0, 0, 0, 0}, resident(kPage)}},
+                  {"MADV_PAGEOUT is ENOTSUP, an unknown word EINVAL",
+                   "madvise, bsd/kern/kern_mman.c",
+                   {map, {Step::kAdvise, kAt, kPage, 0, 10, kOk, 45}, {Step::kAdvise, kAt, kPage, 0, 99, kOk, 22}}},
+                  {"unmapping what is reusable forgets it",
+                   "vm_map_remove, osfmk/vm/vm_map.c",
+                   {map, write, {Step::kAdvise, kAt, kPage, 0, 7, kOk}, {Step::kUnmap, kAt, 4 * kPage, 0, 0, kOk},
+                    footprint(0), resident(0)}},
+              });
+}
+
 TEST(DarwinRulesTest, ALimitBelowTheMapIsRefused) {
   const char* const source =
       "vm_map_set_size_limit, osfmk/vm/vm_map.c:21704, and bsd/kern/kern_resource.c:1421, xnu-11417.101.15";

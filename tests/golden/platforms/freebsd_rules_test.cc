@@ -225,6 +225,129 @@ TEST(FreeBsdRulesTest, Entries) {
               });
 }
 
+constexpr Step Resident(uint64_t bytes) { return {Step::kResident, 0, 0, 0, 0, bytes}; }
+
+TEST(FreeBsdRulesTest, Advice) {
+  const Step map{Step::kMap, kHint, 4 * kPage, kRw, kBsd, kHint}, write{Step::kWrite, kHint, 0, 0, 0, 1};
+  ExpectRules("freebsd-amd64",
+              {
+                  {"a read makes a page resident as a write does",
+                   "vm_fault_zerofill, vm_fault.c",
+                   {map, {Step::kReadPage, kHint + kPage, 0, 0, 0, 1}, Resident(kPage)}},
+                  {"MADV_FREE keeps pages until they are wanted, a write takes them back",
+                   "vm_map_madvise, vm_map.c",
+                   {map, write, {Step::kAdvise, kHint, kPage, 0, 5, kOk}, Resident(kPage),
+                    {Step::kLazy, 0, 0, 0, 0, kPage}, write, {Step::kLazy, 0, 0, 0, 0, 0}}},
+                  {"MADV_DONTNEED gives nothing back",
+                   "vm_map_madvise, vm_map.c: deactivates",
+                   {map, write, {Step::kAdvise, kHint, 4 * kPage, 0, 4, kOk}, Resident(kPage),
+                    {Step::kLazy, 0, 0, 0, 0, 0}}},
+                  {"holes and wired memory are passed over, an address is rounded down, an unknown word is EINVAL",
+                   "kern_madvise, vm_mmap.c; vm_map_madvise, vm_map.c",
+                   {map, write, {Step::kAdvise, kHint + 5, 8 * kPage, 0, 5, kOk},
+                    {Step::kLazy, 0, 0, 0, 0, kPage}, write, {Step::kLock, kHint, kPage, 0, 0, kOk},
+                    {Step::kAdvise, kHint, kPage, 0, 5, kOk}, {Step::kLazy, 0, 0, 0, 0, 0},
+                    {Step::kAdvise, kHint, kPage, 0, 11, kOk, 22}}},
+                  {"MADV_NOCORE makes an entry of its own, MADV_CORE joins it again",
+                   "vm_map_madvise, vm_map.c: MAP_ENTRY_NOCOREDUMP, vm_map_try_merge_entries",
+                   {map, {Step::kAdvise, kHint + kPage, kPage, 0, 8, kOk}, {Step::kCount, 0, 0, 0, 0, 3},
+                    {Step::kAdvise, kHint + kPage, kPage, 0, 9, kOk}, {Step::kCount, 0, 0, 0, 0, 1}}},
+              });
+}
+
+// 1 GiB of swap, and RAM does not count.
+void Overcommit(VirtualProcess* process, uint32_t bits) {
+  process->limits.overcommit_bits = bits;
+  process->limits.swap_bytes = kGiB;
+}
+
+TEST(FreeBsdRulesTest, SwapReservation) {
+  const char* const source = "swap_reserve_by_cred, swap_pager.c";
+  const Step reserve{Step::kMap, kHint, 2 * kGiB, 0, kBsd, kHint};
+  ExpectRules(
+      "freebsd-amd64",
+      {
+          {"vm.overcommit 0: every reservation succeeds",
+           source,
+           {{Step::kMap, kHint, kTiB, kRw, kBsd, kHint}},
+           {},
+           {},
+           kGiB},
+          {"bit 1: no more than swap; EINVAL from mmap, ENOMEM from mprotect and brk",
+           "vm_mmap_object and kern_mprotect, vm_mmap.c; kern_break, vm_unix.c",
+           {reserve,
+            {Step::kCommitted, 0, 0, 0, 0, 0},
+            {Step::kMap, kHint + kTiB, kGiB, kRw, kBsd, kOk, 22},
+            {Step::kMap, kHint + kTiB, kGiB, kRw, kBsd | 0x40, kOk, 22},
+            {Step::kMap, kHint + kTiB, kGiB, 0, kBsd, kHint + kTiB},
+            {Step::kProtect, kHint, 2 * kGiB, kRw, 0, kOk, 12},
+            {Step::kBreak, 0x42b000 + kGiB, 0, 0, 0, kOk, 12},
+            {Step::kProtect, kHint, kGiB / 2, kRw, 0, kOk},
+            {Step::kProtect, kHint, kGiB / 2, 0, 0, kOk},
+            {Step::kCommitted, 0, 0, 0, 0, kGiB / 2}},
+           {},
+           {},
+           16 * kGiB,
+           [](VirtualProcess* p) { Overcommit(p, 1); }},
+          {"bit 4: RAM counts beside swap",
+           source,
+           {{Step::kMap, kHint, 16 * kGiB, kRw, kBsd, kHint}, {Step::kMap, 0, kGiB, kRw, kBsd, kOk, 22}},
+           {},
+           {},
+           16 * kGiB,
+           [](VirtualProcess* p) { Overcommit(p, 1 | 4); }},
+          {"bit 2: RLIMIT_SWAP",
+           source,
+           {{Step::kMap, kHint, 2 * kGiB, kRw, kBsd, kOk, 22}, {Step::kMap, kHint, kGiB, kRw, kBsd, kHint}},
+           {},
+           {},
+           16 * kGiB,
+           [](VirtualProcess* p) {
+             Overcommit(p, 2);
+             p->limits.swap_limit_bytes = kGiB + kMiB;
+           }},
+          {"bit 2 alone asks nobody without RLIMIT_SWAP",
+           source,
+           {{Step::kMap, kHint, 2 * kGiB, kRw, kBsd, kHint}},
+           {},
+           {},
+           kGiB,
+           [](VirtualProcess* p) { Overcommit(p, 2); }},
+      });
+}
+
+TEST(FreeBsdRulesTest, LockAndBreak) {
+  ExpectRules(
+      "freebsd-amd64",
+      {
+          {"RLIMIT_MEMLOCK counts what is locked already once more: ENOMEM",
+           "kern_mlock, vm_mmap.c",
+           {{Step::kMap, kHint, 4 * kPage, kRw, kBsd, kHint},
+            {Step::kLock, kHint, 3 * kPage, 0, 0, kOk},
+            {Step::kLock, kHint, 2 * kPage, 0, 0, kOk, 12},
+            {Step::kLock, kHint, kPage, 0, 0, kOk},
+            {Step::kUnlock, kHint, 3 * kPage, 0, 0, kOk},
+            {Step::kLock, kHint, 4 * kPage, 0, 0, kOk}},
+           {},
+           {},
+           16 * kGiB,
+           [](VirtualProcess* p) { p->limits.locked_bytes = 4 * kPage; }},
+          {"brk above RLIMIT_VMEM is ENOMEM",
+           "kern_break, vm_unix.c",
+           {{Step::kBreak, 0x42b000 + kMiB, 0, 0, 0, 0x42b000 + kMiB},
+            {Step::kBreak, 0x42b000 + kMiB + kPage, 0, 0, 0, kOk, 12}},
+           kMiB},
+          {"brk above RLIMIT_DATA is ENOMEM",
+           "kern_break, vm_unix.c",
+           {{Step::kBreak, 0x42b000 + 2 * kMiB, 0, 0, 0, kOk, 12},
+            {Step::kBreak, 0x42b000 + kMiB / 2, 0, 0, 0, 0x42b000 + kMiB / 2}},
+           {},
+           {},
+           16 * kGiB,
+           [](VirtualProcess* p) { p->limits.data_bytes = kMiB; }},
+      });
+}
+
 TEST(FreeBsdRulesTest, OtherMachinesHaveTheSameFlagsButForTheLowOne) {
   const std::vector<Case> guards = {
       {"a guard is made and not counted",

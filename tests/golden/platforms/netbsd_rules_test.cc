@@ -140,5 +140,30 @@ TEST(NetBsdRulesTest, Calls) {
               });
 }
 
+TEST(NetBsdRulesTest, Advice) {
+  constexpr uint64_t kAt = 0x600000000000;
+  const Step map{Step::kMap, kAt, 4 * kPage, kRw, 0x1012, kAt}, write{Step::kWrite, kAt, 0, 0, 0, 1};
+  ExpectRules("netbsd-amd64",
+              {
+                  {"MADV_FREE takes pages at once, MADV_DONTNEED keeps them; a read makes a page resident",
+                   "sys_madvise, uvm_mmap.c 1.153; uvm_fault_lower, uvm_fault.c",
+                   {map, write, {Step::kReadPage, kAt + kPage, 0, 0, 0, 1},
+                    {Step::kAdvise, kAt, kPage, 0, 4, kOk}, {Step::kResident, 0, 0, 0, 0, 2 * kPage},
+                    {Step::kAdvise, kAt + 1, 4, 0, 6, kOk}, {Step::kResident, 0, 0, 0, 0, kPage}}},
+                  {"wired memory is not freed: EBUSY; SPACEAVAIL is EINVAL",
+                   "uvm_map_clean, uvm_map.c; sys_madvise, uvm_mmap.c 1.153",
+                   {map, {Step::kLock, kAt, kPage, 0, 0, kOk}, {Step::kAdvise, kAt, kPage, 0, 6, kOk, 16},
+                    {Step::kAdvise, kAt, kPage, 0, 5, kOk, 22}}},
+              });
+  ExpectRules("netbsd-amd64", {{"RLIMIT_MEMLOCK: EAGAIN, and locked memory counts again",
+                                "sys_mlock, uvm_mmap.c: size + pmap_wired_count",
+                                {map, {Step::kLock, kAt, 2 * kPage, 0, 0, kOk},
+                                 {Step::kLock, kAt, 2 * kPage, 0, 0, kOk, 35}},
+                                {},
+                                {},
+                                16 * kGiB,
+                                [](VirtualProcess* p) { p->limits.locked_bytes = 3 * kPage; }}});
+}
+
 }  // namespace
 }  // namespace reheap

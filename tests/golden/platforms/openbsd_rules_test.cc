@@ -134,5 +134,35 @@ TEST(OpenBsdRulesTest, Calls) {
               });
 }
 
+TEST(OpenBsdRulesTest, Advice) {
+  const Step map{Step::kMap, kHint, 4 * kPage, kRw, kAnon, kHint}, write{Step::kWrite, kHint, 0, 0, 0, 1};
+  ExpectRules("openbsd-amd64",
+              {
+                  {"MADV_FREE takes pages at once, MADV_DONTNEED keeps them",
+                   "sys_madvise, uvm_mmap.c: PGO_FREE and PGO_DEACTIVATE",
+                   {map, write, {Step::kAdvise, kHint, kPage, 0, 4, kOk}, {Step::kResident, 0, 0, 0, 0, kPage},
+                    {Step::kAdvise, kHint + 1, 4, 0, 6, kOk}, {Step::kResident, 0, 0, 0, 0, 0}}},
+                  {"a read makes a page resident",
+                   "uvm_fault_lower, uvm_fault.c",
+                   {map, {Step::kReadPage, kHint, 0, 0, 0, 1}, {Step::kResident, 0, 0, 0, 0, kPage}}},
+                  {"MADV_SPACEAVAIL is EINVAL; only what gives back minds holes",
+                   "sys_madvise, uvm_mmap.c",
+                   {map, {Step::kAdvise, kHint, kPage, 0, 5, kOk, 22},
+                    {Step::kAdvise, kHint, 8 * kPage, 0, 3, kOk}, {Step::kAdvise, kHint, 8 * kPage, 0, 1, kOk},
+                    {Step::kAdvise, kHint, 8 * kPage, 0, 4, kOk, 14}}},
+                  {"wired memory is not freed: EBUSY",
+                   "uvm_map_clean, uvm_map.c",
+                   {map, {Step::kLock, kHint, kPage, 0, 0, kOk}, {Step::kAdvise, kHint, kPage, 0, 6, kOk, 16}}},
+              });
+  ExpectRules("openbsd-amd64", {{"RLIMIT_MEMLOCK: EAGAIN, and locked memory counts again",
+                                 "sys_mlock, uvm_mmap.c: size + pmap_wired_count",
+                                 {map, {Step::kLock, kHint, 2 * kPage, 0, 0, kOk},
+                                  {Step::kLock, kHint, 2 * kPage, 0, 0, kOk, 35}},
+                                 {},
+                                 {},
+                                 16 * kGiB,
+                                 [](VirtualProcess* p) { p->limits.locked_bytes = 3 * kPage; }}});
+}
+
 }  // namespace
 }  // namespace reheap

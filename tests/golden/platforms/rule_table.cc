@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "sim/os/platform_catalog.h"
 
 namespace reheap {
@@ -48,6 +50,18 @@ Answer Take(VirtualOs& os, const Step& s, const OsUsage& image) {
       return AnswerOf(os.Brk(addr));
     case Step::kWrite:
       return {os.Touch(addr, true), 0};
+    case Step::kReadPage:
+      return {os.Touch(addr, false), 0};
+    case Step::kResident:
+      return {os.Usage().rss_anonymous_bytes - image.rss_anonymous_bytes, 0};
+    case Step::kFootprint:
+      return {os.Status().footprint_bytes - image.rss_anonymous_bytes, 0};
+    case Step::kLazy:
+      return {os.Status().lazily_freed_bytes, 0};
+    case Step::kLock:
+      return AnswerOf(os.Mlock(addr, s.bytes));
+    case Step::kUnlock:
+      return AnswerOf(os.Munlock(addr, s.bytes));
     case Step::kVsize:
       return {os.Usage().vsize_bytes - image.vsize_bytes, 0};
     case Step::kCount:
@@ -93,30 +107,54 @@ uint64_t DataBytes(const VirtualOs& os) {
   return totals.mapped_bytes;
 }
 
+std::string Hex(uint64_t value) {
+  std::ostringstream text;
+  text << "0x" << std::hex << value;
+  return text.str();
+}
+
+std::vector<AskedRules>& Asked() {
+  static std::vector<AskedRules> asked;
+  return asked;
+}
+
 }  // namespace
 
+std::vector<std::string> Differences(const Platform& platform, const Case& c) {
+  VirtualProcess process;
+  process.platform = &platform;
+  process.limits.ram_bytes = c.ram_bytes;
+  if (c.arrange != nullptr) c.arrange(&process);
+  VirtualOs unlimited(process);
+  const OsUsage image = unlimited.Usage();
+  if (c.address_room_bytes) process.limits.address_bytes = image.vsize_bytes + *c.address_room_bytes;
+  if (c.data_room_bytes) process.limits.data_bytes = DataBytes(unlimited) + *c.data_room_bytes;
+  VirtualOs os(process);
+  std::vector<std::string> differences;
+  int number = 0;
+  for (const Step& s : c.steps) {
+    ++number;
+    const Answer answer = Take(os, s, image);
+    os.CheckInvariants();
+    if (answer.error == s.error && answer.value == s.value) continue;
+    differences.push_back("step " + std::to_string(number) + ": " + Hex(answer.value) + ", error " +
+                          std::to_string(answer.error) + " instead of " + Hex(s.value) + ", error " +
+                          std::to_string(s.error));
+  }
+  return differences;
+}
+
 void ExpectRules(const std::string& platform, const std::vector<Case>& cases) {
+  Asked().push_back({platform, cases});
+  const Platform* const found = Platforms().Find(platform);
+  ASSERT_NE(found, nullptr) << platform;
   for (const Case& c : cases) {
-    SCOPED_TRACE(platform + ": " + c.rule + " (" + c.source + ")");
-    VirtualProcess process;
-    process.platform = Platforms().Find(platform);
-    ASSERT_NE(process.platform, nullptr);
-    process.limits.ram_bytes = c.ram_bytes;
-    if (c.arrange != nullptr) c.arrange(&process);
-    VirtualOs unlimited(process);
-    const OsUsage image = unlimited.Usage();
-    if (c.address_room_bytes) process.limits.address_bytes = image.vsize_bytes + *c.address_room_bytes;
-    if (c.data_room_bytes) process.limits.data_bytes = DataBytes(unlimited) + *c.data_room_bytes;
-    VirtualOs os(process);
-    int number = 0;
-    for (const Step& s : c.steps) {
-      SCOPED_TRACE("step " + std::to_string(++number));
-      const Answer answer = Take(os, s, image);
-      EXPECT_EQ(answer.error, s.error);
-      EXPECT_EQ(answer.value, s.value) << std::hex << "0x" << answer.value << " instead of 0x" << s.value;
-      os.CheckInvariants();
+    for (const std::string& difference : Differences(*found, c)) {
+      ADD_FAILURE() << platform << ": " << c.rule << " (" << c.source << "): " << difference;
     }
   }
 }
+
+const std::vector<AskedRules>& AllAskedRules() { return Asked(); }
 
 }  // namespace reheap

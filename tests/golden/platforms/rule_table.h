@@ -1,7 +1,8 @@
 // RuleTable: rules of a platform that no kernel here can confirm, each with the calls that show it.
 //
 // A case is a fresh process of the platform's own image; each step a call, and the answer that the source
-// implies. Used by the *_rules_test.cc beside it. Plain data: no ownership, one thread.
+// implies. Used by the *_rules_test.cc beside it; rule_mutants.h proves that they can fail. Plain data: no ownership,
+// one thread.
 #ifndef REHEAP_TESTS_GOLDEN_PLATFORMS_RULE_TABLE_H_
 #define REHEAP_TESTS_GOLDEN_PLATFORMS_RULE_TABLE_H_
 
@@ -28,6 +29,12 @@ struct Step {
     kAdvise,   // madvise: flags = the advice
     kBreak,    // brk to addr: value = the new break
     kWrite,    // a write to addr: value = 1 where it is possible
+    kReadPage,   // a read likewise
+    kResident,   // value = anonymous RSS less what the image has
+    kFootprint,  // value = phys_footprint less what the image has
+    kLazy,       // value = bytes that may go any time
+    kLock,       // mlock
+    kUnlock,     // munlock
     kVsize,    // value = VSIZE less what the image has
     kCount,    // value = mappings less what the image has
     kFork,     // fork: value = what it charges
@@ -59,6 +66,15 @@ struct Case {
 
 // Checks each case on `platform`, a name of the catalogue.
 void ExpectRules(const std::string& platform, const std::vector<Case>& cases);
+// What is otherwise on `platform` than the case says, one line for each step; empty = nothing.
+std::vector<std::string> Differences(const Platform& platform, const Case& c);
+
+struct AskedRules {
+  std::string platform;
+  std::vector<Case> cases;
+};
+// What ExpectRules was asked in this program.
+const std::vector<AskedRules>& AllAskedRules();
 
 }  // namespace reheap
 

@@ -236,6 +236,19 @@ TEST(WindowsRulesTest, ProtectAndQuery) {
       });
 }
 
+TEST(WindowsRulesTest, WorkingSet) {
+  ExpectRules("windows-amd64",
+              {{"a committed page is in the working set from its first access on, a read too",
+                "MiResolveDemandZeroFault, ntoskrnl/mm/ARM3/pagfault.c, ReactOS",
+                {{Step::kAlloc, kAt, 4 * kPage, kPageRw, kReserve | kCommit, kAt},
+                 {Step::kResident, 0, 0, 0, 0, 0},
+                 {Step::kReadPage, kAt, 0, 0, 0, 1},
+                 {Step::kWrite, kAt + kPage, 0, 0, 0, 1},
+                 {Step::kResident, 0, 0, 0, 0, 2 * kPage},
+                 {Step::kFree, kAt, kPage, 0, kDecommit, kOk},
+                 {Step::kResident, 0, 0, 0, 0, kPage}}}});
+}
+
 // The lowest and the highest place of each address space.
 TEST(WindowsRulesTest, Sizes) {
   const struct {
