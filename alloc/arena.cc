@@ -31,6 +31,15 @@ Refusal Invalid(uint64_t bytes) {
 
 }  // namespace
 
+uint64_t LargestOsPageBytes(const ReservationStrategy& strategy) {
+  const bool one_range = strategy.firmness == Firmness::kReserve || strategy.firmness == Firmness::kPretend;
+  uint64_t steps = strategy.grow_round_bytes;
+  if (one_range) steps |= strategy.heap_bytes;
+  if (strategy.firmness == Firmness::kPerChunk) steps |= strategy.reserve_chunk_bytes;
+  if (strategy.bitmap_bits_per_word != 0) steps |= strategy.bitmap_chunk_bytes;
+  return steps & (~steps + 1);  // the lowest bit of any of them
+}
+
 // --- startup -------------------------------------------------------------------------------------
 
 uint32_t Arena::HintCount() const {
@@ -60,6 +69,7 @@ OsResult<Done> Arena::CheckPlan() const {
   const bool flat = s.page_map == PageMapKind::kFlat || s.page_map == PageMapKind::kFlatIndex;
   const bool in_range = s.bitmap_bits_per_word != 0 || s.page_map_place == TablePlace::kInReservation || flat;
   if (in_range && !one_range) return Invalid(0);
+  if (os_page > LargestOsPageBytes(s)) return Invalid(os_page);
   if (one_range && (s.heap_bytes == 0 || s.heap_bytes % std::max(page_bytes(), os_page) != 0)) {
     return Invalid(s.heap_bytes);
   }

@@ -22,6 +22,9 @@
 
 namespace reheap {
 
+// The largest OS page that the plan can be carried out with: whatever it maps at a time is whole OS pages.
+uint64_t LargestOsPageBytes(const ReservationStrategy& strategy);
+
 class Arena {
  public:
   // Neither is owned; both outlive the arena.

@@ -46,12 +46,20 @@ VerbOptions ReplayOptions() {
   options.Value(
       "world", "W,...", "",
       "real (this kernel), virtual (modelled); default: virtual, but real for malloc targets alone");
-  options.Value("platform", "P,Q", "linux-amd64", "modelled systems: names (`reheap platform list`)");
+  options.Value("platform", "P,Q", "linux-amd64", "modelled systems: names (`reheap platform list`), NAME@RELEASE for an older one (linux-amd64@6.1)");
   options.Value("address-limit", "S,...", "unlimited",
                 "RLIMIT_AS (ulimit -v) of the process: sizes, e.g. unlimited,4GiB");
   options.Value("data-limit", "S,...", "unlimited", "RLIMIT_DATA (ulimit -d) of the process: sizes");
   options.Value("overcommit", "M,...", "",
                 "vm.overcommit_memory of the virtual world: 0, 1, 2; default: the platform's own");
+  options.Value("memory-max", "S,...", "",
+                "memory.max of the cgroup, virtual world: what touches more is killed; sizes or unlimited");
+  options.Value("max-map-count", "N,...", "", "vm.max_map_count of the virtual world; default: the platform's");
+  options.Value("ram", "S,...", "", "RAM of the modelled machine; default: 16GiB");
+  options.Value("stack-limit", "S,...", "",
+                "RLIMIT_STACK (ulimit -s) of the virtual process at exec: sizes or unlimited; default: the platform's");
+  options.Value("thp", "M,...", "",
+                "transparent huge pages of the virtual world: never, madvise, always; default: madvise");
   options.Value("maps", "FILE", "",
                 "start the virtual process from the mappings in FILE, a saved /proc/PID/maps; default: the "
                 "trace's own");
@@ -62,14 +70,15 @@ VerbOptions ReplayOptions() {
   options.Group("Replay");
   options.Value("order", "O", "total", "order of the threads' events: total (as recorded)");
   options.Value("touch", "T", "full",
-                "which object memory is written: full (every OS page of an object) or none");
+                "which object memory is written: full (every OS page of an object) or none; what the program maps by "
+                "its own calls (--foreign) stays untouched either way");
   options.Flag("cut-off",
                "replay a trace that was cut off as far as its blocks are whole, instead of refusing it");
   options.Value("squat", "ADDR+SIZE,...", "",
                 "address ranges that somebody else holds before the heap starts, e.g. 0xf840100000+64KiB");
   options.Value("foreign", "F", "replay",
                 "the program's own mmap, munmap, mprotect, mremap and brk calls: replay (beside the heap, where they "
-                "were recorded if that place is free) or ignore; nothing of them is written to");
+                "were recorded if that place is free) or ignore; nothing is written to what they map");
   options.Value("thread-stacks", "S", "glibc",
                 "with --foreign replay: glibc (a stack per recorded thread, as large as the recorded RLIMIT_STACK: "
                 "modelled) or none");
@@ -123,7 +132,8 @@ absl::Status ReadWorlds(const VerbOptions& options, ReplayRequest* request) {
   }
   if (!request->virtual_world) {
     const char* const why = "the real world has this kernel only";
-    for (const char* name : {"platform", "overcommit", "maps", "image"}) {
+    for (const char* name : {"platform", "overcommit", "memory-max", "max-map-count", "ram", "stack-limit", "thp",
+                             "maps", "image"}) {
       if (options.Given(name)) return Contradiction(name, malloc_only ? "target" : "world", why);
     }
   }
@@ -149,6 +159,48 @@ absl::Status ReadLists(const VerbOptions& options, ReplayRequest* request) {
   request->data_limits = *data_limits;
   for (const std::string& mode : *overcommit_modes) request->overcommit_modes.push_back(mode[0] - '0');
   return CheckTargets(request->targets);
+}
+
+absl::Status NotASize(const std::string& name, const std::string& what) {
+  return absl::InvalidArgumentError(absl::StrCat("--", name, ": '", what, "' is not a size here"));
+}
+
+// A list of sizes of which none is unlimited or 0.
+absl::Status ReadSizes(const VerbOptions& options, const std::string& name, std::vector<uint64_t>* sizes) {
+  if (!options.Given(name)) return absl::OkStatus();
+  const auto limits = options.LimitList(name);
+  if (!limits.ok()) return limits.status();
+  for (const std::optional<uint64_t>& limit : *limits) {
+    if (!limit.has_value()) return NotASize(name, "unlimited");
+    if (*limit == 0) return NotASize(name, "0");
+    sizes->push_back(*limit);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadMachine(const VerbOptions& options, ReplayRequest* request) {
+  if (absl::Status status = ReadSizes(options, "ram", &request->ram_bytes); !status.ok()) return status;
+  using Limits = std::vector<std::optional<uint64_t>>;
+  for (const auto& [name, list] : {std::pair<const char*, Limits*>{"memory-max", &request->memory_limits},
+                                   {"stack-limit", &request->stack_limits}}) {
+    if (!options.Given(name)) continue;
+    const auto limits = options.LimitList(name);
+    if (!limits.ok()) return limits.status();
+    *list = *limits;
+  }
+  const auto thp = options.WordList("thp", {"never", "madvise", "always"});
+  if (!thp.ok()) return thp.status();
+  request->thp = *thp;
+  const auto counts = options.List("max-map-count");
+  if (!counts.ok()) return counts.status();
+  for (const std::string& word : *counts) {
+    uint64_t count = 0;
+    if (!absl::SimpleAtoi(word, &count) || count == 0) {
+      return absl::InvalidArgumentError(absl::StrCat("--max-map-count: '", word, "' is not a number of mappings"));
+    }
+    request->max_mappings.push_back(count);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReadSquatters(const VerbOptions& options, ReplayRequest* request) {
@@ -182,6 +234,7 @@ absl::StatusOr<ReplayRequest> ReadRequest(const VerbOptions& options) {
   ReplayRequest request;
   request.trace_path = options.operand(0);
   if (absl::Status status = ReadLists(options, &request); !status.ok()) return status;
+  if (absl::Status status = ReadMachine(options, &request); !status.ok()) return status;
   if (absl::Status status = ReadWorlds(options, &request); !status.ok()) return status;
   if (absl::Status status = CheckStrategyNames(request.strategies); !status.ok()) return status;
   if (absl::Status status = CheckPlatformNames(request.platforms); !status.ok()) return status;

@@ -77,6 +77,35 @@ TEST_F(ReplayCommandTest, TheShortestCommandHasDefaults) {
   EXPECT_FALSE(ran.request.measure_lookup);
 }
 
+TEST_F(ReplayCommandTest, TheModelledMachineIsSweptLikeTheLimits) {
+  const Ran ran =
+      Reheap({"t", "--platform", "linux-amd64@6.1,freebsd-amd64", "--memory-max", "64MiB,unlimited", "--ram", "1GiB,2GiB",
+              "--max-map-count", "100,65530", "--stack-limit", "unlimited,1MiB", "--thp", "never,always"});
+  ASSERT_EQ(ran.exit_code, kAsExpected) << ran.err;
+  EXPECT_THAT(ran.request.platforms, ElementsAre("linux-amd64@6.1", "freebsd-amd64"));
+  EXPECT_THAT(ran.request.memory_limits, ElementsAre(uint64_t{64} << 20, std::nullopt));
+  EXPECT_THAT(ran.request.ram_bytes, ElementsAre(1u << 30, 2u << 30));
+  EXPECT_THAT(ran.request.max_mappings, ElementsAre(100, 65530));
+  EXPECT_THAT(ran.request.stack_limits, ElementsAre(std::nullopt, 1u << 20));
+  EXPECT_THAT(ran.request.thp, ElementsAre("never", "always"));
+
+  const std::pair<std::vector<std::string>, const char*> wrong[] = {
+      {{"--ram", "unlimited"}, "--ram: 'unlimited' is not a size here"},
+      {{"--ram", "0"}, "--ram: '0' is not a size here"},
+      {{"--max-map-count", "many"}, "--max-map-count: 'many' is not a number of mappings"},
+      {{"--thp", "sometimes"}, "--thp: 'sometimes' is not one of"},
+      {{"--memory-max", "1GiB", "--world", "real"}, "--memory-max contradicts --world"},
+      {{"--platform", "linux-amd64@9.9"}, "linux-amd64@9.9"},
+  };
+  for (const auto& [options, said] : wrong) {
+    std::vector<std::string> arguments = {"t"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    const Ran refused = Reheap(arguments);
+    EXPECT_EQ(refused.exit_code, kUsage) << said;
+    EXPECT_THAT(refused.err, HasSubstr(said));
+  }
+}
+
 TEST_F(ReplayCommandTest, ForeignMappingsAndImagesAreChosenByWord) {
   const Ran usual = Reheap({"web.trace"});
   EXPECT_EQ(usual.request.foreign, "replay");

@@ -12,44 +12,44 @@ AddressSpace::AddressSpace(MergeRule merge, bool written_joins_unwritten)
 
 // ---- the tree ----
 
-uint64_t AddressSpace::GapBefore(Id id) const {
-  const Node& node = nodes_[id];
-  const Addr below = node.previous == kNone ? Addr() : nodes_[node.previous].mapping.end;
-  return node.mapping.start - below;
-}
-
 void AddressSpace::UpdateGap(Id id) {
   Node& node = nodes_[id];
-  node.largest_gap = std::max({GapBefore(id), LargestGap(node.child[0]), LargestGap(node.child[1])});
+  const Addr below = node.previous == kNone ? Addr() : nodes_[node.previous].mapping.end;
+  node.gap = node.mapping.start - below;
+  UpdateGapsUpwards(id);
 }
 
 // Stops where nothing changes: what is above does not see a difference.
 void AddressSpace::UpdateGapsUpwards(Id id) {
-  while (id != kNone) {
-    const uint64_t before = nodes_[id].largest_gap;
-    UpdateGap(id);
-    if (nodes_[id].largest_gap == before) return;
-    id = nodes_[id].parent;
+  uint64_t largest = LargestGap(id);
+  for (Id above = nodes_[id].parent; above != kNone; id = above, above = nodes_[id].parent) {
+    Node& parent = nodes_[above];
+    const int side = parent.child[1] == id;
+    if (parent.child_gap[side] == largest) return;
+    parent.child_gap[side] = largest;
+    largest = std::max({largest, parent.gap, parent.child_gap[!side]});
   }
 }
 
 void AddressSpace::RotateUp(Id id) {
-  const Id parent = nodes_[id].parent;
-  const Id grandparent = nodes_[parent].parent;
-  const int side = nodes_[parent].child[1] == id;
-  const Id inner = nodes_[id].child[!side];
-  nodes_[parent].child[side] = inner;
-  if (inner != kNone) nodes_[inner].parent = parent;
-  nodes_[id].child[!side] = parent;
-  nodes_[parent].parent = id;
-  nodes_[id].parent = grandparent;
+  Node& node = nodes_[id];
+  const Id above = node.parent;
+  Node& parent = nodes_[above];
+  const Id grandparent = parent.parent;
+  const int side = parent.child[1] == id;
+  const Id inner = node.child[!side];
+  parent.child[side] = inner;
+  parent.child_gap[side] = node.child_gap[!side];
+  if (inner != kNone) nodes_[inner].parent = above;
+  node.child[!side] = above;
+  node.child_gap[!side] = LargestGap(above);
+  parent.parent = id;
+  node.parent = grandparent;
   if (grandparent == kNone) {
     root_ = id;
   } else {
-    nodes_[grandparent].child[nodes_[grandparent].child[1] == parent] = id;
+    nodes_[grandparent].child[nodes_[grandparent].child[1] == above] = id;
   }
-  nodes_[id].largest_gap = nodes_[parent].largest_gap;
-  UpdateGap(parent);
 }
 
 AddressSpace::Id AddressSpace::NewNode() {
@@ -88,10 +88,10 @@ AddressSpace::Id AddressSpace::Link(AddrRange range, const MappingTraits& traits
     root_ = id;
   }
   UpdateGap(id);
-  UpdateGapsUpwards(node.parent);
-  if (next != kNone) UpdateGapsUpwards(next);
+  if (next != kNone) UpdateGap(next);
   while (nodes_[id].parent != kNone && nodes_[nodes_[id].parent].priority < nodes_[id].priority) RotateUp(id);
 
+  finger_ = id;
   ++count_;
   Count(range.bytes, traits, true);
   if (traits.object != MemoryObjects::kNone) objects_.Mapped(traits.object);
@@ -111,20 +111,25 @@ void AddressSpace::Unlink(Id id) {
     if (left == kNone || right == kNone) break;
     RotateUp(nodes_[left].priority > nodes_[right].priority ? left : right);
   }
-  const Id child = nodes_[id].child[nodes_[id].child[0] == kNone];
+  const int side = nodes_[id].child[0] == kNone;
+  const Id child = nodes_[id].child[side];
   const Id parent = nodes_[id].parent;
   if (child != kNone) nodes_[child].parent = parent;
   if (parent == kNone) {
     root_ = child;
   } else {
-    nodes_[parent].child[nodes_[parent].child[1] == id] = child;
+    const int place = nodes_[parent].child[1] == id;
+    nodes_[parent].child[place] = child;
+    nodes_[parent].child_gap[place] = nodes_[id].child_gap[side];
   }
   const Id previous = nodes_[id].previous, next = nodes_[id].next;
   (previous == kNone ? first_ : nodes_[previous].next) = next;
   (next == kNone ? last_ : nodes_[next].previous) = previous;
-  UpdateGapsUpwards(parent);
-  if (next != kNone) UpdateGapsUpwards(next);
+  // The gap that grows comes first: mostly nothing above shrinks then.
+  if (next != kNone) UpdateGap(next);
+  if (parent != kNone) UpdateGapsUpwards(parent);
   finger_ = next != kNone ? next : previous;
+  if (ceiling_ == id) ceiling_ = next;
   nodes_[id].next = free_;
   free_ = id;
 }
@@ -136,8 +141,8 @@ void AddressSpace::Resize(Id id, Addr start, Addr end) {
   m.start = start;
   m.end = end;
   Count(m.bytes(), m.traits, true);
-  if (start_moved) UpdateGapsUpwards(id);
-  if (end_moved && nodes_[id].next != kNone) UpdateGapsUpwards(nodes_[id].next);
+  if (start_moved) UpdateGap(id);
+  if (end_moved && nodes_[id].next != kNone) UpdateGap(nodes_[id].next);
 }
 
 void AddressSpace::AddTo(MappingTotals* totals, uint64_t bytes, const MappingTraits& traits, bool add) {
@@ -154,23 +159,31 @@ void AddressSpace::AddTo(MappingTotals* totals, uint64_t bytes, const MappingTra
 
 // ---- looking ----
 
-AddressSpace::Id AddressSpace::FirstEndingAbove(Addr a) const {
-  if (finger_ != kNone) {
-    if (IsFirstEndingAbove(finger_, a)) return finger_;
-    const Id next = nodes_[finger_].next;
-    if (next != kNone && IsFirstEndingAbove(next, a)) return finger_ = next;
+AddressSpace::Id AddressSpace::Find(Addr a, Id finger) const {
+  if (finger != kNone) {
+    if (IsFirstEndingAbove(finger, a)) return finger;
+    const Id next = nodes_[finger].next, previous = nodes_[finger].previous;
+    if (next != kNone && IsFirstEndingAbove(next, a)) return next;
+    if (previous != kNone && IsFirstEndingAbove(previous, a)) return previous;
   }
   Id best = kNone;
   for (Id id = root_; id != kNone;) {
-    if (nodes_[id].mapping.end > a) {
+    const Node& node = nodes_[id];
+    // A branch, so that the host guesses and reads on: half of the time that is the node that is needed.
+    if (node.mapping.end > a) {
       best = id;
-      id = nodes_[id].child[0];
+      id = node.child[0];
     } else {
-      id = nodes_[id].child[1];
+      id = node.child[1];
     }
   }
-  if (best != kNone) finger_ = best;
   return best;
+}
+
+AddressSpace::Id AddressSpace::FirstEndingAbove(Addr a) const {
+  const Id found = Find(a, finger_);
+  if (found != kNone) finger_ = found;
+  return found;
 }
 
 AddressSpace::Id AddressSpace::Containing(Addr a) const {
@@ -186,9 +199,9 @@ bool AddressSpace::Overlaps(AddrRange range) const {
 AddressSpace::Id AddressSpace::OutermostGap(Id subtree, uint64_t bytes, int side) const {
   for (Id id = subtree;;) {
     const Node& node = nodes_[id];
-    if (LargestGap(node.child[side]) >= bytes) {
+    if (node.child_gap[side] >= bytes) {
       id = node.child[side];
-    } else if (GapBefore(id) >= bytes) {
+    } else if (node.gap >= bytes) {
       return id;
     } else {
       id = node.child[!side];
@@ -197,14 +210,14 @@ AddressSpace::Id AddressSpace::OutermostGap(Id subtree, uint64_t bytes, int side
 }
 
 AddressSpace::Id AddressSpace::NearestGap(Id id, uint64_t bytes, int side) const {
-  if (LargestGap(nodes_[id].child[side]) >= bytes) return OutermostGap(nodes_[id].child[side], bytes, !side);
+  if (nodes_[id].child_gap[side] >= bytes) return OutermostGap(nodes_[id].child[side], bytes, !side);
   for (;;) {
     const Id parent = nodes_[id].parent;
     if (parent == kNone) return kNone;
-    if (nodes_[parent].child[!side] == id) {
-      if (GapBefore(parent) >= bytes) return parent;
-      const Id other = nodes_[parent].child[side];
-      if (LargestGap(other) >= bytes) return OutermostGap(other, bytes, !side);
+    const Node& node = nodes_[parent];
+    if (node.child[!side] == id) {
+      if (node.gap >= bytes) return parent;
+      if (node.child_gap[side] >= bytes) return OutermostGap(node.child[side], bytes, !side);
     }
     id = parent;
   }
@@ -213,7 +226,7 @@ AddressSpace::Id AddressSpace::NearestGap(Id id, uint64_t bytes, int side) const
 std::optional<Addr> AddressSpace::HighestFit(Addr lowest, Addr highest, uint64_t bytes) const {
   if (highest <= lowest || highest - lowest < bytes) return std::nullopt;
   // The gap at `highest` is clipped by it, so it is looked at by itself.
-  Id id = FirstEndingAbove(highest - 1);
+  Id id = ceiling_ = Find(highest - 1, ceiling_);
   Addr top = id == kNone || nodes_[id].mapping.start > highest ? highest : nodes_[id].mapping.start;
   for (;;) {
     const Id below = id == kNone ? last_ : nodes_[id].previous;
@@ -221,7 +234,7 @@ std::optional<Addr> AddressSpace::HighestFit(Addr lowest, Addr highest, uint64_t
     if (top >= bottom && top - bottom >= bytes) return top - bytes;
     if (bottom <= lowest) return std::nullopt;
     // below != kNone: its end is above `lowest`.
-    id = GapBefore(below) >= bytes ? below : NearestGap(below, bytes, 0);
+    id = nodes_[below].gap >= bytes ? below : NearestGap(below, bytes, 0);
     if (id == kNone) return std::nullopt;
     top = nodes_[id].mapping.start;
   }
@@ -459,16 +472,15 @@ void AddressSpace::CheckInvariants() const {
     REHEAP_CHECK_GE(node.mapping.start.value(), end.value());
     REHEAP_CHECK_EQ(node.previous, previous);
     end = node.mapping.end;
-    uint64_t largest = GapBefore(id);
+    REHEAP_CHECK_EQ(node.gap, node.mapping.start - (previous == kNone ? Addr() : nodes_[previous].mapping.end));
     for (int side = 0; side < 2; ++side) {
       const Id child = node.child[side];
+      REHEAP_CHECK_EQ(node.child_gap[side], child == kNone ? 0 : LargestGap(child));
       if (child == kNone) continue;
-      largest = std::max(largest, nodes_[child].largest_gap);
       REHEAP_CHECK_EQ(nodes_[child].parent, id);
       REHEAP_CHECK_LE(nodes_[child].priority, node.priority);
       REHEAP_CHECK((nodes_[child].mapping.start > node.mapping.start) == (side == 1));
     }
-    REHEAP_CHECK_EQ(node.largest_gap, largest);
     REHEAP_CHECK((node.parent == kNone) == (root_ == id));
   }
   REHEAP_CHECK_EQ(previous, last_);

@@ -4,15 +4,17 @@
 // Mappings are half-open, page-aligned and never overlap. Two neighbours are one mapping when the merge rule
 // says so. It answers where the gaps are and how much is mapped; it knows no limits, no hints and no errors.
 //
-// A balanced tree ordered by address, in which each node also knows the largest gap of its subtree, so that
-// finding, inserting and "the highest gap of n bytes below x" are all O(log n). Neighbours are linked:
-// merging looks at them in O(1). Nodes live in one array: 60,000 mappings take 5 MB.
+// A balanced tree ordered by address, in which each node also knows the largest gap of each of its subtrees, so
+// that finding, inserting and "the highest gap of n bytes below x" are all O(log n). Neighbours are linked:
+// merging looks at them in O(1). Nodes live in one array, and what a walk through the tree reads of a node lies
+// in one cache line of it: 60,000 mappings take 8 MB, of which walks see half.
 //
 // Ownership: its own nodes; a Mapping reference is good until the next change. Threads: one. Limits: 2^32 - 1
 // mappings, addresses below 2^63.
 #ifndef REHEAP_SIM_OS_ADDRESS_SPACE_H_
 #define REHEAP_SIM_OS_ADDRESS_SPACE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -198,22 +200,33 @@ class AddressSpace {
   void CheckInvariants() const;
 
  private:
-  struct Node {
-    Mapping mapping;
-    uint64_t largest_gap = 0;  // of the subtree; a node's own gap lies before it
+  // The gaps of the children are kept here and not with them, so that neither a search nor an update on its way
+  // up reads a node beside its path.
+  struct alignas(64) Node {
+    uint64_t gap = 0;                // between this mapping and the one before, or zero
+    uint64_t child_gap[2] = {0, 0};  // the largest gap of each subtree
     Id child[2] = {kNone, kNone};
     Id parent = kNone;
     Id previous = kNone;
     Id next = kNone;
     uint32_t priority = 0;  // heap order: the parent's is at least the child's
+    Mapping mapping;        // its bounds still lie in the first line
   };
+  static_assert(sizeof(Node) == 128);
 
   bool IsFirstEndingAbove(Id id, Addr a) const {
-    return nodes_[id].mapping.end > a && (id == first_ || nodes_[nodes_[id].previous].mapping.end <= a);
+    const Node& node = nodes_[id];
+    return node.mapping.end > a && node.mapping.start.value() - node.gap <= a.value();
   }
-  uint64_t GapBefore(Id id) const;
-  uint64_t LargestGap(Id id) const { return id == kNone ? 0 : nodes_[id].largest_gap; }
+  // What FirstEndingAbove answers; `finger` is looked at first, with its neighbours.
+  Id Find(Addr a, Id finger) const;
+  uint64_t LargestGap(Id id) const {
+    const Node& node = nodes_[id];
+    return std::max({node.gap, node.child_gap[0], node.child_gap[1]});
+  }
+  // The bounds of `id` or of the mapping before it have changed.
   void UpdateGap(Id id);
+  // LargestGap(id) may have changed: tells those above.
   void UpdateGapsUpwards(Id id);
   void RotateUp(Id id);
   Id NewNode();
@@ -240,8 +253,9 @@ class AddressSpace {
   std::vector<Node> nodes_;  // [0] is unused
   Id free_ = kNone;          // unused nodes, linked by `next`
   Id root_ = kNone;
-  mutable Id finger_ =
-      kNone;  // what FirstEndingAbove found last: one call asks about the same place several times
+  // What FirstEndingAbove found last: one call asks about the same place several times.
+  mutable Id finger_ = kNone;
+  mutable Id ceiling_ = kNone;  // where HighestFit began last: mostly at the same place
   Id first_ = kNone;
   Id last_ = kNone;
   uint64_t count_ = 0;

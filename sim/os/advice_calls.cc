@@ -248,6 +248,8 @@ Refusal AdviceCalls::SetFlags(AddressSpace::Id* id, AddrRange piece, AdviceMeani
   const std::optional<FlagChange> change = FlagChangeOf(meaning);
   if (!change) return Refusal();
   if (is_special && (meaning == AdviceMeaning::kDump || meaning == AdviceMeaning::kFork)) return Invalid(piece);
+  const bool would_keep = meaning == AdviceMeaning::kDump || meaning == AdviceMeaning::kKeepOnFork;
+  if ((m.traits.flags & kDroppable) && would_keep) return Invalid(piece);
   if (meaning == AdviceMeaning::kWipeOnFork && !IsPrivateAnonymous(m.traits)) return Invalid(piece);
   // ksm_madvise, mm/ksm.c: ignored where it cannot be.
   if (meaning == AdviceMeaning::kMergeSame && (m.traits.shared || is_special)) return Refusal();

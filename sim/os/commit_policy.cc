@@ -21,13 +21,15 @@ class LinuxOvercommit final : public CommitPolicy {
   std::optional<CommitRefused> Check(const CommitSettings& s, const CommitDemand& demand,
                                      uint64_t os_page_bytes) const override {
     if (s.overcommit == OvercommitMode::kAlways) return std::nullopt;
-    const uint64_t asked = demand.asked_bytes / os_page_bytes;
     if (s.overcommit == OvercommitMode::kHeuristic) {
       // One request, not the sum.
+      if (demand.asked_bytes <= s.ram_bytes) return std::nullopt;  // nothing to divide
+      const uint64_t asked = demand.asked_bytes / os_page_bytes;
       const uint64_t all = s.ram_bytes / os_page_bytes + s.swap_bytes / os_page_bytes;
       if (asked <= all) return std::nullopt;
       return CommitRefused{Rule::kOvercommitHeuristic, demand.charged_bytes, all * os_page_bytes};
     }
+    const uint64_t asked = demand.asked_bytes / os_page_bytes;
     const uint64_t in_use = (s.committed_elsewhere_bytes + demand.charged_bytes) / os_page_bytes;
     const int64_t allowed = AllowedPages(s, demand, os_page_bytes);
     // The sum with the request must stay below what is allowed.

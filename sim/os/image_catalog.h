@@ -1,7 +1,7 @@
 // ImageCatalog: process images to start from, by name, loaded from sim/os/images/*.textproto (row 9).
 //
 // A heap's fate depends on who is in the process before it: "static" and "dynamic" are the two shapes of a C
-// program, "perl" and "python3" those of real ones. Captured where a kernel could be asked; the files are part
+// program, "go" is one of the runtime that the strategies of 2011 are of, "perl" and "python3" are larger ones. Captured where a kernel could be asked; the files are part
 // of the binary and each names its source.
 //
 // Ownership: Images() owns them for the life of the process. Threads: any, once loaded.

@@ -36,6 +36,15 @@ TEST(ImageCatalogTest, AnImageIsFoundByNameAndForItsOwnPlatformFirst) {
   EXPECT_EQ(FindNamedImage("dynamo", "linux-amd64"), nullptr);
 }
 
+// The page map of that runtime is in its BSS: 2^34 / 2^12 entries of 8 bytes.
+TEST(ImageCatalogTest, TheGoImageHoldsItsPageMap) {
+  VirtualProcess process;
+  process.platform = Platforms().Find("linux-amd64");
+  process.image = FindNamedImage("go", "linux-amd64")->mappings;
+  VirtualOs os(process);
+  EXPECT_TRUE(os.TakeImageBss(32 * kMiB).has_value());
+}
+
 TEST(ImageCatalogTest, WhatIsWrongIsNamedWithItsLine) {
   const struct {
     const char* text;

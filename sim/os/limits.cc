@@ -88,12 +88,12 @@ Refusal Limits::CheckBreak(uint64_t break_bytes, uint64_t now_bytes) const {
 }
 
 // do_mlock and mlock_future_ok, mm/mlock.c and mm/mmap.c, linux 6.12; kern_mlock, sys/vm/vm_mmap.c, FreeBSD.
-Refusal Limits::CheckLocked(const MappingTotals& totals, uint64_t bytes, uint64_t counted_bytes) const {
+Refusal Limits::CheckLocked(uint64_t locked_bytes, uint64_t bytes, uint64_t counted_bytes) const {
   const uint64_t allowed = WholePages(limits_.locked_bytes, platform_->machine.os_page_bytes);
   if (platform_->limits.locked_counts_again) counted_bytes = 0;
-  const LimitedSum sum{totals.locked_bytes - counted_bytes, bytes};
+  const LimitedSum sum{locked_bytes - counted_bytes, bytes};
   if (limits_.is_privileged || !Exceeds(sum, allowed)) return Refusal();
-  Refusal refusal = Refuse(Rule::kLockedLimit, bytes, totals.locked_bytes, allowed);
+  Refusal refusal = Refuse(Rule::kLockedLimit, bytes, locked_bytes, allowed);
   if (const int error = platform_->machine.errors.lock_limit; error != 0) refusal.os_error = error;
   return refusal;
 }

@@ -68,8 +68,8 @@ class Limits {
   Refusal CheckBreak(uint64_t break_bytes, uint64_t now_bytes) const;
   // Mapping count; `strict` = a split, which must stay below the limit, where a new map may reach it.
   Refusal CheckCount(uint64_t count, bool strict) const;
-  // Before `bytes` more are locked, of which `counted_bytes` are counted as locked already.
-  Refusal CheckLocked(const MappingTotals& totals, uint64_t bytes, uint64_t counted_bytes) const;
+  // Before `bytes` are locked, of which `counted_bytes` are in `locked_bytes` already.
+  Refusal CheckLocked(uint64_t locked_bytes, uint64_t bytes, uint64_t counted_bytes) const;
   // Whether the process may lock at all.
   Refusal CheckMayLock() const;
   // Before `added_bytes` are charged beside `charged_bytes`: memory.max.

@@ -8,7 +8,9 @@ namespace {
 constexpr uint32_t kLockFlags = kLocked | kLockOnFault;
 
 // vma_supports_mlock, mm/internal.h, linux 6.18; mlock_fixup's special mappings, mm/mlock.c, 6.12.
-bool IsLockable(const MappingTraits& traits) { return traits.kind != MappingKind::kSpecial; }
+bool IsLockable(const MappingTraits& traits) {
+  return traits.kind != MappingKind::kSpecial && (traits.flags & kDroppable) == 0;
+}
 
 MappingTraits WithLock(MappingTraits traits, uint32_t flags) {
   if (IsLockable(traits)) traits.flags = (traits.flags & ~kLockFlags) | flags;
@@ -53,7 +55,7 @@ OsResult<Done> LockCalls::Mlock(Addr addr, uint64_t bytes, int flags) {
   const Addr start = RoundDown(addr, machine.os_page_bytes);
   const AddrRange range{start, RoundUp(bytes + (addr - start), machine.os_page_bytes)};
   if (const Refusal r = s_.limits.CheckMayLock(); r.rule != Rule::kNone) return Where(r, range);
-  if (const Refusal r = s_.limits.CheckLocked(s_.space.totals(), range.bytes, LockedIn(range));
+  if (const Refusal r = s_.CheckLocked(range.bytes, LockedIn(range));
       r.rule != Rule::kNone) {
     return Where(r, range);
   }
@@ -99,7 +101,7 @@ OsResult<Done> LockCalls::Mlockall(int flags) {
   if (const Refusal r = s_.limits.CheckMayLock(); r.rule != Rule::kNone) return Where(r, all);
   if (flags & kLockCurrent) {
     // The whole process against the limit, whatever was locked before.
-    const Refusal r = s_.limits.CheckLocked(s_.space.totals(), all.bytes, s_.space.totals().locked_bytes);
+    const Refusal r = s_.CheckLocked(all.bytes, s_.LockedBytes());
     if (r.rule != Rule::kNone) return Where(r, all);
   }
   ApplyToAll(flags);

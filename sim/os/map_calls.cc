@@ -119,7 +119,7 @@ MappingTraits MapCalls::TraitsOf(AddrRange range, const Request& request) {
   if (Has(flags, extras.stack)) traits.flags |= kNoHuge;
   if (Has(flags, extras.sync)) traits.flags |= kSync;
   if (sharing == Sharing::kDroppable) {  // do_mmap, mm/mmap.c, linux 6.12
-    traits.flags |= kDroppable;
+    traits.flags |= kDroppable | kNotDumped | kWipedOnFork;
     traits.no_reserve = true;
     traits.charged = false;
   }
@@ -266,7 +266,7 @@ Refusal MapCalls::CheckLock(AddrRange range, bool asked) const {
     if (const Refusal r = s_.limits.CheckMayLock(); r.rule != Rule::kNone) return Where(r, range);
   }
   if (!asked && !(s_.new_mapping_flags & kLocked)) return Refusal();
-  Refusal r = s_.limits.CheckLocked(s_.space.totals(), range.bytes, 0);
+  Refusal r = s_.CheckLocked(range.bytes, 0);
   if (r.rule == Rule::kNone) return r;
   r.os_error = s_.platform->machine.errors.try_again;
   return Where(r, range);

@@ -79,7 +79,7 @@ Refusal CheckMapFlags(const Platform& platform, AddrRange asked, int protection,
   const Platform::Machine& machine = platform.machine;
   // W and X together are looked at before the flags (sys_mmap, sys/uvm/uvm_mmap.c 1.193, OpenBSD).
   if (const int error = platform.mappings.write_execute_map_error; error != 0 && IsWriteExecute(protection)) {
-    return Refused(Rule::kInvalidArgument, error, asked);
+    return Refused(Rule::kWriteExecute, error, asked);
   }
   if (!IsGiven(machine.map_flag_rules)) return Refusal();
   if (HasStrayFile(platform, flags, descriptor) || AreRefused(platform, protection, flags)) {

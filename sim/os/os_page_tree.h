@@ -2,7 +2,8 @@
 //
 // Shared by PageBits (bits) and ShadowMemory (host pages). Leaves hang from branches of 512 leaves (1
 // GiB), the branches from an ordered map, so that a range is forgotten by visiting what is there and nothing
-// else. The branch used last is remembered: most accesses stay within one GiB.
+// else. The branch used last is remembered: most accesses stay within one GiB. One leaf and one branch that went are
+// kept for the next that comes: a page that comes and goes alone allocates nothing.
 //
 // Ownership: its leaves. Threads: one. Limits: any page number.
 #ifndef REHEAP_SIM_OS_OS_PAGE_TREE_H_
@@ -14,6 +15,8 @@
 #include <map>
 #include <memory>
 #include <utility>
+
+#include "sim/os/block_bits.h"
 
 namespace reheap {
 
@@ -33,19 +36,19 @@ class OsPageTree {
     Branch* branch = FindBranch(page / (kFan * kFan));
     if (branch == nullptr) {
       last_key_ = page / (kFan * kFan);
-      branch = &branches_[last_key_];
+      branch = &NewBranch(last_key_);
       last_branch_ = branch;
     }
     std::unique_ptr<Leaf>& leaf = branch->leaf[page / kFan % kFan];
     if (leaf == nullptr) {
-      leaf = std::make_unique<Leaf>();
-      ++branch->leaves;
+      leaf = spare_leaf_ == nullptr ? std::make_unique<Leaf>() : std::move(spare_leaf_);
+      branch->used.Set(page / kFan % kFan);
       ++leaves_;
     }
     return *leaf;
   }
   // Calls visit(leaf, first, last) for the leaves of pages first_page .. last_page, with the page numbers
-  // (within the leaf) that it is about; the leaf goes when visit answers true.
+  // (within the leaf) that it is about; the leaf goes when visit answers true, which says that it is like a new one.
   template <class Visit>
   void EraseIf(uint64_t first_page, uint64_t last_page, Visit visit) {
     for (auto it = branches_.lower_bound(first_page / (kFan * kFan));
@@ -53,12 +56,10 @@ class OsPageTree {
       const uint64_t base = it->first * kFan * kFan;
       EraseInBranch(it->second, std::max(first_page, base), std::min(last_page, base + kFan * kFan - 1),
                     visit);
-      if (it->second.leaves > 0) {
-        ++it;
-        continue;
-      }
-      if (it->first == last_key_) last_key_ = kNoKey;
-      it = branches_.erase(it);
+      const auto visited = it++;
+      if (!visited->second.used.none()) continue;
+      if (visited->first == last_key_) last_key_ = kNoKey;
+      spare_branch_ = branches_.extract(visited);
     }
   }
   // Calls visit(page, leaf) for each page of first_page .. last_page whose leaf there is.
@@ -75,29 +76,25 @@ class OsPageTree {
          it != branches_.end() && it->first <= last_page / (kFan * kFan); ++it) {
       const uint64_t base = it->first * kFan * kFan;
       const uint64_t last = std::min(last_page, base + kFan * kFan - 1);
-      for (uint64_t page = std::max(first_page, base); page <= last; page = (page | (kFan - 1)) + 1) {
-        const Leaf* const leaf = it->second.leaf[page / kFan % kFan].get();
-        if (leaf != nullptr) {
-          visit(*leaf, page / kFan * kFan, page % kFan, std::min(last, page | (kFan - 1)) % kFan);
-        }
-      }
+      const Branch& branch = it->second;
+      ForEachPart(branch, std::max(first_page, base), last, [&](uint64_t i, uint64_t from, uint64_t to) {
+        visit(*branch.leaf[i], base + i * kFan, from, to);
+      });
     }
   }
   template <class Visit>
   void ForEachLeaf(Visit visit) const {
     for (const auto& [key, branch] : branches_) {
-      for (const auto& leaf : branch.leaf) {
-        if (leaf != nullptr) visit(*leaf);
-      }
+      branch.used.ForEach(0, kFan - 1, [&](uint64_t i) { visit(*branch.leaf[i]); });
     }
   }
   bool empty() const { return branches_.empty(); }
-  // Of its own nodes, without what leaves point to.
+  // Of its own nodes, without what leaves point to and the two that are kept.
   uint64_t memory_bytes() const { return branches_.size() * sizeof(Branch) + leaves_ * sizeof(Leaf); }
 
  private:
   struct Branch {
-    uint64_t leaves = 0;  // how many are not null
+    BlockBits used;  // which are not null
     std::array<std::unique_ptr<Leaf>, kFan> leaf;
   };
   static constexpr uint64_t kNoKey = ~uint64_t{0};
@@ -110,21 +107,35 @@ class OsPageTree {
     last_key_ = key;
     return last_branch_ = &found->second;
   }
+  Branch& NewBranch(uint64_t key) {
+    if (spare_branch_.empty()) return branches_[key];
+    spare_branch_.key() = key;
+    return branches_.insert(std::move(spare_branch_)).position->second;
+  }
+  // Calls visit(i, first, last) for each leaf `i` of `branch` that has some of the pages first_page .. last_page, all
+  // of this branch, with the page numbers within the leaf.
+  template <class Visit>
+  static void ForEachPart(const Branch& branch, uint64_t first_page, uint64_t last_page, Visit visit) {
+    const uint64_t first = first_page / kFan % kFan, last = last_page / kFan % kFan;
+    branch.used.ForEach(first, last, [&](uint64_t i) {
+      visit(i, i == first ? first_page % kFan : 0, i == last ? last_page % kFan : kFan - 1);
+    });
+  }
   template <class Visit>
   void EraseInBranch(Branch& branch, uint64_t first_page, uint64_t last_page, Visit visit) {
-    for (uint64_t page = first_page; page <= last_page && branch.leaves > 0;) {
-      const uint64_t leaf_last = std::min(last_page, page | (kFan - 1));
-      std::unique_ptr<Leaf>& leaf = branch.leaf[page / kFan % kFan];
-      if (leaf != nullptr && visit(*leaf, page % kFan, leaf_last % kFan)) {
-        leaf.reset();
-        --branch.leaves;
-        --leaves_;
-      }
-      page = leaf_last + 1;
-    }
+    ForEachPart(branch, first_page, last_page, [&](uint64_t i, uint64_t first, uint64_t last) {
+      if (!visit(*branch.leaf[i], first, last)) return;
+      spare_leaf_ = std::move(branch.leaf[i]);
+      branch.used.Clear(i);
+      --leaves_;
+    });
   }
 
-  std::map<uint64_t, Branch> branches_;  // by page number / kFan^2
+  using Branches = std::map<uint64_t, Branch>;
+  Branches branches_;  // by page number / kFan^2
+  // The last that went, empty; null = none.
+  typename Branches::node_type spare_branch_;
+  std::unique_ptr<Leaf> spare_leaf_;
   uint64_t leaves_ = 0;
   // Remembered from the last look.
   mutable uint64_t last_key_ = kNoKey;

@@ -14,54 +14,29 @@ PageBits::PageBits(uint64_t block_bytes)
 
 bool PageBits::Add(Addr a) {
   const uint64_t page = a.value() >> shift_;
-  Leaf& leaf = leaves_.Make(page);
-  if (leaf.test(page % kFan)) return false;
-  leaf.set(page % kFan);
-  ++count_;
-  return true;
+  const bool is_new = leaves_.Make(page).Set(page % kFan);
+  count_ += is_new;
+  return is_new;
 }
 
 void PageBits::AddAll(AddrRange range) {
   const uint64_t end = range.end().value() >> shift_;
   for (uint64_t page = range.start.value() >> shift_; page < end;) {
-    Leaf& leaf = leaves_.Make(page);
-    const uint64_t last = std::min(end, (page / kFan + 1) * kFan);
-    count_ -= leaf.count();
-    if (last - page == kFan) {
-      leaf.set();
-      page = last;
-    } else {
-      for (; page < last; ++page) leaf.set(page % kFan);
-    }
-    count_ += leaf.count();
+    const uint64_t next = std::min(end, (page / kFan + 1) * kFan);
+    count_ += leaves_.Make(page).SetAll(page % kFan, (next - 1) % kFan);
+    page = next;
   }
 }
 
-bool PageBits::Contains(Addr a) const {
-  if (count_ == 0) return false;
-  const uint64_t page = a.value() >> shift_;
-  const Leaf* const leaf = leaves_.Find(page);
-  return leaf != nullptr && leaf->test(page % kFan);
-}
-
 bool PageBits::Remove(Addr a) {
-  if (!Contains(a)) return false;
-  Clear({Addr(a.value() >> shift_ << shift_), block_bytes()});
-  return true;
+  return Clear({Addr(a.value() >> shift_ << shift_), block_bytes()}) != 0;
 }
 
-uint64_t PageBits::Clear(AddrRange range) {
-  if (count_ == 0 || range.empty()) return 0;
+uint64_t PageBits::ClearSome(AddrRange range) {
   uint64_t cleared = 0;
   leaves_.EraseIf(range.start.value() >> shift_, (range.end().value() - 1) >> shift_,
                   [&cleared](Leaf& leaf, uint64_t first, uint64_t last) {
-                    const uint64_t before = leaf.count();
-                    if (last - first == kFan - 1) {
-                      leaf.reset();
-                    } else {
-                      for (uint64_t i = first; i <= last; ++i) leaf.reset(i);
-                    }
-                    cleared += before - leaf.count();
+                    cleared += leaf.ClearAll(first, last);
                     return leaf.none();
                   });
   count_ -= cleared;

@@ -9,10 +9,10 @@
 #ifndef REHEAP_SIM_OS_PAGE_BITS_H_
 #define REHEAP_SIM_OS_PAGE_BITS_H_
 
-#include <bitset>
 #include <cstdint>
 
 #include "alloc/addr.h"
+#include "sim/os/block_bits.h"
 #include "sim/os/os_page_tree.h"
 
 namespace reheap {
@@ -26,11 +26,16 @@ class PageBits {
   bool Add(Addr a);
   // Adds each block that begins in `range`.
   void AddAll(AddrRange range);
-  bool Contains(Addr a) const;
+  bool Contains(Addr a) const {
+    if (count_ == 0) return false;
+    const uint64_t page = a.value() >> shift_;
+    const Leaf* const leaf = leaves_.Find(page);
+    return leaf != nullptr && leaf->Has(page % kFan);
+  }
   // Returns whether it was there.
   bool Remove(Addr a);
   // Forgets the blocks that begin in `range`; returns how many there were. `range` begins and ends between blocks.
-  uint64_t Clear(AddrRange range);
+  uint64_t Clear(AddrRange range) { return count_ == 0 || range.empty() ? 0 : ClearSome(range); }
   // Calls visit(Addr) for the start of each block that begins in `range`, in rising order. `visit` must not change
   // the set.
   template <class Visit>
@@ -38,9 +43,7 @@ class PageBits {
     if (count_ == 0 || range.empty()) return;
     leaves_.Visit(range.start.value() >> shift_, (range.end().value() - 1) >> shift_,
                   [&](const Leaf& leaf, uint64_t base, uint64_t first, uint64_t last) {
-                    for (uint64_t i = first; i <= last; ++i) {
-                      if (leaf.test(i)) visit(Addr((base + i) << shift_));
-                    }
+                    leaf.ForEach(first, last, [&](uint64_t i) { visit(Addr((base + i) << shift_)); });
                   });
   }
   // Blocks in the set.
@@ -53,8 +56,10 @@ class PageBits {
   uint64_t Recount() const;
 
  private:
-  static constexpr uint64_t kFan = 512;
-  using Leaf = std::bitset<kFan>;
+  uint64_t ClearSome(AddrRange range);
+
+  using Leaf = BlockBits;
+  static constexpr uint64_t kFan = Leaf::kBits;
   static_assert(kFan == OsPageTree<Leaf>::kFan);
 
   uint32_t shift_;

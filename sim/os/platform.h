@@ -156,6 +156,7 @@ struct RemapCall {
   int fixed = 0;
   int dont_unmap = 0;
   RemapOrder order = RemapOrder::kChecksFirst;
+  bool unlocks_whole_mapping = false;  // and counts it as locked for good, where its pages move away
 };
 
 // Flags that a platform lacks are 0.

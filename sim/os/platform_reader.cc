@@ -34,7 +34,8 @@ void CopyMapExtras(const proto::MapExtras& from, MapExtras* to) {
 
 RemapCall ReadRemap(const proto::RemapCall& from) {
   return {static_cast<int>(from.may_move()), static_cast<int>(from.fixed()),
-          static_cast<int>(from.dont_unmap()), static_cast<RemapOrder>(from.order())};
+          static_cast<int>(from.dont_unmap()), static_cast<RemapOrder>(from.order()),
+          from.unlocks_whole_mapping()};
 }
 
 // Of an optional rule that is absent, everything is 0.

@@ -67,8 +67,16 @@ struct ProcessState {
   uint64_t image_resident_bytes = 0;  // anonymous memory of the image, written before the model begins
   uint32_t new_mapping_flags = 0;     // MappingFlag of each new mapping (mlockall MCL_FUTURE)
   bool huge_pages_disabled = false;   // prctl PR_SET_THP_DISABLE
+  uint64_t lost_locked_bytes = 0;  // counted as locked, though no mapping is (RemapCall.unlocks_whole_mapping)
   Peaks peaks = {};
   Refusal killed = {};  // why the kernel ended the process; kNone while it lives
+
+  // VmLck.
+  uint64_t LockedBytes() const { return space.totals().locked_bytes + lost_locked_bytes; }
+  // Whether `bytes` more may be locked, `counted_bytes` of them being locked already.
+  Refusal CheckLocked(uint64_t bytes, uint64_t counted_bytes) const {
+    return limits.CheckLocked(LockedBytes(), bytes, counted_bytes);
+  }
 
   // The file that was added as `descriptor`; kNone = none.
   MemoryObjects::Id FileAt(int descriptor) const {

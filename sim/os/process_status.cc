@@ -13,7 +13,7 @@ ProcessStatus StatusOf(const ProcessState& state) {
   status.data_bytes = totals.data_bytes;
   status.stack_bytes = totals.stack_bytes;
   status.executable_bytes = totals.executable_bytes;
-  status.locked_bytes = totals.locked_bytes;
+  status.locked_bytes = state.LockedBytes();
   status.rss_anonymous_bytes = state.AnonymousRssBytes();
   status.rss_file_bytes = state.resident.file_pages() * page;
   status.rss_shared_bytes = state.resident.shared_pages() * page;

@@ -78,7 +78,7 @@ OsResult<Done> ProtectCalls::Mprotect(Addr addr, uint64_t bytes, int protection)
   if (machine.protection_dropped) protection &= machine.protection_known;
   if ((protection & ~machine.protection_known) != 0) return invalid;
   if (const int error = mappings.write_execute_protect_error; error != 0 && IsWriteExecute(protection)) {
-    return Refused(Rule::kInvalidArgument, error, asked);
+    return Refused(Rule::kWriteExecute, error, asked);
   }
   const Refusal hole = Refused(Rule::kOutOfUserRange, mappings.protect_hole_error, asked);
   if (grows != 0) {

@@ -11,7 +11,8 @@ namespace reheap {
 namespace {
 
 constexpr const char* kMeasureNames[] = {
-    "", "mapped bytes", "data bytes", "committed bytes", "one request", "mappings", "free bytes", "place",
+    "", "mapped bytes", "data bytes", "committed bytes", "one request", "mappings", "free bytes",
+    "resident bytes", "locked bytes", "place",
 };
 
 // In the unit of `reference`, or its own where that would show nothing of it.

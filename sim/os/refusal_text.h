@@ -27,6 +27,8 @@ enum class ShareMeasure : uint8_t {
   kOneRequest,    // the size of the request itself; the holders are measured in committed bytes
   kMappings,
   kFreeBytes,  // what is left between the mappings; the holders are measured in mapped bytes
+  kResidentBytes,  // what memory.max counts
+  kLockedBytes,
   kPlace,      // the addresses asked for: the first holder is who is there, others are not listed
 };
 // "mapped bytes", ...; "" for kNothing.

@@ -100,6 +100,11 @@ Refusal RemapCalls::CheckMapping(const Request& r, bool may_unmap_first) const {
   if (kept > m.end - r.from) return NotMapped(r);
   if (r.new_bytes <= kept) return Refusal();
   if (is_special) return NotMapped(r);
+  if (m.traits.flags & kLocked) {
+    Refusal locked = s_.CheckLocked(r.new_bytes - r.old_bytes, 0);
+    locked.os_error = s_.platform->machine.errors.try_again;
+    if (locked.rule != Rule::kNone) return Where(locked, r.old_range());
+  }
   Demand demand;
   demand.bytes = r.new_bytes - r.old_bytes;
   demand.data = IsData(m.traits);
@@ -222,6 +227,17 @@ OsResult<Addr> RemapCalls::Grow(const Request& r) {
 
 // ---- the move ----
 
+// dontunmap_complete, mm/mremap.c, linux 7.0 (without a split ahead; measured on 6.18: VmLck does not fall), and the end
+// of move_vma, linux 6.12: the flags change where they are, and nothing is merged for it.
+void RemapCalls::UnlockWhereItStays(Addr old) {
+  const Mapping m = s_.space.mapping(s_.space.Containing(old));
+  MappingTraits traits = m.traits;
+  traits.flags &= ~uint32_t{kLocked | kLockOnFault};
+  s_.space.Remove(m.range());
+  s_.space.Insert(m.range(), traits, m.writer, AddressSpace::Join::kNone);
+  if (s_.platform->machine.remap->unlocks_whole_mapping) s_.lost_locked_bytes += m.bytes();
+}
+
 // move_vma, mm/mremap.c, and copy_vma, mm/vma.c, linux 6.12 and 7.0. The limits were asked for what is added;
 // while both places are mapped the sums are larger, and nobody looks.
 OsResult<Addr> RemapCalls::Move(const Request& r, Addr to) {
@@ -236,12 +252,19 @@ OsResult<Addr> RemapCalls::Move(const Request& r, Addr to) {
     const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), charge);
     if (refusal.rule != Rule::kNone) return Where(refusal, r.old_range());
   }
+  const bool unlocks_old = r.dont_unmap && (m.traits.flags & kLocked);
+  // mlock's sum stays right by a split ahead (move_vma, linux 6.12).
+  if (unlocks_old && !s_.platform->machine.remap->unlocks_whole_mapping) {
+    s_.space.SplitAt(r.from);
+    s_.space.SplitAt(r.old_range().end());
+  }
   MappingTraits traits = m.traits;
   const bool takes_new_offset = IsPrivateAnonymous(traits) && m.writer == 0;
   traits.origin = takes_new_offset ? 0 : traits.origin + (to - r.from);
   const AddressSpace::Id copy = s_.space.Insert({to, r.new_bytes}, traits, m.writer);
   s_.MovePages(r.old_range(), to);
   if (r.dont_unmap) {
+    if (unlocks_old) UnlockWhereItStays(r.from);
     // What was moved whole was never written at its old place (dontunmap_complete).
     const AddressSpace::Id old = s_.space.Containing(r.from);
     if (old != copy && s_.space.mapping(old).range() == r.old_range()) s_.space.ForgetWrites(old);

@@ -49,6 +49,7 @@ class RemapCalls {
   OsResult<Addr> Grow(const Request& r);
   bool MayGrowInPlace(const Mapping& m, const Request& r) const;
   OsResult<Addr> ChoosePlace(const Request& r) const;
+  void UnlockWhereItStays(Addr old);
   OsResult<Addr> Move(const Request& r, Addr to);
   Refusal Invalid(const Request& r) const;
   Refusal NotMapped(const Request& r) const;

@@ -150,6 +150,18 @@ void ResidentSet::MarkLazy(AddrRange range) {
   huge_anonymous_.ForEach(range, [this](Addr a) { lazy_.AddAll(HugeRange(a)); });
 }
 
+uint64_t ResidentSet::AnonymousPagesIn(AddrRange range) const {
+  uint64_t pages = 0;
+  anonymous_.ForEach(range, [&pages](Addr) { ++pages; });
+  if (huge_anonymous_.count() == 0) return pages;
+  const Addr first = RoundDown(range.start, huge_page_bytes_);
+  huge_anonymous_.ForEach({first, range.end() - first}, [&](Addr a) {
+    const uint64_t bytes = std::min(a + huge_page_bytes_, range.end()) - std::max(a, range.start);
+    pages += bytes / os_page_bytes();
+  });
+  return pages;
+}
+
 void ResidentSet::MarkReusable(AddrRange range) {
   anonymous_.ForEach(range, [this](Addr a) { reusable_.Add(a); });
   huge_anonymous_.ForEach(range, [this](Addr a) { reusable_.AddAll(HugeRange(a)); });

@@ -106,6 +106,8 @@ class ResidentSet {
     Set(state).ForEach(range, visit);
   }
 
+  // Those of anonymous_pages() in `range`. O(pages).
+  uint64_t AnonymousPagesIn(AddrRange range) const;
   // OS pages.
   uint64_t anonymous_pages() const { return anonymous_.count() + huge_anonymous_.count() * huge_pages_; }
   uint64_t shared_pages() const { return shared_.count(); }

@@ -32,6 +32,7 @@ std::string NameOf(const VirtualOs& os, const Mapping& m) {
 bool Counts(const VirtualOs& os, const Mapping& m, ShareMeasure measure) {
   if (measure == ShareMeasure::kChargedBytes || measure == ShareMeasure::kOneRequest) return m.traits.charged;
   if (measure == ShareMeasure::kMappedBytes) return !IsGuard(m.traits);
+  if (measure == ShareMeasure::kLockedBytes) return (m.traits.flags & kLocked) != 0;
   if (measure != ShareMeasure::kDataBytes) return true;
   switch (os.platform().limits.data) {
     case DataLimitRule::kPrivateWritable:
@@ -57,7 +58,7 @@ class Shares {
     const std::string own_name = NameOf(os_, m);
     const auto add = [&](AddrRange piece, RangeLabels::Label label) {
       Holder& holder = by_name_[label == 0 ? own_name : os_.space().NameOf(label)];
-      holder.bytes += piece.bytes;
+      holder.bytes += measure_ == ShareMeasure::kResidentBytes ? AnonymousBytesIn(piece) : piece.bytes;
       holder.mappings += counted ? 0 : 1;
       counted = true;
     };
@@ -68,9 +69,13 @@ class Shares {
     }
   }
 
+  // What no mapping shows.
+  void Add(const std::string& name, uint64_t bytes) { by_name_[name].bytes += bytes; }
+
   std::vector<Holder> Sorted() const {
     std::vector<Holder> holders;
     for (const auto& [name, holder] : by_name_) {
+      if (holder.bytes == 0) continue;
       holders.push_back(holder);
       holders.back().name = name;
     }
@@ -82,6 +87,10 @@ class Shares {
   }
 
  private:
+  uint64_t AnonymousBytesIn(AddrRange piece) const {
+    return os_.resident().AnonymousPagesIn(piece) * os_.os_page_bytes();
+  }
+
   const VirtualOs& os_;
   const ShareMeasure measure_;
   std::map<std::string, Holder> by_name_;
@@ -112,6 +121,13 @@ void FindOccupant(const VirtualOs& os, const Refusal& refusal, ShareReport* repo
   report->holders.front().start = piece.start;
 }
 
+// Pages of shared memory are the objects', mapped here or not; what the image brought is known as one sum.
+void AddChargedBeside(const VirtualOs& os, Shares* shares) {
+  shares->Add("shared memory", os.shared_memory_bytes());
+  shares->Add("page tables", os.resident().tables().count() * os.os_page_bytes());
+  shares->Add("mapped before the start", os.image_resident_bytes());
+}
+
 void MeasureGaps(const VirtualOs& os, ShareReport* report) {
   const Platform::Machine& machine = os.platform().machine;
   Addr at(machine.user_start);
@@ -137,6 +153,8 @@ ShareMeasure MeasureOf(Rule rule) {
     case Rule::kCommitLimit: return ShareMeasure::kChargedBytes;
     case Rule::kJobLimit: return ShareMeasure::kChargedBytes;
     case Rule::kOvercommitHeuristic: return ShareMeasure::kOneRequest;
+    case Rule::kMemoryCgroup: return ShareMeasure::kResidentBytes;
+    case Rule::kLockedLimit: return ShareMeasure::kLockedBytes;
     case Rule::kMappingCount: return ShareMeasure::kMappings;
     case Rule::kAddressSpaceExhausted: return ShareMeasure::kFreeBytes;
     case Rule::kAddressTaken: return ShareMeasure::kPlace;
@@ -155,6 +173,7 @@ ShareReport ReportShares(const VirtualOs& os, const Refusal& refusal) {
   Shares shares(os, report.measure);
   const AddressSpace& space = os.space();
   for (auto id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) shares.Add(space.mapping(id));
+  if (report.measure == ShareMeasure::kResidentBytes) AddChargedBeside(os, &shares);
   report.holders = shares.Sorted();
   if (report.measure == ShareMeasure::kFreeBytes) MeasureGaps(os, &report);
   return report;

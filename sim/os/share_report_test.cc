@@ -24,6 +24,13 @@ uint64_t Sum(const ShareReport& report) {
   return bytes;
 }
 
+uint64_t MemoryOf(const ShareReport& report, const std::string& name) {
+  for (const Holder& holder : report.holders) {
+    if (holder.name == name) return holder.bytes;
+  }
+  return 0;
+}
+
 TEST(ShareReportTest, AddressLimitCountsMappedBytes) {
   VirtualProcess process = LinuxProcess();
   process.limits.address_bytes = 4 * kGiB;
@@ -93,6 +100,69 @@ TEST(ShareReportTest, MappingCountCountsMappings) {
   }
   EXPECT_EQ(ExplainRefusal(os, refusal),
             "mapping count: 21 of 20 mappings in use; largest: mapped by the program 14");
+}
+
+TEST(ShareReportTest, MemoryMaxCountsWhatIsResident) {
+  VirtualProcess process = LinuxProcess();
+  process.limits.memory_max_bytes = 8 * kMiB;
+  VirtualOs os(process);
+  const Addr heap = os.MapReady(64 * kMiB, Access::kReadWrite).value().start;
+  const Addr shared = os.Mmap(Addr(), kMiB, kReadWrite, 0x21).value();  // MAP_SHARED | MAP_ANONYMOUS
+  ASSERT_TRUE(os.Touch(shared, true));
+  for (Addr at = heap; os.Touch(at, true);) at = at + kPage;
+  ASSERT_NE(os.killed(), nullptr);
+  EXPECT_EQ(ExplainRefusal(os, *os.killed()),
+            "memory.max: asked 4.0 KiB, 8.0 of 8.0 MiB in use; largest: heap 8.0 MiB");
+  const ShareReport report = ReportShares(os, *os.killed());
+  EXPECT_EQ(Sum(report), os.killed()->in_use_bytes);
+  ASSERT_EQ(report.holders.size(), 3u);
+  EXPECT_EQ(report.holders[1].name, "page tables");
+  EXPECT_EQ(report.holders[2].name, "shared memory");
+  EXPECT_EQ(report.holders[2].bytes, kPage);
+  EXPECT_EQ(MemoryOf(report, "heap") + MemoryOf(report, "page tables"), 8 * kMiB - kPage);
+}
+
+TEST(ShareReportTest, AHugePageIsSharedByItsHolders) {
+  VirtualProcess process = LinuxProcess();
+  process.limits.thp = HugePageMode::kAlways;
+  process.limits.memory_max_bytes = 3 * kMiB;
+  VirtualOs os(process);
+  const Addr at = os.Mmap(Addr(), 2 * kMiB, kReadWrite, kAnonymous).value();
+  os.Label({at, 512 * kKiB}, "thread stacks");
+  ASSERT_TRUE(os.Touch(at, true));
+  ASSERT_TRUE(os.resident().IsHuge(at));
+  const Addr more = os.Mmap(Addr(), 2 * kMiB, kReadWrite, kAnonymous).value();
+  for (uint64_t i = 0; os.Touch(more + i * kPage, true);) ++i;
+  const ShareReport report = ReportShares(os, *os.killed());
+  EXPECT_EQ(MemoryOf(report, "thread stacks"), 512 * kKiB);
+  EXPECT_EQ(Sum(report), os.killed()->in_use_bytes);
+}
+
+TEST(ShareReportTest, LockedMemoryHasHolders) {
+  VirtualProcess process = LinuxProcess();
+  process.limits.locked_bytes = 64 * kKiB;
+  VirtualOs os(process);
+  const Addr at = os.Mmap(Addr(), kMiB, kReadWrite, kAnonymous).value();
+  ASSERT_TRUE(os.Mlock(at, 40 * kKiB).ok());
+  const auto refused = os.Mlock(at + 512 * kKiB, 32 * kKiB);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(ExplainRefusal(os, refused.refusal()),
+            "RLIMIT_MEMLOCK: asked 32.0 KiB, 40.0 of 64.0 KiB in use; largest: mapped by the program 40.0 KiB");
+}
+
+TEST(ShareReportTest, AJobCountsCommittedBytes) {
+  VirtualProcess process;
+  process.platform = Platforms().Find("windows-amd64");
+  process.limits.job_commit_bytes = 16 * kMiB;
+  VirtualOs os(process);
+  ASSERT_TRUE(os.MapReady(12 * kMiB, Access::kReadWrite).ok());
+  const auto refused = os.MapReady(8 * kMiB, Access::kReadWrite);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.refusal().rule, Rule::kJobLimit);
+  const ShareReport report = ReportShares(os, refused.refusal());
+  EXPECT_EQ(report.holders.front().name, "heap");
+  EXPECT_EQ(Sum(report), refused.refusal().in_use_bytes);
+  EXPECT_EQ(ExplainRefusal(os, refused.refusal()), "job memory limit: asked 8.0 MiB, 13.0 of 16.0 MiB in use; largest: heap 12.0 MiB");
 }
 
 TEST(ShareReportTest, ATakenAddressNamesWhoIsThere) {

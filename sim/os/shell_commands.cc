@@ -66,8 +66,9 @@ void PrintRegion(VirtualOs& os, const ShellArguments& a, std::string* text) {
 }
 
 void PrintReason(VirtualOs& os, const ShellArguments&, std::string* text) {
-  const bool refused = os.last_refusal().rule != Rule::kNone;
-  absl::StrAppend(text, refused ? ExplainRefusal(os, os.last_refusal()) : "nothing was refused", "\n");
+  const Refusal& refusal = os.killed() != nullptr ? *os.killed() : os.last_refusal();
+  const bool refused = refusal.rule != Rule::kNone;
+  absl::StrAppend(text, refused ? ExplainRefusal(os, refusal) : "nothing was refused", "\n");
 }
 
 constexpr ArgumentKind kNumber = ArgumentKind::kNumber;

@@ -18,9 +18,10 @@
 
 namespace reheap {
 
-// What an access can end in; errno has no number for either.
-inline constexpr int kForbiddenAccess = 1001;  // SIGSEGV or SIGBUS
+// What an access can end in; errno has no number for any.
+inline constexpr int kForbiddenAccess = 1001;  // SIGSEGV
 inline constexpr int kKilledAtAccess = 1002;   // no memory left (cgroup memory.max): the process is no more
+inline constexpr int kNothingBehind = 1003;    // SIGBUS: beyond the end of the file or shared memory
 
 enum class ArgumentKind : uint8_t {
   kNumber,  // 4096, 0x1000, -1
@@ -49,7 +50,7 @@ struct ShellArguments {
 struct ShellResult {
   bool failed = false;
   uint64_t value = 0;  // when it did not fail
-  int error = 0;       // errno, GetLastError, or kForbiddenAccess
+  int error = 0;       // errno, GetLastError, or one of the three above
   // Not an answer of the model: why the line cannot be carried out. Empty = it was.
   std::string fault = {};
 };

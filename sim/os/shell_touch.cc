@@ -15,6 +15,17 @@ uint64_t StepsToComeRound(uint64_t stride_bytes, int word_bits) {
   return steps_bits == 64 ? 0 : uint64_t{1} << steps_bits;
 }
 
+int ErrorOf(TouchOutcome outcome) {
+  switch (outcome) {
+    case TouchOutcome::kOutOfMemoryKill:
+      return kKilledAtAccess;
+    case TouchOutcome::kBusError:
+      return kNothingBehind;
+    default:
+      return kForbiddenAccess;
+  }
+}
+
 }  // namespace
 
 ShellResult TouchInSteps(VirtualOs& os, TouchedBytes touched, bool write) {
@@ -32,8 +43,7 @@ ShellResult TouchInSteps(VirtualOs& os, TouchedBytes touched, bool write) {
                                     " OS pages, and have touched these; go on from 0x", absl::Hex(at))};
     }
     const TouchOutcome outcome = os.Access(Addr(at), write);
-    if (outcome == TouchOutcome::kOutOfMemoryKill) return {.failed = true, .error = kKilledAtAccess};
-    if (outcome != TouchOutcome::kDone) return {.failed = true, .error = kForbiddenAccess};
+    if (outcome != TouchOutcome::kDone) return {.failed = true, .error = ErrorOf(outcome)};
     // The steps that stay in this page, and the one that leaves it.
     const uint64_t left_in_page = page_bytes - 1 - at % page_bytes;
     const uint64_t steps = touched.stride_bytes == 0 ? touched.count : left_in_page / touched.stride_bytes + 1;

@@ -23,7 +23,7 @@ struct TouchedBytes {
   uint64_t stride_bytes = 0;
 };
 
-// Fails with kForbiddenAccess at the first access that faults; what came before has happened.
+// Fails at the first access that gets a signal (kForbiddenAccess and its kin, shell_commands.h); what came before has happened.
 ShellResult TouchInSteps(VirtualOs& os, TouchedBytes touched, bool write);
 
 }  // namespace reheap

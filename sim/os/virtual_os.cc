@@ -181,7 +181,10 @@ OsResult<Addr> VirtualOs::Mmap(Addr addr, uint64_t bytes, int protection, int fl
 OsResult<Addr> VirtualOs::Mremap(Addr old_addr, uint64_t old_bytes, uint64_t new_bytes, int flags,
                                  Addr new_addr) {
   REHEAP_CHECK(maps());
-  return Noted(remap_.Mremap(old_addr, old_bytes, new_bytes, flags, new_addr));
+  const OsResult<Addr> got = remap_.Mremap(old_addr, old_bytes, new_bytes, flags, new_addr);
+  const uint64_t old_length = RoundUp(old_bytes, os_page_bytes()), length = RoundUp(new_bytes, os_page_bytes());
+  if (got.ok() && length > old_length) PopulateNew({got.value() + old_length, length - old_length}, 0);
+  return Noted(got);
 }
 
 // mm_populate at the end of mmap, brk and mremap, linux 6.12: MAP_POPULATE without MAP_NONBLOCK, or memory that is

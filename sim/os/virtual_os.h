@@ -156,7 +156,7 @@ class VirtualOs final : public Os, private BoundaryListener {
   // Not owned; null = nobody. At most one.
   void set_page_listener(PageListener* listener) { state_.listener = listener; }
 
-  // The newest request of either kind that was refused; rule kNone = none was.
+  // The newest request of either kind that was refused; rule kNone = none was. Not a kill.
   const Refusal& last_refusal() const { return last_refusal_; }
   // Says whose `range` is, for refusals that name the largest holder ("thread stacks"); empty = nobody's in
   // particular. What comes through the Os interface is labelled "heap" by itself, squatters "squatters".
@@ -167,6 +167,10 @@ class VirtualOs final : public Os, private BoundaryListener {
   const Platform& platform() const { return platform_; }
   const AddressSpace& space() const { return state_.space; }
   const ResidentSet& resident() const { return state_.resident; }
+  // The parts of what memory.max counts that no mapping shows: pages of shared memory, and what was resident before
+  // the model began.
+  uint64_t shared_memory_bytes() const { return state_.object_pages.count() * os_page_bytes(); }
+  uint64_t image_resident_bytes() const { return state_.image_resident_bytes; }
   std::string MapsText() const;
   // The name that maps shows for `m`, a mapping of space(); empty = none. Good until the next call.
   std::string_view LabelOf(const Mapping& m) const;

@@ -192,6 +192,25 @@ TEST(ForeignMappingsTest, ARefusalIsCountedAndChangesNothing) {
 }
 
 // Random calls on every platform: sums agree with the OS's, nothing of the heap's is ever touched.
+// windows: what was committed stays so, but nobody may touch it; what was only reserved needs no call.
+TEST(ForeignMappingsTest, ProtectingFromEveryoneHidesCommittedMemory) {
+  VirtualOs os(Process("windows-amd64"));
+  const std::unique_ptr<ForeignSpace> space = MakeVirtualForeignSpace(&os);
+  const ForeignTraits writable{kReadWrite, ForeignFlags(), ForeignHolder::kProgram};
+  const Addr at = space->MapAnywhere(kMiB, writable).value();
+  ASSERT_TRUE(os.Touch(at, true));
+  const uint64_t committed_bytes = os.Usage().commit_bytes;
+  ASSERT_TRUE(space->Protect({at, kMiB}, 0).ok());
+  EXPECT_FALSE(os.Touch(at, false));
+  EXPECT_EQ(os.Usage().commit_bytes, committed_bytes);
+  ASSERT_TRUE(space->Protect({at, kMiB}, kReadWrite).ok());
+  EXPECT_TRUE(os.Touch(at, true));
+  const ForeignTraits reserved{0, ForeignFlags(), ForeignHolder::kProgram};
+  const Addr hidden = space->MapAnywhere(kMiB, reserved).value();
+  EXPECT_TRUE(space->Protect({hidden, kMiB}, 0).ok());
+  EXPECT_FALSE(os.Touch(hidden, false));
+}
+
 TEST(ForeignMappingsTest, RandomCallsNeverReachTheHeap) {
   const uint32_t seed = std::random_device()();
   for (const std::string& name : Platforms().Names()) {

@@ -44,9 +44,10 @@ class HeapTarget final : public ReplayTarget {
     result_.metrics.SetBaseline(os_.Usage());
     os_.set_observer(&sampler_);
     const OsResult<Done> started = heap_.Start();
-    if (started.ok()) return true;
+    const Refusal* refusal = started.ok() ? Killed() : &started.refusal();
+    if (refusal == nullptr) return true;
     result_.outcome = TargetOutcome::kStartupAbort;
-    NoteRefusal(started.refusal(), 0, /*is_foreign=*/false);
+    NoteRefusal(*refusal, 0, /*is_foreign=*/false);
     return false;
   }
 
@@ -115,21 +116,27 @@ class HeapTarget final : public ReplayTarget {
           if (op.slot != kNoForeign) ApplyForeign(foreign[op.slot], EventOf(op), os_);
           break;
       }
-      if (!alive || Killed(op)) return i;
+      if (!alive || Died(op)) return i;
     }
     return count;
   }
 
-  // Whether the OS ended the process at one of the op's accesses.
-  bool Killed(const ReplayOp& op) {
+  // What the OS ended the process for, at an access; null while it lives.
+  const Refusal* Killed() const {
     if constexpr (requires(const M& memory) { memory.killed(); }) {
-      if (memory_.killed() != nullptr) [[unlikely]] {
-        NoteRefusal(*memory_.killed(), EventOf(op), /*is_foreign=*/false);
-        result_.outcome = TargetOutcome::kLateAbort;
-        return true;
-      }
+      return memory_.killed();
+    } else {
+      return nullptr;
     }
-    return false;
+  }
+
+  // Whether that happened at the op.
+  bool Died(const ReplayOp& op) {
+    const Refusal* const killed = Killed();
+    if (killed == nullptr) [[likely]] return false;
+    NoteRefusal(*killed, EventOf(op), /*is_foreign=*/false);
+    result_.outcome = TargetOutcome::kLateAbort;
+    return true;
   }
 
   bool Allocate(const ReplayOp& op) {

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "sim/os/virtual_os.h"
 
 namespace reheap {
 namespace {
@@ -66,10 +67,10 @@ absl::StatusOr<ProcessImage> ImageFromTrace(const proto::TraceHeader& header, co
   return image;
 }
 
-const ImageMapping* FirstOutside(const ProcessImage& image, const Platform& platform) {
-  const auto found = std::find_if(
-      image.mappings.begin(), image.mappings.end(),
-      [&platform](const ImageMapping& mapping) { return mapping.end.value() > platform.machine.user_end; });
+const ImageMapping* FirstUnfit(const ProcessImage& image, const Platform& platform) {
+  const auto found =
+      std::find_if(image.mappings.begin(), image.mappings.end(),
+                   [&platform](const ImageMapping& mapping) { return !PlatformFault(mapping, platform).empty(); });
   return found == image.mappings.end() ? nullptr : &*found;
 }
 

@@ -27,8 +27,8 @@ absl::StatusOr<ProcessImage> ImageFromMapsFile(const std::string& path);
 // `path` is the trace's, for the error. Without mappings in the header the image is empty.
 absl::StatusOr<ProcessImage> ImageFromTrace(const proto::TraceHeader& header, const std::string& path);
 
-// The first mapping that reaches beyond the addresses a process of `platform` has; null when there is none.
-const ImageMapping* FirstOutside(const ProcessImage& image, const Platform& platform);
+// The first mapping that no process of `platform` can have (PlatformFault); null when there is none.
+const ImageMapping* FirstUnfit(const ProcessImage& image, const Platform& platform);
 
 }  // namespace reheap
 

@@ -1,14 +1,17 @@
 #include "sim/replay/replay_grid.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "alloc/arena.h"
 #include "sim/os/image_catalog.h"
 #include "sim/os/platform_catalog.h"
+#include "sim/report/human_units.h"
 #include "sim/strategies/strategy_catalog.h"
 
 namespace reheap {
@@ -18,6 +21,15 @@ template <class T>
 std::vector<std::optional<T>> OrUnlimited(std::vector<std::optional<T>> values) {
   if (values.empty()) values.push_back(std::nullopt);
   return values;
+}
+
+// /sys/kernel/mm/transparent_hugepage/enabled has these words; the order is HugePageMode's.
+constexpr const char* kHugePageModes[] = {"never", "madvise", "always"};
+
+std::optional<HugePageMode> HugePageModeNamed(const std::string& word) {
+  const auto found = std::find(std::begin(kHugePageModes), std::end(kHugePageModes), word);
+  if (found == std::end(kHugePageModes)) return std::nullopt;
+  return static_cast<HugePageMode>(found - std::begin(kHugePageModes));
 }
 
 absl::Status CheckWords(const ReplayRequest& request) {
@@ -51,6 +63,10 @@ absl::Status CheckWords(const ReplayRequest& request) {
           absl::StrCat("squatter 0x", absl::Hex(range.start.value()), "+", range.bytes, " is not whole OS pages (4096 bytes)"));
     }
   }
+  for (const std::string& word : request.thp) {
+    if (HugePageModeNamed(word)) continue;
+    return absl::InvalidArgumentError(absl::StrCat("thp '", word, "' is not known: never, madvise or always"));
+  }
   for (int mode : request.overcommit_modes) {
     if (mode < 0 || mode > 2) {
       return absl::InvalidArgumentError(absl::StrCat("overcommit mode ", mode, " is not known: 0, 1 or 2"));
@@ -59,24 +75,74 @@ absl::Status CheckWords(const ReplayRequest& request) {
   return absl::OkStatus();
 }
 
+// Each of `all` with each of `values`; without values, as they are.
+template <class T, class Member>
+std::vector<VirtualSettings> Crossed(const std::vector<VirtualSettings>& all, const std::vector<T>& values,
+                                     Member VirtualSettings::*member) {
+  if (values.empty()) return all;
+  std::vector<VirtualSettings> crossed;
+  for (VirtualSettings settings : all) {
+    for (const T& value : values) {
+      settings.*member = value;
+      crossed.push_back(settings);
+    }
+  }
+  return crossed;
+}
+
+std::vector<VirtualSettings> AllSettings(const ReplayRequest& request) {
+  std::vector<HugePageMode> thp;
+  for (const std::string& word : request.thp) thp.push_back(*HugePageModeNamed(word));
+  std::vector<VirtualSettings> all(1);
+  all = Crossed(all, request.overcommit_modes, &VirtualSettings::overcommit_mode);
+  all = Crossed(all, request.memory_limits, &VirtualSettings::memory_max_bytes);
+  all = Crossed(all, request.max_mappings, &VirtualSettings::max_mappings);
+  all = Crossed(all, request.ram_bytes, &VirtualSettings::ram_bytes);
+  all = Crossed(all, request.stack_limits, &VirtualSettings::stack_bytes);
+  return Crossed(all, thp, &VirtualSettings::thp);
+}
+
+// What `settings` say that `platform` has not, as a note says it; empty when it has all. A kernel with overcommit
+// modes is one with memory cgroups.
+std::string Missing(const VirtualSettings& settings, const Platform& platform) {
+  const bool has_cgroups = platform.limits.commit_refusal == CommitRefusal::kOvercommitMode;
+  const char* missing = nullptr;
+  if (settings.memory_max_bytes && !has_cgroups) missing = "memory.max";
+  if (settings.max_mappings && platform.limits.max_mappings == 0) missing = "limit of mappings";
+  if (settings.thp && platform.pages.huge_page_bytes == 0) missing = "transparent huge pages";
+  return missing == nullptr ? "" : absl::StrCat(platform.name, " has no ", missing, ": left out");
+}
+
+// Why `strategy` cannot be carried out on `platform`, as a note says it; empty when it can.
+std::string Mismatch(const ReservationStrategy& strategy, const Platform& platform) {
+  const Platform::Machine& machine = platform.machine;
+  if (machine.word_bits != strategy.word_bits) {
+    return absl::StrCat(strategy.name, " is a ", strategy.word_bits, "-bit strategy, ", platform.name, " a ",
+                        machine.word_bits, "-bit platform: left out");
+  }
+  const uint64_t largest = LargestOsPageBytes(strategy);
+  if (machine.os_page_bytes <= largest) return "";
+  return absl::StrCat(strategy.name, " maps memory by multiples of ", FormatBytes(largest), ", an OS page of ",
+                      platform.name, " is ", FormatBytes(machine.os_page_bytes), ": left out");
+}
+
 // The virtual rows of one strategy under one pair of limits.
 void AddVirtualRows(const ReplayRequest& request, const std::vector<const Platform*>& platforms, ReplayRow row,
                     ReplayGrid* grid) {
   row.world = proto::VIRTUAL;
   for (const Platform* platform : platforms) {
-    if (platform->machine.word_bits != row.strategy->word_bits) {
-      grid->notes.push_back(absl::StrCat(row.strategy->name, " is a ", row.strategy->word_bits, "-bit strategy, ",
-                                         platform->name, " a ", platform->machine.word_bits, "-bit platform: left out"));
+    if (std::string mismatch = Mismatch(*row.strategy, *platform); !mismatch.empty()) {
+      grid->notes.push_back(std::move(mismatch));
       continue;
     }
     row.platform = platform;
-    if (request.overcommit_modes.empty()) {
-      grid->rows.push_back(row);
-      continue;
-    }
-    for (int mode : request.overcommit_modes) {
-      row.overcommit_mode = mode;
-      grid->rows.push_back(row);
+    for (const VirtualSettings& settings : AllSettings(request)) {
+      row.settings = settings;
+      if (std::string missing = Missing(settings, *platform); !missing.empty()) {
+        grid->notes.push_back(std::move(missing));
+      } else {
+        grid->rows.push_back(row);
+      }
     }
   }
 }
@@ -100,6 +166,28 @@ void AddHeapRows(const ReplayRequest& request, const std::vector<const Platform*
 }
 
 }  // namespace
+
+void VirtualSettings::ApplyTo(ProcessLimits* limits) const {
+  if (overcommit_mode) limits->overcommit = static_cast<OvercommitMode>(*overcommit_mode);
+  limits->memory_max_bytes = memory_max_bytes;
+  limits->max_mappings = max_mappings;
+  if (ram_bytes) limits->ram_bytes = *ram_bytes;
+  if (stack_bytes) {
+    limits->stack_bytes = *stack_bytes;
+    limits->stack_unlimited = !stack_bytes->has_value();
+  }
+  if (thp) limits->thp = *thp;
+}
+
+void VirtualSettings::Describe(proto::Limits* limits) const {
+  if (overcommit_mode) limits->set_overcommit_mode(static_cast<uint32_t>(*overcommit_mode));
+  if (memory_max_bytes) limits->set_memory_max_bytes(*memory_max_bytes);
+  if (max_mappings) limits->set_max_mappings(*max_mappings);
+  if (ram_bytes) limits->set_ram_bytes(*ram_bytes);
+  if (stack_bytes && *stack_bytes) limits->set_stack_bytes(**stack_bytes);
+  if (stack_bytes && !*stack_bytes) limits->set_stack_unlimited(true);
+  if (thp) limits->set_thp(kHugePageModes[static_cast<size_t>(*thp)]);
+}
 
 absl::StatusOr<ReplayGrid> ResolveGrid(const ReplayRequest& request) {
   if (absl::Status status = CheckWords(request); !status.ok()) return status;

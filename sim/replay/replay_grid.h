@@ -12,10 +12,26 @@
 #include "absl/status/statusor.h"
 #include "alloc/reservation_strategy.h"
 #include "proto/report.pb.h"
+#include "sim/os/limits.h"
 #include "sim/os/platform.h"
 #include "sim/replay/replay_request.h"
 
 namespace reheap {
+
+// What a row of the virtual world says of its machine and process beside the two limits; absent = the platform's
+// own.
+struct VirtualSettings {
+  std::optional<int> overcommit_mode;
+  std::optional<uint64_t> memory_max_bytes;
+  std::optional<uint64_t> max_mappings;
+  std::optional<uint64_t> ram_bytes;
+  std::optional<std::optional<uint64_t>> stack_bytes;  // nullopt within = unlimited
+  std::optional<HugePageMode> thp;
+
+  friend bool operator==(const VirtualSettings&, const VirtualSettings&) = default;
+  void ApplyTo(ProcessLimits* limits) const;
+  void Describe(proto::Limits* limits) const;
+};
 
 struct ReplayRow {
   std::string target;                   // "heap", "malloc:..."
@@ -24,7 +40,7 @@ struct ReplayRow {
   const Platform* platform = nullptr;   // null in the real world
   std::optional<uint64_t> address_limit;
   std::optional<uint64_t> data_limit;
-  std::optional<int> overcommit_mode;
+  VirtualSettings settings;
 };
 
 struct ReplayGrid {

@@ -30,6 +30,12 @@ struct ReplayRequest {
   std::vector<std::optional<uint64_t>> address_limits;
   std::vector<std::optional<uint64_t>> data_limits;
   std::vector<int> overcommit_modes;    // virtual world; empty = the platform's default
+  // Virtual world; empty = the platform's default.
+  std::vector<std::optional<uint64_t>> memory_limits;  // cgroup memory.max; nullopt = unlimited
+  std::vector<uint64_t> max_mappings;                  // vm.max_map_count
+  std::vector<uint64_t> ram_bytes;
+  std::vector<std::optional<uint64_t>> stack_limits;   // RLIMIT_STACK at exec; nullopt = unlimited
+  std::vector<std::string> thp;                        // "never", "madvise", "always"
   std::vector<std::string> targets;     // "heap", "malloc:glibc", "malloc:/path/lib.so"; empty = {"heap"}
   std::string order = "total";          // the one order of this version
   std::string touch = "none";           // "none" or "full": write to every OS page of each object

@@ -155,7 +155,7 @@ absl::Status Session::RunRow(const ReplayRow& row, proto::Run* run) {
   run->set_world(row.world);
   if (row.address_limit) run->mutable_limits()->set_address_bytes(*row.address_limit);
   if (row.data_limit) run->mutable_limits()->set_data_bytes(*row.data_limit);
-  if (row.overcommit_mode) run->mutable_limits()->set_overcommit_mode(static_cast<uint32_t>(*row.overcommit_mode));
+  row.settings.Describe(run->mutable_limits());
   run->set_order(request_.order);
   run->set_touch(request_.touch);
   absl::StatusOr<TargetResult> result =
@@ -228,7 +228,7 @@ absl::StatusOr<TargetResult> Session::RunReal(const ReplayRow& row, OpStream* st
 
 bool Session::IsPairedWithReal(const ReplayRow& row) const {
   return real_row_ != nullptr && real_row_->strategy == row.strategy && real_row_->address_limit == row.address_limit &&
-         real_row_->data_limit == row.data_limit && !row.overcommit_mode && request_.maps_path.empty() && request_.image.empty() &&
+         real_row_->data_limit == row.data_limit && row.settings == VirtualSettings() && request_.maps_path.empty() && request_.image.empty() &&
          row.platform->basis == Basis::kComparableWithRunningKernel;
 }
 
@@ -237,7 +237,7 @@ absl::StatusOr<VirtualProcess> Session::ProcessFor(const ReplayRow& row, proto::
   process.platform = row.platform;
   process.limits.address_bytes = row.address_limit;
   process.limits.data_bytes = row.data_limit;
-  if (row.overcommit_mode) process.limits.overcommit = static_cast<OvercommitMode>(*row.overcommit_mode);
+  row.settings.ApplyTo(&process.limits);
   run->set_platform_basis(row.platform->basis == Basis::kComparableWithRunningKernel
                               ? "rules compared with a running kernel"
                               : "from source, not measured");
@@ -266,19 +266,18 @@ absl::StatusOr<VirtualProcess> Session::ProcessFor(const ReplayRow& row, proto::
 // What the process starts from: a maps file, a named image, the trace's own mappings where they are those of
 // such a process, else their sizes in the layout of the platform.
 absl::Status Session::ChooseImage(const Platform& platform, VirtualProcess* process, proto::Run* run) const {
-  const ImageMapping* outside = FirstOutside(image_, platform);
+  const ImageMapping* unfit = FirstUnfit(image_, platform);
   const bool is_comparable = platform.basis == Basis::kComparableWithRunningKernel;
   run->set_image(image_.origin);
   if (!request_.maps_path.empty()) {
     process->image = image_.mappings;
-    if (outside == nullptr) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat(image_.origin, ": a process of ", platform.name,
-                                                   " has addresses below 0x", absl::Hex(platform.machine.user_end),
-                                                   " only, found \"", FormatMapsLine(*outside), "\""));
+    if (unfit == nullptr) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(image_.origin, ": expected ", PlatformFault(*unfit, platform),
+                                                   ", found \"", FormatMapsLine(*unfit), "\""));
   }
   if (!request_.image.empty()) return TakeNamedImage(platform, process, run);
   if (image_.mappings.empty()) return absl::OkStatus();
-  if (is_comparable && outside == nullptr) {
+  if (is_comparable && unfit == nullptr) {
     process->image = image_.mappings;
     return absl::OkStatus();
   }

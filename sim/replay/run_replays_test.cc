@@ -105,6 +105,53 @@ TEST(RunReplaysTest, GridIsEveryCombinationInOrder) {
   EXPECT_EQ(report->runs(11).limits().address_bytes(), 4 * kGiB);
 }
 
+TEST(RunReplaysTest, MemoryMaxKillsAtTheTouchThatIsTooMuch) {
+  ReplayRequest request = VirtualRequest();
+  request.touch = "full";
+  request.memory_limits = {kMiB, 4096, std::nullopt};
+  const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(report->runs_size(), 3);
+  const proto::Run& late = report->runs(0);
+  EXPECT_EQ(late.outcome(), proto::LATE_ABORT);
+  EXPECT_EQ(late.limits().memory_max_bytes(), kMiB);
+  EXPECT_EQ(late.refusal().rule(), "memory.max");
+  EXPECT_EQ(late.refusal().operation(), "touch");
+  EXPECT_EQ(late.refusal().measure(), "resident bytes");
+  EXPECT_EQ(late.refusal().largest_holder().name(), "heap");
+  uint64_t held_bytes = 0;
+  for (const proto::Holder& holder : late.refusal().holders()) held_bytes += holder.bytes();
+  EXPECT_EQ(held_bytes, late.refusal().in_use_bytes());
+  EXPECT_GT(held_bytes + late.refusal().asked_bytes(), kMiB);
+  EXPECT_EQ(report->runs(1).outcome(), proto::STARTUP_ABORT) << "its own tables are too much";
+  EXPECT_EQ(report->runs(2).outcome(), proto::SURVIVED);
+  EXPECT_FALSE(report->runs(2).limits().has_memory_max_bytes());
+}
+
+TEST(RunReplaysTest, TheModelledMachineIsCrossedAndWhatAPlatformLacksIsANote) {
+  ReplayRequest request = VirtualRequest();
+  request.platforms = {"linux-amd64", "linux-amd64@6.1", "windows-amd64"};
+  request.max_mappings = {5, 65530};
+  request.ram_bytes = {kGiB};
+  request.stack_limits = {std::nullopt, kMiB};
+  request.thp = {"always"};
+  const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(report->runs_size(), 8);
+  EXPECT_THAT(report->notes(), testing::Contains("windows-amd64 has no transparent huge pages: left out"));
+  EXPECT_EQ(report->runs(4).platform(), "linux-amd64@6.1");
+  EXPECT_EQ(report->runs(0).outcome(), proto::STARTUP_ABORT);
+  EXPECT_EQ(report->runs(0).refusal().rule(), "mapping count");
+  EXPECT_EQ(report->runs(0).limits().max_mappings(), 5u);
+  EXPECT_TRUE(report->runs(2).limits().stack_unlimited());
+  EXPECT_EQ(report->runs(3).limits().stack_bytes(), kMiB);
+  EXPECT_EQ(report->runs(3).limits().ram_bytes(), kGiB);
+  EXPECT_EQ(report->runs(3).limits().thp(), "always");
+  EXPECT_EQ(report->runs(3).outcome(), proto::SURVIVED);
+  request.thp = {"often"};
+  EXPECT_THAT(ErrorOf(request), HasSubstr("thp 'often'"));
+}
+
 TEST(RunReplaysTest, EveryFigureOfARealRowSaysMeasuredAndTheLookupsWereTimed) {
   ReplayRequest request = VirtualRequest();
   request.virtual_world = false;

@@ -22,7 +22,8 @@ void FillRefusal(const TargetResult& result, proto::Run* run) {
   proto::Refusal* to = run->mutable_refusal();
   to->set_rule(RuleName(from.rule));
   const std::string whose = result.refusal_is_foreign ? "the program's own " : "";
-  to->set_operation(whose + OsOperationName(from.operation));
+  const bool is_kill = from.rule == Rule::kMemoryCgroup;
+  to->set_operation(is_kill ? "touch" : whose + OsOperationName(from.operation));
   to->set_asked_bytes(from.asked_bytes);
   to->set_in_use_bytes(from.in_use_bytes);
   to->set_allowed_bytes(from.allowed_bytes);

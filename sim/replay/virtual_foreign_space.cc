@@ -132,9 +132,14 @@ class ReservingForeignSpace final : public ForeignSpace {
     os_.Label(range, "");
     return DoneIf(os_.VirtualFree(base, 0, kMemRelease), OsOperation::kRelease);
   }
-  // Committed memory that becomes inaccessible stays committed: that is VirtualProtect's way.
+  // Committed memory that becomes inaccessible stays committed; reserved memory is inaccessible as it is, which
+  // VirtualProtect answers with a refusal.
   OsResult<Done> Protect(AddrRange range, int protection) override {
-    if (protection == 0) return Done();
+    if (protection == 0) {
+      const OsResult<Done> hidden = os_.VirtualProtect(range.start, range.bytes, kPageNoAccess);
+      const bool only_reserved = !hidden.ok() && hidden.refusal().rule == Rule::kNotCommitted;
+      return only_reserved ? OsResult<Done>(Done()) : DoneIf(hidden, OsOperation::kDecommit);
+    }
     return DoneIf(os_.VirtualAlloc(range.start, range.bytes, kMemCommit, PageProtection(protection)),
                   OsOperation::kCommit);
   }

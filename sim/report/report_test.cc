@@ -321,11 +321,24 @@ TEST(RenderCsvTest, OneLinePerRunUnderTheProtosNames) {
   EXPECT_THAT(lines[0], HasSubstr(",provenance.peak_rss_bytes,"));
   EXPECT_THAT(
       lines[1],
-      StartsWith("/tmp/web.trace,heap,go-2010-radix,REAL,linux-amd64,\"this kernel, 6.18\",,,,total"));
+      StartsWith("/tmp/web.trace,heap,go-2010-radix,REAL,linux-amd64,\"this kernel, 6.18\",,,,,,,,,,total"));
   EXPECT_THAT(lines[3], HasSubstr(",STARTUP_ABORT,RLIMIT_AS,18253611008,35344384,4294967296,,reserve,12,"));
   const auto commas = [](const std::string& line) { return std::count(line.begin(), line.end(), ','); };
   EXPECT_EQ(commas(lines[1]), commas(lines[0]) + 1);  // the one inside quotes
   EXPECT_EQ(lines[4], "");
+}
+
+TEST(RenderTableTest, EveryLimitIsNamed) {
+  const proto::Report report = ReportOf(
+      R"pb(runs {
+             trace: "t"
+             limits {
+               overcommit_mode: 2 memory_max_bytes: 67108864 max_mappings: 1000 ram_bytes: 1073741824
+               stack_unlimited: true thp: "always"
+             }
+           })pb");
+  EXPECT_THAT(RenderTable(report, {}),
+              HasSubstr("overcommit 2 memory 64.0 MiB maps 1,000 ram 1.0 GiB stack unlimited thp always"));
 }
 
 TEST(RenderCsvTest, QuotesAreDoubled) {

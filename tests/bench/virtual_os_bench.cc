@@ -15,7 +15,10 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr int kReadWrite = kProtRead | kProtWrite;
-constexpr int kAnonymous = 0x22;  // MAP_PRIVATE | MAP_ANONYMOUS on linux
+// The numbers of linux.
+constexpr int kAnonymous = 0x22;  // MAP_PRIVATE | MAP_ANONYMOUS
+constexpr int kDiscard = 4;       // MADV_DONTNEED
+constexpr int kMayMove = 1;       // MREMAP_MAYMOVE
 
 VirtualProcess LinuxProcess() {
   VirtualProcess process;
@@ -78,6 +81,62 @@ void BM_ProtectSplitMerge(benchmark::State& state) {
 }
 BENCHMARK(BM_ProtectSplitMerge)->Arg(100)->Arg(60'000);
 
+// One mapping, one write to it, and away with both: the page and its page tables come and go.
+void BM_MmapTouchMunmap(benchmark::State& state) {
+  VirtualOs os(LinuxProcess());
+  Fill(os, state.range(0));
+  for (auto _ : state) {
+    const Addr at = os.Mmap(Addr(), 64 * kPage, kReadWrite, kAnonymous).value();
+    REHEAP_CHECK(os.Touch(at, true));
+    benchmark::DoNotOptimize(os.Munmap(at, 64 * kPage));
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_MmapTouchMunmap)->Arg(100)->Arg(60'000);
+
+// 16 OS pages somewhere in `range` bytes are written to and discarded.
+void BM_TouchDiscard(benchmark::State& state) {
+  VirtualOs os(LinuxProcess());
+  const uint64_t bytes = static_cast<uint64_t>(state.range(0));
+  const Addr start = os.Mmap(Addr(), bytes, kReadWrite, kAnonymous).value();
+  uint64_t at = 0;
+  for (auto _ : state) {
+    for (uint64_t page = 0; page < 16; ++page) REHEAP_CHECK(os.Touch(start + at + page * kPage, true));
+    benchmark::DoNotOptimize(os.Madvise(start + at, 16 * kPage, kDiscard));
+    at = (at + 7919 * 16 * kPage) & (bytes - 1);
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_TouchDiscard)->Arg(kMiB)->Arg(64 * kGiB);
+
+// A mapping with one written page of its 16 grows, which mostly moves it, and shrinks again.
+void BM_MremapGrowShrink(benchmark::State& state) {
+  VirtualOs os(LinuxProcess());
+  Fill(os, state.range(0));
+  Addr at = os.Mmap(Addr(), 16 * kPage, kReadWrite, kAnonymous).value();
+  REHEAP_CHECK(os.Touch(at, true));
+  for (auto _ : state) {
+    at = os.Mremap(at, 16 * kPage, 32 * kPage, kMayMove, Addr()).value();
+    at = os.Mremap(at, 32 * kPage, 16 * kPage, kMayMove, Addr()).value();
+  }
+  state.SetItemsProcessed(2 * state.iterations());
+}
+BENCHMARK(BM_MremapGrowShrink)->Arg(100)->Arg(60'000);
+
+// Accesses that the kernel is asked about, to pages that are there.
+void BM_KernelTouch(benchmark::State& state) {
+  VirtualOs os(LinuxProcess());
+  const uint64_t bytes = static_cast<uint64_t>(state.range(0));
+  const Addr start = os.Mmap(Addr(), bytes, kReadWrite, kAnonymous).value();
+  for (uint64_t at = 0; at < bytes; at += kPage) REHEAP_CHECK(os.Touch(start + at, true));
+  uint64_t at = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(os.Touch(start + at, true));
+    at = (at + 7919 * kPage) & (bytes - 1);
+  }
+}
+BENCHMARK(BM_KernelTouch)->Arg(kMiB)->Arg(kGiB);
+
 // Accesses that hit the page cache of ShadowMemory.
 void BM_ShadowWriteHit(benchmark::State& state) {
   VirtualOs os(LinuxProcess());
@@ -127,7 +186,7 @@ void BM_Touch(benchmark::State& state) {
   uint64_t at = 0;
   for (auto _ : state) {
     memory.Touch(start + at, 64);
-    at = (at + 64 * 7919) % bytes;
+    at = (at + 64 * 7919) & (bytes - 1);  // a division would cost more than what is measured
   }
   state.SetItemsProcessed(state.iterations());
 }

@@ -4,13 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "alloc/arena.h"
 #include "proto/report.pb.h"
 #include "proto/trace.pb.h"
+#include "sim/os/maps_text.h"
 #include "sim/os/platform_catalog.h"
+#include "sim/os/virtual_os.h"
 #include "sim/replay/replay_request.h"
 #include "sim/strategies/strategy_catalog.h"
 #include "traces/block_frame.h"
@@ -20,7 +24,12 @@
 namespace reheap {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 std::string Save(const TraceBuilder& builder) {
   const std::string path = testing::TempDir() + "/sweep.trace";
@@ -51,6 +60,31 @@ ReplayRequest Everything(const std::string& trace_path) {
   request.platforms = Platforms().Names();
   request.virtual_world = true;
   return request;
+}
+
+ReservationStrategy StrategyNamed(const std::string& name) { return LoadStrategy(name)->strategy; }
+
+// A strategy meets the platforms of its own word size whose OS pages are no larger than what it maps at a time.
+bool CanMeet(const std::string& strategy, const std::string& platform) {
+  const Platform::Machine& machine = Platforms().Find(platform)->machine;
+  const ReservationStrategy plan = StrategyNamed(strategy);
+  return plan.word_bits == machine.word_bits && machine.os_page_bytes <= LargestOsPageBytes(plan);
+}
+
+// A refusal where nothing was limited: the platform itself does not let a process do such a thing.
+void ExpectRefusedByThePlatformItself(const proto::Run& run) {
+  const Platform& platform = *Platforms().Find(run.platform());
+  const proto::Refusal& refusal = run.refusal();
+  EXPECT_EQ(run.outcome(), proto::STARTUP_ABORT);
+  if (refusal.rule() == "W^X") {
+    EXPECT_NE(platform.mappings.write_execute_map_error, 0);
+    EXPECT_EQ(StrategyNamed(run.strategy()).access, Access::kReadWriteExecute);
+  } else if (refusal.rule() == "address space exhausted") {
+    EXPECT_GT(refusal.asked_bytes(), refusal.largest_gap_bytes());
+  } else {
+    EXPECT_EQ(refusal.rule(), "address taken");
+    EXPECT_GT(refusal.wanted_address() + refusal.asked_bytes(), platform.machine.user_end);
+  }
 }
 
 void ExpectSoundRow(const proto::Run& run, uint64_t trace_events) {
@@ -95,16 +129,23 @@ TEST(ReplaySweep, EveryCombinationIsARow) {
     request.touch = touch;
     const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
     ASSERT_TRUE(report.ok()) << report.status();
-    // A strategy meets the platforms of its own word size only.
+    // What is left out is said, once for each pair.
     int pairs = 0;
     for (const std::string& strategy : request.strategies) {
       for (const std::string& platform : request.platforms) {
-        const bool is_32_bit = platform == "linux-386";
-        pairs += (strategy == "go-2011-02-reserve768m-386") == is_32_bit;
+        if (CanMeet(strategy, platform)) {
+          ++pairs;
+        } else {
+          EXPECT_THAT(report->notes(), Contains(AllOf(StartsWith(strategy + " "), HasSubstr(" " + platform + " "), EndsWith(": left out"))));
+        }
       }
     }
+    EXPECT_EQ(report->notes_size(), std::ssize(request.strategies) * std::ssize(request.platforms) - pairs);
     EXPECT_EQ(report->runs_size(), pairs * 4 * 4 * 3);
-    for (const proto::Run& run : report->runs()) ExpectSoundRow(run, program.events().size());
+    for (const proto::Run& run : report->runs()) {
+      ExpectSoundRow(run, program.events().size());
+      EXPECT_NE(run.refusal().rule(), "invalid argument") << run.ShortDebugString().substr(0, 900);
+    }
   }
 }
 
@@ -145,13 +186,28 @@ TEST(ReplaySweep, AThreadWhoseFirstCallIsFreeMayBeRefusedItsCache) {
   for (const proto::Run& run : report->runs()) {
     ExpectSoundRow(run, 2 * kThreads);
     if (!run.limits().has_address_bytes()) {
-      EXPECT_EQ(run.outcome(), proto::SURVIVED);
+      SCOPED_TRACE(run.ShortDebugString().substr(0, 900));
+      if (run.outcome() != proto::SURVIVED) ExpectRefusedByThePlatformItself(run);
     } else if (run.outcome() == proto::LATE_ABORT) {
       ++refused;
       EXPECT_GT(run.refusal().event(), kThreads);
     }
   }
   EXPECT_GT(refused, 0);
+}
+
+TEST(ReplaySweep, WhatCannotBeCarriedOutIsANoteAndWhy) {
+  ReplayRequest request = Everything(Save(SmallProgram()));
+  request.strategies = {"go-2011-02-pretend", "go-1.11-sparse"};
+  request.platforms = {"linux-arm64-64k", "linux-386"};
+  const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->runs_size(), 1);
+  EXPECT_THAT(report->notes(),
+              UnorderedElementsAre("go-1.11-sparse is a 64-bit strategy, linux-386 a 32-bit platform: left out",
+                                   "go-2011-02-pretend is a 64-bit strategy, linux-386 a 32-bit platform: left out",
+                                   "go-2011-02-pretend maps memory by multiples of 8.0 KiB, an OS page of "
+                                   "linux-arm64-64k is 64.0 KiB: left out"));
 }
 
 // ---- images ----
@@ -179,11 +235,16 @@ TEST(ReplaySweep, ImagesAtTheEdgesAreRows) {
   };
   for (const std::string& edge : edges) {
     const std::string maps = kProgram + edge;
+    const std::vector<ImageMapping> mappings = *ParseMaps(maps, "edge");
     for (const std::string& platform : Platforms().Names()) {
-      const bool is_32_bit = platform == "linux-386";
+      const bool fits = std::all_of(mappings.begin(), mappings.end(), [&](const ImageMapping& mapping) {
+        return PlatformFault(mapping, *Platforms().Find(platform)).empty();
+      });
       for (const std::string& strategy : StrategyNames()) {
-        if ((strategy == "go-2011-02-reserve768m-386") != is_32_bit) continue;
-        EXPECT_EQ(ReplayIn(maps, platform, strategy), absl::OkStatus()) << platform << strategy << maps;
+        if (!CanMeet(strategy, platform)) continue;
+        EXPECT_EQ(ReplayIn(maps, platform, strategy).code(),
+                  fits ? absl::StatusCode::kOk : absl::StatusCode::kInvalidArgument)
+            << platform << strategy << maps;
       }
     }
   }
@@ -204,7 +265,7 @@ TEST(ReplaySweep, ImagesThatNoProcessHasAreErrors) {
       {"0804a000-0804b000 rw-p 00000000 00:00 0\n08040000-08041000 rw-p 00000000 00:00 0\n", "linux-amd64", "rising order"},
       {"0804a000-0804c000 rw-p 00000000 00:00 0\n0804b000-0804d000 rw-p 00000000 00:00 0\n", "linux-amd64", "overlap"},
       {"8000000000000000-8000000000001000 rw-p 00000000 00:00 0\n", "linux-amd64", "below 2^63"},
-      {"7fff00000000-7fff00001000 rw-p 00000000 00:00 0\n", "linux-386", "has addresses below 0xffffe000"},
+      {"7fff00000000-7fff00001000 rw-p 00000000 00:00 0\n", "linux-386", "expected addresses below 0xffffe000 on linux-386"},
       {"\n", "linux-amd64", "expected mappings"},
   };
   for (const auto& c : cases) {

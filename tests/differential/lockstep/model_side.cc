@@ -54,18 +54,25 @@ Answer Brk(VirtualOs& os, const uint64_t* a) {
   return answer;
 }
 
-// The signal of an access that fails: the mapping allows it, but there is nothing behind it.
-uint32_t FaultAt(const VirtualOs& os, Addr a, bool write) {
-  const AddressSpace::Id id = os.space().Containing(a);
-  if (id == AddressSpace::kNone) return kErrorSegmentationFault;
-  const MappingTraits& traits = os.space().mapping(id).traits;
-  return (write ? traits.write : traits.read || traits.write) ? kErrorBusError : kErrorSegmentationFault;
+uint32_t ErrorOf(TouchOutcome outcome) {
+  switch (outcome) {
+    case TouchOutcome::kDone:
+      return 0;
+    case TouchOutcome::kFault:
+      return kErrorSegmentationFault;
+    case TouchOutcome::kOutOfMemoryKill:
+      return kErrorKilled;
+    case TouchOutcome::kBusError:
+      return kErrorBusError;
+  }
+  REHEAP_CHECK(false);
 }
 
 Answer Touch(VirtualOs& os, const uint64_t* a) {
   Answer answer;
-  while (answer.value < a[1] && os.Touch(Addr(a[0] + answer.value * a[2]), a[3] != 0)) ++answer.value;
-  if (answer.value < a[1]) answer.error = FaultAt(os, Addr(a[0] + answer.value * a[2]), a[3] != 0);
+  for (; answer.value < a[1] && answer.error == 0; answer.value += answer.error == 0) {
+    answer.error = ErrorOf(os.Access(Addr(a[0] + answer.value * a[2]), a[3] != 0));
+  }
   return answer;
 }
 

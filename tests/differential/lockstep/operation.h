@@ -81,9 +81,11 @@ inline constexpr uint64_t kResourceLocked = 8;
 inline constexpr uint64_t kResourceAddress = 9;
 inline constexpr uint64_t kNoLimit = ~uint64_t{0};
 
-// What a touch answers in the place of an errno (as `reheap os` does).
+// What a touch answers in the place of an errno (as `reheap os` does; 1002, killed for want of memory, no executor
+// lives to say).
 inline constexpr uint32_t kErrorSegmentationFault = 1001;
-inline constexpr uint32_t kErrorBusError = 1002;
+inline constexpr uint32_t kErrorKilled = 1002;
+inline constexpr uint32_t kErrorBusError = 1003;
 
 }  // namespace reheap
 
