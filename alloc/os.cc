@@ -23,6 +23,7 @@ const char* RuleName(Rule rule) {
     case Rule::kJobLimit: return "job memory limit";
     case Rule::kMemoryCgroup: return "memory.max";
     case Rule::kLockedLimit: return "RLIMIT_MEMLOCK";
+    case Rule::kMemoryMaximum: return "memory maximum";
     case Rule::kWriteExecute: return "W^X";
   }
   return "unknown";

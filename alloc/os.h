@@ -57,6 +57,7 @@ enum class Rule : uint8_t {
   kJobLimit,              // windows job object: committed memory of one process
   kMemoryCgroup,          // cgroup memory.max: no answer but a kill, at a touch
   kLockedLimit,           // RLIMIT_MEMLOCK, `ulimit -l`
+  kMemoryMaximum,         // only_grows(): the memory's declared maximum, or its embedder's cap
   kWriteExecute,          // memory is writable or executable, never both (W^X, OpenBSD)
 };
 // "RLIMIT_AS", "address taken", ...; never null.

@@ -22,6 +22,7 @@ OsResult<Addr> GrowCalls::Grow(uint64_t bytes) {
   if (const Refusal r = s_.limits.CheckMap(s_.space.totals(), demand); r.rule != Rule::kNone) {
     Refusal refusal = Where(r, asked);
     refusal.asked_bytes = bytes;
+    if (refusal.rule == Rule::kAddressLimit) refusal.rule = Rule::kMemoryMaximum;  // the same sum, no rlimit
     return refusal;
   }
   if (granules == 0) return asked.start;

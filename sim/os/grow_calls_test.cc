@@ -50,7 +50,7 @@ TEST(GrowCallsTest, ADeclaredMaximumIsKept) {
   const uint64_t rest = 16 * kMiB - os.MemoryGrow(0).value().value();
   const auto refused = os.MemoryGrow(rest + kWasmPage);
   ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.refusal().rule, Rule::kAddressLimit);
+  EXPECT_EQ(refused.refusal().rule, Rule::kMemoryMaximum);
   EXPECT_EQ(refused.refusal().allowed_bytes, 16 * kMiB);
   EXPECT_TRUE(os.MemoryGrow(rest).ok());
 }

@@ -149,6 +149,7 @@ void MeasureGaps(const VirtualOs& os, ShareReport* report) {
 ShareMeasure MeasureOf(Rule rule) {
   switch (rule) {
     case Rule::kAddressLimit: return ShareMeasure::kMappedBytes;
+    case Rule::kMemoryMaximum: return ShareMeasure::kMappedBytes;
     case Rule::kDataLimit: return ShareMeasure::kDataBytes;
     case Rule::kCommitLimit: return ShareMeasure::kChargedBytes;
     case Rule::kJobLimit: return ShareMeasure::kChargedBytes;
