@@ -209,12 +209,13 @@ void AdviceCalls::PageOut(const Mapping& m, AddrRange piece) {
 Refusal AdviceCalls::InstallGuard(AddressSpace::Id id, AddrRange piece) {
   const Mapping& m = s_.space.mapping(id);
   if (m.traits.kind == MappingKind::kSpecial || (m.traits.flags & kLocked)) return Invalid(piece);
+  // The markers stand in page tables, which must fit into the machine.
+  const Refusal refusal = s_.limits.CheckMachine(s_.ChargedBytes(), s_.TableBytesFor(piece));
+  if (refusal.rule != Rule::kNone) return s_.killed = Where(refusal, piece);
   if (IsPrivateAnonymous(m.traits)) s_.space.NoteFirstWrite(id);
   s_.NotePeaks();
   s_.resident.ClearButGuards(piece);
-  for (Addr at = piece.start; at < piece.end(); at = at + s_.resident.os_page_bytes()) {
-    s_.resident.Put(at, PageState::kGuard);
-  }
+  s_.resident.PutAll(piece, PageState::kGuard);
   s_.ForgetContents(piece);
   return Refusal();
 }

@@ -114,6 +114,14 @@ Refusal Limits::CheckMemory(uint64_t charged_bytes, uint64_t added_bytes) const 
   return Refuse(Rule::kMemoryCgroup, added_bytes, charged_bytes, allowed);
 }
 
+Refusal Limits::CheckMachine(uint64_t charged_bytes, uint64_t needed_bytes) const {
+  // What does not fit in 64 bits is no machine's.
+  const uint64_t swap = std::min(limits_.swap_bytes, ~uint64_t{0} - limits_.ram_bytes);
+  const uint64_t allowed = limits_.ram_bytes + swap;
+  if (needed_bytes <= allowed) return Refusal();
+  return Refuse(Rule::kCommitLimit, needed_bytes, charged_bytes, allowed);
+}
+
 Refusal Limits::CheckCount(uint64_t count, bool strict) const {
   const uint64_t most = limits_.max_mappings.value_or(platform_->limits.max_mappings);
   // A new mapping is refused above the limit (do_mmap), a split at it (split_vma): mm/mmap.c, mm/vma.c, 6.12.

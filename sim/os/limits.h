@@ -74,6 +74,8 @@ class Limits {
   Refusal CheckMayLock() const;
   // Before `added_bytes` are charged beside `charged_bytes`: memory.max.
   Refusal CheckMemory(uint64_t charged_bytes, uint64_t added_bytes) const;
+  // Before one request fills `needed_bytes`: RAM and swap space, were they all free.
+  Refusal CheckMachine(uint64_t charged_bytes, uint64_t needed_bytes) const;
   // Before `bytes` more are charged as committed, by mmap.
   Refusal CheckCommit(const MappingTotals& totals, uint64_t bytes) const;
   // The same by mprotect or brk, whose error may be another.

@@ -26,8 +26,10 @@ void LineShell::Execute(std::string_view line, std::string* answer) {
   if (parsed->command == nullptr) return;
   const ShellCommand& command = *parsed->command;
   if (command.call != nullptr) {
-    const ShellResult result = command.call(os_, parsed->arguments);
+    ShellResult result = command.call(os_, parsed->arguments);
     if (!result.fault.empty()) return Fault(result.fault, answer);
+    // A call that is killed on its way (MAP_POPULATE, mlock, madvise) never returns an error.
+    if (result.failed && os_.killed() != nullptr) result.error = kKilledAtAccess;
     AppendAnswer(os_, result, answer);
   } else if (command.print != nullptr) {
     command.print(os_, parsed->arguments, answer);

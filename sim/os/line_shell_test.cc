@@ -262,5 +262,12 @@ TEST(ShellCommandsTest, TheTableIsComplete) {
   }
 }
 
+TEST_F(LineShellTest, ACallThatIsKilledOnItsWayIsKilledNotRefused) {
+  EXPECT_EQ(Result("mmap 0x100000000000 0x400000000000 3 0x4032"), "100000000000 0");
+  EXPECT_EQ(Result("madvise 0x100000000000 0x400000000000 23"), "ffffffffffffffff 1002") << "64 TiB of 16 GiB";
+  EXPECT_EQ(Result("touch 0x100000000000 1 1 r"), "ffffffffffffffff 1002");
+  EXPECT_NE(Ask("why").find("of 16.0 GiB in use"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace reheap

@@ -12,8 +12,8 @@ namespace {
 
 // Takes the next word off `line`.
 std::string_view NextWord(std::string_view& line) {
-  const size_t begin = std::min(line.find_first_not_of(" \t"), line.size());
-  const size_t end = std::min(line.find_first_of(" \t", begin), line.size());
+  const size_t begin = std::min(line.find_first_not_of(" \t\r"), line.size());
+  const size_t end = std::min(line.find_first_of(" \t\r", begin), line.size());
   const std::string_view word = line.substr(begin, end - begin);
   line.remove_prefix(end);
   return word;
@@ -62,14 +62,20 @@ std::string ParseLine(std::string_view line, ImageMapping* mapping) {
   return "";
 }
 
-// "Key: value" of smaps. Returns false when the line is none.
-bool ParseDetail(std::string_view line, ImageMapping* mapping) {
+bool IsDetail(std::string_view line) {
   const std::string_view key = NextWord(line);
-  if (key.empty() || key.back() != ':') return false;
+  return !key.empty() && key.back() == ':';
+}
+
+// "Key: value" of smaps: what was expected when it makes no sense; empty when it does.
+std::string ParseDetail(std::string_view line, ImageMapping* mapping) {
+  const std::string_view key = NextWord(line);
   mapping->has_details = true;
   if (key == "Anonymous:") {
     uint64_t kilobytes = 0;
-    if (!ParseNumber(NextWord(line), 10, &kilobytes)) return false;
+    if (!ParseNumber(NextWord(line), 10, &kilobytes) || kilobytes > (mapping->end - mapping->start) / kKiB) {
+      return "kilobytes, no more than the mapping has";
+    }
     mapping->anonymous_bytes = kilobytes * kKiB;
   } else if (key == "VmFlags:") {
     for (std::string_view flag = NextWord(line); !flag.empty(); flag = NextWord(line)) {
@@ -77,7 +83,7 @@ bool ParseDetail(std::string_view line, ImageMapping* mapping) {
       if (flag == "nr") mapping->no_reserve = true;
     }
   }
-  return true;
+  return "";
 }
 
 }  // namespace
@@ -93,15 +99,16 @@ absl::StatusOr<std::vector<ImageMapping>> ParseMaps(std::string_view text, std::
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     ++number;
     if (Stripped(line).empty()) continue;
-    if (!mappings.empty() && ParseDetail(line, &mappings.back())) continue;
+    const bool is_detail = !mappings.empty() && IsDetail(line);
     ImageMapping mapping;
-    std::string expected = ParseLine(line, &mapping);
+    std::string expected = is_detail ? ParseDetail(line, &mappings.back()) : ParseLine(line, &mapping);
     const bool is_vsyscall = mapping.name == "[vsyscall]";
-    if (expected.empty() && !is_vsyscall) expected = MappingFault(mapping, end);
+    if (expected.empty() && !is_detail && !is_vsyscall) expected = MappingFault(mapping, end);
     if (!expected.empty()) {
       return absl::InvalidArgumentError(std::string(source) + ":" + std::to_string(number) + ": expected " +
                                         expected + ", found \"" + std::string(line) + "\"");
     }
+    if (is_detail) continue;
     if (!is_vsyscall) end = mapping.end;
     mappings.push_back(std::move(mapping));
   }

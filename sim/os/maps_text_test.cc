@@ -63,6 +63,9 @@ TEST(MapsTextTest, ErrorsNameFileLineAndWhatWasExpected) {
       {"00430000-00431000 rwxp 0 fe00 1", "expected a device"},
       {"00430000-00431000 rwxp 0 fe:00 x", "expected an inode number"},
       {"00424000-00431000 rwxp 0 fe:00 1", "expected addresses in rising order"},
+      {"Anonymous: x kB", "expected kilobytes"},
+      {"Anonymous: 149 kB", "expected kilobytes, no more than the mapping has"},
+      {"Anonymous: 18446744073709551615 kB", "expected kilobytes, no more than the mapping has"},
       {"ffffffffffffffffff-0 rwxp 0 fe:00 1", "expected start-end in hexadecimal"},
   };
   for (const auto& c : cases) {
@@ -71,6 +74,18 @@ TEST(MapsTextTest, ErrorsNameFileLineAndWhatWasExpected) {
     const std::string message(mappings.status().message());
     EXPECT_EQ(message.rfind(std::string("my.maps:2: ") + c.expected, 0), 0u) << message;
   }
+}
+
+TEST(MapsTextTest, LinesMayEndAsOnWindows) {
+  const auto mappings = ParseMaps(
+      "00400000-00425000 rw-p 00000000 00:00 0\r\nAnonymous:  148 kB\r\nVmFlags: rd ac\r\n"
+      "00500000-00501000 rw-p 00000000 00:00 0    [heap]\r\n\r\n",
+      "maps");
+  ASSERT_TRUE(mappings.ok()) << mappings.status();
+  ASSERT_EQ(mappings->size(), 2u);
+  EXPECT_EQ((*mappings)[0].anonymous_bytes, 148 * kKiB);
+  EXPECT_TRUE((*mappings)[0].charged);
+  EXPECT_EQ((*mappings)[1].name, "[heap]");
 }
 
 TEST(MapsTextTest, NothingIsNoMappings) {

@@ -176,13 +176,51 @@ bool PageFaults::Charge(Addr a, uint64_t pages) {
 // ---- the kernel's own accesses ----
 
 TouchOutcome PageFaults::Populate(AddressSpace::Id id, AddrRange range, bool write) {
+  if (!MachineHolds(s_.space.mapping(id).traits, range, write)) return TouchOutcome::kOutOfMemoryKill;
   const uint64_t page = s_.resident.os_page_bytes();
-  for (Addr at = range.start; at < range.end(); at = at + page) {
+  for (Addr at = range.start; at < range.end();) {
+    if (IsBlankTable(s_.space.mapping(id), at, range.end(), write)) {
+      if (!Charge(at, 0)) return TouchOutcome::kOutOfMemoryKill;
+      const uint64_t table = s_.resident.tables().covered_bytes();
+      s_.resident.PutAll({at, table}, UncountedState(s_.space.mapping(id).traits, write));
+      at = at + table;
+      continue;
+    }
     const TouchOutcome outcome = Fault(id, at, write, true);
     if (outcome != TouchOutcome::kDone) return outcome;
     if (write) s_.resident.ClearLazy(at);
+    at = s_.resident.IsHuge(at) ? RoundDown(at, s_.resident.huge_page_bytes()) + s_.resident.huge_page_bytes()
+                                : at + page;
   }
   return TouchOutcome::kDone;
+}
+
+PageState PageFaults::UncountedState(const MappingTraits& traits, bool write) const {
+  if (traits.kind == MappingKind::kSpecial) return PageState::kAbsent;
+  if (!IsFileBacked(traits)) return !write && s_.platform->pages.zero_page ? PageState::kZero : PageState::kAbsent;
+  const bool copies = write && !traits.shared;
+  return !copies && StateBehind(traits) == PageState::kFile ? PageState::kFile : PageState::kAbsent;
+}
+
+// By whole tables, since a terabyte of zero pages is 2^28 faults and no memory but 2 GiB of tables.
+bool PageFaults::IsBlankTable(const Mapping& m, Addr at, Addr end, bool write) const {
+  const uint64_t table = s_.resident.tables().covered_bytes();
+  if (table == 0 || at.value() % table != 0 || end - at < table) return false;
+  if (UncountedState(m.traits, write) == PageState::kAbsent) return false;
+  const Addr last = at + (table - s_.resident.os_page_bytes());
+  return !s_.resident.HasTable(at) && !s_.IsBeyondObject(m, last) && !GetsHugePage(m, at);
+}
+
+// When one request alone is for more than RAM and swap, the kernel would fill the machine and then kill somebody
+// (out_of_memory, mm/oom_kill.c, linux 6.12): here this process, before the work begins.
+bool PageFaults::MachineHolds(const MappingTraits& traits, AddrRange range, bool write) {
+  const bool is_counted =
+      traits.kind != MappingKind::kSpecial && UncountedState(traits, write) == PageState::kAbsent;
+  const uint64_t needed = s_.TableBytesFor(range) + (is_counted ? range.bytes : 0);
+  const Refusal refusal = s_.limits.CheckMachine(s_.ChargedBytes(), needed);
+  if (refusal.rule == Rule::kNone) return true;
+  s_.killed = Where(refusal, range);
+  return false;
 }
 
 // __mm_populate and populate_vma_page_range, mm/gup.c, linux 6.12.

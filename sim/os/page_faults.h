@@ -18,7 +18,7 @@ enum class TouchOutcome : uint8_t {
   kDone,
   kFault,            // SIGSEGV: nothing there, not allowed, or a guard
   kBusError,         // SIGBUS: beyond the end of what is mapped
-  kOutOfMemoryKill,  // SIGKILL: memory.max (ProcessState::killed says by how much)
+  kOutOfMemoryKill,  // SIGKILL: memory.max, or more at once than the machine has (ProcessState::killed)
 };
 
 class PageFaults {
@@ -47,6 +47,13 @@ class PageFaults {
   // Counts `pages` more and the tables above `a` against memory.max: false = the process is killed.
   bool Charge(Addr a, uint64_t pages);
   bool MayCharge(Addr a, uint64_t pages);
+  // What an access to a page that is not there yet puts there, where that costs no memory but page tables; else
+  // kAbsent.
+  PageState UncountedState(const MappingTraits& traits, bool write) const;
+  // Whether each OS page of a whole lowest table from `at` on is not there yet and gets UncountedState.
+  bool IsBlankTable(const Mapping& m, Addr at, Addr end, bool write) const;
+  // Whether all of `range` fits into the machine at all: false = the process is killed.
+  bool MachineHolds(const MappingTraits& traits, AddrRange range, bool write);
 
   ProcessState& s_;
   StackGrowth stack_growth_;

@@ -97,6 +97,11 @@ struct ProcessState {
     const uint64_t pages = resident.anonymous_pages() + object_pages.count() + resident.tables().count();
     return image_resident_bytes + pages * resident.os_page_bytes();
   }
+  // Of the lowest page tables alone that entries for all of `range` take.
+  uint64_t TableBytesFor(AddrRange range) const {
+    const uint64_t covered = resident.tables().covered_bytes();
+    return covered == 0 ? 0 : range.bytes / covered * resident.os_page_bytes();
+  }
   // An enforced working set maximum keeps contents and not residency.
   uint64_t AnonymousRssBytes() const {
     const uint64_t touched_bytes = image_resident_bytes + resident.anonymous_pages() * resident.os_page_bytes();

@@ -63,6 +63,15 @@ void ResidentSet::Put(Addr a, PageState state, bool blank) {
   tables_.Make(a);
 }
 
+void ResidentSet::PutAll(AddrRange range, PageState state) {
+  REHEAP_CHECK(state != PageState::kAnonymous);
+  if (range.empty()) return;
+  Set(state).AddAll(range);
+  const uint64_t covered = tables_.covered_bytes();
+  if (covered == 0) return;
+  for (Addr at = RoundDown(range.start, covered); at < range.end(); at = at + covered) tables_.Make(at);
+}
+
 void ResidentSet::PutHuge(Addr a, PageState state) {
   REHEAP_CHECK(state == PageState::kAnonymous || state == PageState::kZero);
   (state == PageState::kAnonymous ? huge_anonymous_ : huge_zero_).Add(a);

@@ -38,6 +38,9 @@ class ResidentSet {
   // The page of `a` gets `state` instead of what it had; the tables above it are made. `blank`: it is kAnonymous
   // without that the program wrote to it. Preconditions: not in a huge page; not kAbsent.
   void Put(Addr a, PageState state, bool blank = false);
+  // All OS pages of `range` get `state`, with their tables. Preconditions: they are absent, or in that state already;
+  // it is neither kAbsent nor kAnonymous.
+  void PutAll(AddrRange range, PageState state);
   // The huge page that holds `a` becomes kAnonymous, blank, or kZero. Preconditions: nothing of it is in any state. It takes a
   // table with it, as 512 pages would (pgtable_trans_huge_deposit, mm/huge_memory.c, linux 6.12).
   void PutHuge(Addr a, PageState state);

@@ -260,6 +260,49 @@ TEST_F(PagesTest, MemoryMaxKillsAtTheTouchThatDoesNotFit) {
   EXPECT_EQ(os_.killed()->allowed_bytes, 64 * kPage);
 }
 
+// A machine of 16 GiB. Nothing of this may take time or host memory by the OS page.
+TEST_F(PagesTest, WhatNoMachineHoldsKillsBeforeTheWork) {
+  for (const int advice : {kPopulateRead, kPopulateWrite, kInstallGuard}) {
+    VirtualOs os{Linux()};
+    ASSERT_TRUE(os.Mmap(kAt, 64 * kTiB, kRw, kPrivate | kFixed | 0x4000).ok());
+    const ProcessStatus before = os.Status();
+    EXPECT_FALSE(os.Madvise(kAt, 64 * kTiB, advice).ok()) << advice;
+    ASSERT_NE(os.killed(), nullptr) << advice;
+    EXPECT_EQ(os.killed()->rule, Rule::kCommitLimit);
+    EXPECT_EQ(os.killed()->allowed_bytes, 16 * kGiB);
+    EXPECT_EQ(os.Status().rss_anonymous_bytes, before.rss_anonymous_bytes);
+    EXPECT_EQ(os.Access(kAt, true), TouchOutcome::kOutOfMemoryKill);
+  }
+  EXPECT_FALSE(os_.Mlock(kAt, kPage).ok() && os_.killed() != nullptr) << "a page fits";
+  ASSERT_TRUE(os_.Mmap(kAt, 16 * kGiB, kRw, kShared | kFixed).ok());
+  EXPECT_FALSE(os_.Mlock(kAt, 16 * kGiB).ok()) << "16 GiB and their page tables";
+  EXPECT_NE(os_.killed(), nullptr);
+}
+
+TEST_F(PagesTest, PopulatingForReadingIsDoneByTables) {
+  ASSERT_TRUE(os_.Mmap(kAt, 8 * kGiB, kRw, kPrivate | kFixed).ok());
+  EXPECT_TRUE(Write(kAt + 5 * kPage));
+  EXPECT_EQ(Advise(kAt + kPage, 8 * kGiB - 2 * kPage, kPopulateRead), 0);
+  EXPECT_EQ(anonymous(), 1u);
+  EXPECT_EQ(tables(), 4096u + 8 + 1);
+  os_.CheckInvariants();
+  for (const Addr a : {kAt + 5 * kPage, kAt + kHuge, kAt + 8 * kGiB - 2 * kPage}) EXPECT_TRUE(Write(a));
+  EXPECT_EQ(anonymous(), 3u);
+  EXPECT_EQ(Advise(kAt + kPage, 8 * kGiB - 2 * kPage, kInstallGuard), 0);
+  EXPECT_EQ(anonymous(), 0u);
+  EXPECT_TRUE(Write(kAt));
+  EXPECT_TRUE(Write(kAt + 8 * kGiB - kPage));
+  for (const Addr a : {kAt + kPage, kAt + kHuge, kAt + 8 * kGiB - 2 * kPage}) EXPECT_FALSE(Read(a));
+  EXPECT_EQ(tables(), 4096u + 8 + 1);
+}
+
+TEST_F(PagesTest, AFileIsPopulatedUpToItsEnd) {
+  const int file = os_.AddFile("f", 3 * kHuge + kPage);
+  ASSERT_TRUE(os_.Mmap(kAt, 8 * kHuge, kProtRead, 0x12, {file, 0}).ok());
+  EXPECT_NE(Advise(kAt, 8 * kHuge, kPopulateRead), 0);
+  EXPECT_EQ(os_.Status().rss_file_bytes - first_.rss_file_bytes, 3 * kHuge + kPage);
+}
+
 TEST_F(PagesTest, LazilyFreedPagesGoBeforeAnybodyDies) {
   Limit(0, os_.Status().rss_anonymous_bytes + 64 * kPage);
   for (uint64_t i = 0; i < 60; ++i) EXPECT_TRUE(Write(kAt + i * kPage));
