@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <random>
 #include <set>
+#include <vector>
 
 namespace reheap {
 namespace {
@@ -75,12 +76,23 @@ TEST(PageBitsTest, RandomOperationsAgreeWithASet) {
     // Around three borders of branches.
     const uint64_t page = (1 + random() % 3) * (kGiB / kPage) - 700 + random() % 1400;
     if (random() % 20 != 0) {
+      ASSERT_EQ(set.Contains(Addr(page * kPage)), model.count(page) == 1);
       ASSERT_EQ(set.Add(Addr(page * kPage)), model.insert(page).second);
       continue;
     }
     const uint64_t count = 1 + random() % 1500;
+    const AddrRange range{Addr(page * kPage), count * kPage};
     const auto from = model.lower_bound(page), to = model.lower_bound(page + count);
-    ASSERT_EQ(set.Clear({Addr(page * kPage), count * kPage}), static_cast<uint64_t>(std::distance(from, to)));
+    std::vector<uint64_t> visited;
+    set.ForEach(range, [&visited](Addr a) { visited.push_back(a.value() / kPage); });
+    ASSERT_EQ(visited, std::vector<uint64_t>(from, to));
+    if (random() % 2 == 0) {
+      set.AddAll(range);
+      for (uint64_t n = page; n < page + count; ++n) model.insert(n);
+      ASSERT_EQ(set.count(), model.size());
+      continue;
+    }
+    ASSERT_EQ(set.Clear(range), static_cast<uint64_t>(std::distance(from, to)));
     model.erase(from, to);
     ASSERT_EQ(set.count(), model.size());
     ASSERT_EQ(set.Recount(), model.size());
