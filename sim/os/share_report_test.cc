@@ -162,7 +162,8 @@ TEST(ShareReportTest, AJobCountsCommittedBytes) {
   const ShareReport report = ReportShares(os, refused.refusal());
   EXPECT_EQ(report.holders.front().name, "heap");
   EXPECT_EQ(Sum(report), refused.refusal().in_use_bytes);
-  EXPECT_EQ(ExplainRefusal(os, refused.refusal()), "job memory limit: asked 8.0 MiB, 13.0 of 16.0 MiB in use; largest: heap 12.0 MiB");
+  EXPECT_EQ(ExplainRefusal(os, refused.refusal()),
+            "job memory limit: asked 8.0 MiB, 13.0 of 16.0 MiB in use; largest: heap 12.0 MiB");
 }
 
 TEST(ShareReportTest, ATakenAddressNamesWhoIsThere) {

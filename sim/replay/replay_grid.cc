@@ -11,7 +11,6 @@
 #include "alloc/arena.h"
 #include "sim/os/image_catalog.h"
 #include "sim/os/platform_catalog.h"
-#include "sim/report/human_units.h"
 #include "sim/strategies/strategy_catalog.h"
 
 namespace reheap {
@@ -122,8 +121,8 @@ std::string Mismatch(const ReservationStrategy& strategy, const Platform& platfo
   }
   const uint64_t largest = LargestOsPageBytes(strategy);
   if (machine.os_page_bytes <= largest) return "";
-  return absl::StrCat(strategy.name, " maps memory by multiples of ", FormatBytes(largest), ", an OS page of ",
-                      platform.name, " is ", FormatBytes(machine.os_page_bytes), ": left out");
+  return absl::StrCat(strategy.name, " maps memory by multiples of ", largest, " bytes, an OS page of ", platform.name,
+                      " has ", machine.os_page_bytes, ": left out");
 }
 
 // The virtual rows of one strategy under one pair of limits.

@@ -9,6 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "alloc/arena.h"
 #include "proto/report.pb.h"
 #include "proto/trace.pb.h"
@@ -16,6 +19,7 @@
 #include "sim/os/platform_catalog.h"
 #include "sim/os/virtual_os.h"
 #include "sim/replay/replay_request.h"
+#include "sim/report/report.h"
 #include "sim/strategies/strategy_catalog.h"
 #include "traces/block_frame.h"
 #include "traces/crc32c.h"
@@ -28,6 +32,7 @@ using testing::AllOf;
 using testing::Contains;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
@@ -136,7 +141,8 @@ TEST(ReplaySweep, EveryCombinationIsARow) {
         if (CanMeet(strategy, platform)) {
           ++pairs;
         } else {
-          EXPECT_THAT(report->notes(), Contains(AllOf(StartsWith(strategy + " "), HasSubstr(" " + platform + " "), EndsWith(": left out"))));
+          EXPECT_THAT(report->notes(), Contains(AllOf(StartsWith(strategy + " "), HasSubstr(" " + platform + " "),
+                                                      EndsWith(": left out"))));
         }
       }
     }
@@ -206,8 +212,43 @@ TEST(ReplaySweep, WhatCannotBeCarriedOutIsANoteAndWhy) {
   EXPECT_THAT(report->notes(),
               UnorderedElementsAre("go-1.11-sparse is a 64-bit strategy, linux-386 a 32-bit platform: left out",
                                    "go-2011-02-pretend is a 64-bit strategy, linux-386 a 32-bit platform: left out",
-                                   "go-2011-02-pretend maps memory by multiples of 8.0 KiB, an OS page of "
-                                   "linux-arm64-64k is 64.0 KiB: left out"));
+                                   "go-2011-02-pretend maps memory by multiples of 8192 bytes, an OS page of "
+                                   "linux-arm64-64k has 65536: left out"));
+}
+
+// Whoever reads a row sees whether its platform was ever compared with a kernel, in each form of the report.
+TEST(ReplaySweep, WhereRulesComeFromIsVisible) {
+  const ReplayRequest request = Everything(Save(SmallProgram()));
+  absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+  ASSERT_TRUE(report.ok()) << report.status();
+  const std::string table = RenderTable(*report, {});
+  const std::vector<std::string> lines = absl::StrSplit(RenderCsv(*report), "\r\n");
+  for (int i = 0; i < report->runs_size(); ++i) {
+    const proto::Run& run = report->runs(i);
+    SCOPED_TRACE(run.platform());
+    const bool compared = Platforms().Find(run.platform())->basis == Basis::kComparableWithRunningKernel;
+    const std::string basis = compared ? "rules compared with a running kernel" : "from source, not measured";
+    EXPECT_THAT(table, HasSubstr(absl::StrCat("\n", run.platform(), ": ", basis, "\n")));
+    const bool needs_quotes = absl::StrContains(basis, ",");
+    const std::string cell = needs_quotes ? absl::StrCat("\"", basis, "\"") : basis;
+    EXPECT_THAT(lines[static_cast<size_t>(i) + 1], HasSubstr(absl::StrCat(",", run.platform(), ",", cell, ",")));
+    proto::Report one;
+    *one.add_runs() = run;
+    EXPECT_THAT(*RenderJson(one), HasSubstr(absl::StrCat("\"platform_basis\": \"", basis, "\"")));
+  }
+}
+
+TEST(ReplaySweep, ARefusalSaysRuleNumbersAndWhoHoldsTheMost) {
+  ReplayRequest request = Everything(Save(SmallProgram()));
+  request.strategies = {"go-2011-02-reserve17g"};
+  request.platforms = {"freebsd-amd64"};
+  request.address_limits = {4 * kGiB};
+  const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(report->runs_size(), 1);
+  EXPECT_THAT(RefusalSentence(report->runs(0).refusal()),
+              MatchesRegex("RLIMIT_AS: asked 17\\.0 GiB, [0-9.]+( [KM]iB)? of 4\\.0 GiB in use; largest: [^;]+ "
+                           "[0-9.]+ [KMG]iB; at startup: reserve, wanted 0xf800000000, error 12"));
 }
 
 // ---- images ----
