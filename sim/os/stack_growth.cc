@@ -29,6 +29,8 @@ AddressSpace::Id StackGrowth::GrowTo(Addr a) {
   if (s_.limits.CheckMap(space.totals(), demand).rule != Rule::kNone || stack.end - start > most) {
     return AddressSpace::kNone;
   }
+  const bool is_locked = (stack.traits.flags & kLocked) != 0;
+  if (is_locked && s_.CheckLocked(demand.bytes, 0).rule != Rule::kNone) return AddressSpace::kNone;
   // Asked also for memory that is not charged.
   if (s_.limits.CheckCommit(space.totals(), demand.bytes).rule != Rule::kNone) return AddressSpace::kNone;
   space.ExtendDown(id, start);

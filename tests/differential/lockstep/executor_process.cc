@@ -41,6 +41,7 @@ constexpr int kNotExecuted = 85;
   limit.rlim_cur = kind.stack_limit_bytes;
   if (setrlimit(RLIMIT_STACK, &limit) != 0) _exit(83);
   if (prctl(PR_SET_THP_DISABLE, huge_pages ? 0 : 1, 0, 0, 0) != 0) _exit(84);
+  close_range(3, ~0u, 0);  // what this process has open would take the numbers of the executor's files
   std::string name = "call_executor";
   char* arguments[] = {name.data(), nullptr};
   char* environment[] = {nullptr};

@@ -1,7 +1,9 @@
 #include "tests/differential/lockstep/kernel_probe.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 
 #include <memory>
 #include <utility>
@@ -32,6 +34,15 @@ class Asked final : public ProbedProcess {
   void Write(uint64_t at) override { Call(OperationKind::kTouch, at, 1, kOsPage, 1); }
   void ForbidGrowth() override { Call(OperationKind::kRlimit, kResourceAddress, 0); }
   void AllowGrowth() override { Call(OperationKind::kRlimit, kResourceAddress, kNoLimit); }
+  bool MayLockAtLimitZero(uint64_t limit_before) {
+    const uint64_t at = Map(0, kOsPage, PROT_NONE);
+    Call(OperationKind::kRlimit, kResourceLocked, 0);
+    Call(OperationKind::kMlock, at, kOsPage);
+    const bool refused = answer_.error == EPERM;
+    Call(OperationKind::kRlimit, kResourceLocked, limit_before);
+    Unmap(at, kOsPage);
+    return !refused;
+  }
   bool VisitMappings(absl::FunctionRef<void(uint64_t, uint64_t)> visit) override {
     const auto mappings = ParseMaps(process_.MapsText(), "maps");
     if (!mappings.ok()) return false;
@@ -70,6 +81,13 @@ bool RssCounterLags(Asked& asked) {
   return lags;
 }
 
+// Without the capability nothing may be locked at a limit of 0 (can_do_mlock, mm/mlock.c, linux 6.12).
+uint64_t LockedLimitBytes(Asked& asked) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kNoLimit;
+  return asked.MayLockAtLimitZero(limit.rlim_cur) ? kNoLimit : limit.rlim_cur;
+}
+
 bool HasHighAddresses(Asked& asked, const ProcessKind& kind) {
   if (kind.word_bits == 32) return false;
   const uint64_t at = asked.Map(uint64_t{1} << 48, kOsPage, PROT_NONE);
@@ -88,6 +106,7 @@ absl::StatusOr<KernelAnswers> ProbeKernel(const ProcessKind& kind) {
   status.Update(ProbeCalls(asked, (kind.personality & ADDR_COMPAT_LAYOUT) != 0, &answers.switches));
   answers.has_high_addresses = HasHighAddresses(asked, kind);
   answers.rss_counter_lags = RssCounterLags(asked);
+  answers.locked_limit_bytes = LockedLimitBytes(asked);
   status.Update(asked.status());
   if (!status.ok()) return status;
   return answers;

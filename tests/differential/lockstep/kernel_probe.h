@@ -19,6 +19,9 @@ struct KernelAnswers {
   // Whether /proc/PID/statm shows a newly written page only later. Kernels that add up per-thread or per-CPU
   // parts now and then are up to 63 pages behind (measured: 6.1 is, 6.18 is not).
   bool rss_counter_lags = false;
+  // RLIMIT_MEMLOCK where it holds: all ones = it does not (CAP_IPC_LOCK in the first user namespace, which no process
+  // can read of itself, or unlimited).
+  uint64_t locked_limit_bytes = ~uint64_t{0};
 };
 
 // Of a process of that kind on this machine; kUnavailable where there can be none.

@@ -86,7 +86,8 @@ absl::StatusOr<LockstepSetup> MakeSetup(const ProcessKind& kind, const std::stri
   if (!answers.ok()) return answers.status();
   const Platform* const platform = PlatformOf(kind, answers->has_high_addresses, release);
   if (platform == nullptr) return absl::NotFoundError("no linux platform has a release " + release);
-  return LockstepSetup{kind, *platform, answers->switches, false, answers->rss_counter_lags};
+  return LockstepSetup{kind, *platform, answers->switches, false, answers->rss_counter_lags,
+                       answers->locked_limit_bytes};
 }
 
 absl::StatusOr<std::unique_ptr<LockstepPair>> LockstepPair::Start(const LockstepSetup& setup) {
@@ -106,6 +107,10 @@ LockstepPair::LockstepPair(const LockstepSetup& setup, std::unique_ptr<ExecutorP
   process.limits.stack_unlimited = setup_.kind.stack_limit_bytes == kNoLimit;
   if (!process.limits.stack_unlimited) process.limits.stack_bytes = setup_.kind.stack_limit_bytes;
   model_ = std::make_unique<VirtualOs>(process);
+  ProcessLimits limits = model_->limits();
+  limits.is_privileged = setup_.locked_limit_bytes == kNoLimit;
+  if (!limits.is_privileged) limits.locked_bytes = setup_.locked_limit_bytes;
+  model_->set_limits(limits);
   model_->DisableHugePages(!setup_.huge_pages);
 }
 

@@ -28,6 +28,7 @@ struct LockstepSetup {
   bool huge_pages = false;
   // Anonymous RSS by smaps: where the kernel's own counters lag.
   bool rss_from_smaps = false;
+  uint64_t locked_limit_bytes = ~uint64_t{0};  // RLIMIT_MEMLOCK; all ones = none that holds
 };
 
 // For this machine, as probed.

@@ -167,6 +167,19 @@ bool IsOddFixedPlace(const Operation& operation, const VirtualOs& os) {
           operation.arguments[0] < os.platform().placement.hint_floor);
 }
 
+// How far into a file a hole may be made is its file system's to say (s_maxbytes, vfs_fallocate, fs/open.c, linux 6.12:
+// EFBIG).
+bool IsRemovalFarIntoAFile(const Operation& operation, const VirtualOs& os) {
+  const uint64_t* const a = operation.arguments;
+  if (operation.kind != OperationKind::kMadvise || a[2] != MADV_REMOVE) return false;
+  const AddressSpace& space = os.space();
+  for (auto id = space.FirstEndingAbove(Addr(a[0])); id != AddressSpace::kNone; id = space.Next(id)) {
+    const Mapping& m = space.mapping(id);
+    if (m.traits.kind == MappingKind::kFile && m.end.value() - m.traits.origin > kTiB) return true;
+  }
+  return false;
+}
+
 unsigned TotalWeight() {
   unsigned sum = 0;
   for (const MixRow& row : kMix) sum += row.weight;
@@ -189,7 +202,7 @@ Operation DrawOperation(Draw& draw, size_t* row) {
       if (operation.kind != OperationKind::kRlimit) argument &= draw.word_mask();
     }
     if (!draw.guard().Harms(operation) && !IsOddFixedPlace(operation, draw.os()) &&
-        !IsOddMove(operation, draw.os())) {
+        !IsOddMove(operation, draw.os()) && !IsRemovalFarIntoAFile(operation, draw.os())) {
       return operation;
     }
   }
