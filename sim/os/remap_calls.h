@@ -33,6 +33,7 @@ class RemapCalls {
     bool may_move = false;
     bool fixed = false;
     bool dont_unmap = false;
+    uint64_t cut_bytes = 0;  // were unmapped at the old place's end, and are asked of the commit limit all the same
 
     bool has_place() const { return fixed || dont_unmap; }
     AddrRange old_range() const { return {from, old_bytes}; }
