@@ -18,6 +18,9 @@ namespace {
 
 constexpr uint64_t kSequence = 2000;  // operations of one process
 constexpr uint64_t kSequences = 50;   // of fixed seeds, and of fresh ones: 200,000 operations per kind
+// Of each kind of operation and answer, so that a mix that no longer reaches a rule is noticed. The rarest come to
+// 45 with an unlucky seed.
+constexpr uint64_t kLeastAnswers = 10;
 
 // A kind of process, and whether the seeds are fresh.
 class LockstepTest : public testing::TestWithParam<std::tuple<ProcessKind, bool>> {};
@@ -44,8 +47,8 @@ TEST_P(LockstepTest, Agrees) {
   EXPECT_EQ(tally.total(), kSequence * kSequences);
   for (size_t i = 0; i < OperationMix().size(); ++i) {
     const MixRow& row = OperationMix()[i];
-    EXPECT_GE(tally.granted[i], row.may_succeed ? kSequences : 0) << row.name;
-    EXPECT_GE(tally.refused[i], row.may_be_refused ? kSequences : 0) << row.name;
+    EXPECT_GE(tally.granted[i], row.may_succeed ? kLeastAnswers : 0) << row.name;
+    EXPECT_GE(tally.refused[i], row.may_be_refused ? kLeastAnswers : 0) << row.name;
   }
 }
 
