@@ -46,6 +46,8 @@ AddrRange SomeStack(Draw& d) {
   return stacks.empty() ? d.Place(true) : stacks[d.Below(stacks.size())];
 }
 
+constexpr uint64_t kMostPopulated = 64 * kMiB;
+
 Operation MremapOf(AddrRange old, uint64_t new_bytes, uint64_t flags, uint64_t to = 0) {
   return {OperationKind::kMremap, 0, {old.start.value(), old.bytes, new_bytes, flags, to}};
 }
@@ -166,6 +168,13 @@ bool IsOddMove(const Operation& operation, const VirtualOs& os) {
   const uint64_t* const a = operation.arguments;
   return operation.kind == OperationKind::kMremap && (a[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0 &&
          a[4] < os.platform().placement.hint_floor;
+}
+
+bool GrowsLockedTooFar(const Operation& operation, const VirtualOs& os) {
+  const uint64_t* const a = operation.arguments;
+  if (operation.kind != OperationKind::kMremap || a[2] < a[1] || a[2] - a[1] <= kMostPopulated) return false;
+  const AddressSpace::Id id = os.space().Containing(Addr(a[0]));
+  return id != AddressSpace::kNone && (os.space().mapping(id).traits.flags & kLocked) != 0;
 }
 
 }  // namespace reheap

@@ -25,6 +25,9 @@ Operation MremapOdd(Draw& d);
 
 // A move to a place where what the kernel answers depends on privileges (as mmap below the hint floor).
 bool IsOddMove(const Operation& operation, const VirtualOs& os);
+// Locked memory that would grow by more than a machine can fill: the kernel populates it, page by page, until its
+// page tables are all of RAM.
+bool GrowsLockedTooFar(const Operation& operation, const VirtualOs& os);
 
 }  // namespace reheap
 

@@ -202,7 +202,8 @@ Operation DrawOperation(Draw& draw, size_t* row) {
       if (operation.kind != OperationKind::kRlimit) argument &= draw.word_mask();
     }
     if (!draw.guard().Harms(operation) && !IsOddFixedPlace(operation, draw.os()) &&
-        !IsOddMove(operation, draw.os()) && !IsRemovalFarIntoAFile(operation, draw.os())) {
+        !IsOddMove(operation, draw.os()) && !GrowsLockedTooFar(operation, draw.os()) &&
+        !IsRemovalFarIntoAFile(operation, draw.os())) {
       return operation;
     }
   }
