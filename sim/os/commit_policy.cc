@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "alloc/check.h"
-#include "sim/os/page_file_commit.h"
 
 namespace reheap {
 namespace {
@@ -78,6 +77,30 @@ class SwapReservation final : public CommitPolicy {
       return CommitRefused{Rule::kCommitLimit, demand.charged_bytes, per_user};
     }
     return std::nullopt;
+  }
+};
+
+// Windows promises no more than RAM and page files hold, all processes together; page files that grow by
+// themselves are taken at the size that they may reach. A job object may allow one process less. Neither
+// counts what is only reserved.
+class PageFileCommit final : public CommitPolicy {
+ public:
+  std::optional<CommitRefused> Check(const CommitSettings& s, const CommitDemand& demand,
+                                     uint64_t) const override {
+    const auto fits = [&demand](uint64_t in_use, uint64_t allowed) {
+      return in_use <= allowed && demand.asked_bytes <= allowed - in_use;
+    };
+    // Microsoft, JOBOBJECT_BASIC_LIMIT_INFORMATION: a commit that would exceed the per-process limit fails.
+    // That it is asked before the system's limit, and fails with the same number, is not verified.
+    if (s.job_commit_bytes && !fits(demand.charged_bytes, *s.job_commit_bytes)) {
+      return CommitRefused{Rule::kJobLimit, demand.charged_bytes, *s.job_commit_bytes};
+    }
+    // Microsoft, "Commit Limit" (Windows Internals, 6th edition, part 2: all paging files and the RAM that the
+    // system can use).
+    const uint64_t in_use = s.committed_elsewhere_bytes + demand.charged_bytes;
+    const uint64_t allowed = s.ram_bytes + s.swap_bytes;
+    if (fits(in_use, allowed)) return std::nullopt;
+    return CommitRefused{Rule::kCommitLimit, in_use, allowed};
   }
 };
 

@@ -9,13 +9,10 @@ bool DrawnPlacement::Handles(const MapFlags& flags) const {
   return draws || flags.alignment_bytes != 0 || flags.end != 0 || flags.try_fixed;
 }
 
-// splitmix64 (Steele, Lea, Flood, 2014).
 uint64_t DrawnPlacement::Lot(uint64_t n) {
   if (!s_.place_seed || n < 2) return 0;
-  uint64_t z = *s_.place_seed + (drawn_ += 0x9e3779b97f4a7c15);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return (z ^ (z >> 31)) % n;
+  if (!random_) random_.emplace(*s_.place_seed);
+  return random_->Next() % n;
 }
 
 uint64_t DrawnPlacement::Alignment(const MapFlags& flags) const {

@@ -15,6 +15,7 @@
 
 #include "sim/os/map_flags.h"
 #include "sim/os/process_state.h"
+#include "sim/os/seeded_random.h"
 
 namespace reheap {
 
@@ -37,7 +38,7 @@ class DrawnPlacement {
   uint64_t Lot(uint64_t n);
 
   const ProcessState& s_;
-  uint64_t drawn_ = 0;  // splitmix64 state, less the seed
+  std::optional<SeededRandom> random_;  // of the process's place_seed, once something was drawn
 };
 
 }  // namespace reheap

@@ -6,12 +6,6 @@
 #include "sim/os/gap_stack.h"
 
 namespace reheap {
-namespace {
-
-constexpr bool Has(int flags, int bit) { return bit != 0 && (flags & bit) == bit; }
-
-}  // namespace
-
 // ---- mmap: what is asked for ----
 
 MappingTraits MapCalls::NewTraits(int protection, bool shared, bool no_reserve) {
@@ -40,8 +34,8 @@ MapCalls::Sharing MapCalls::SharingOf(const Request& request) const {
     if (type != 0 && type == extras.droppable) return Sharing::kDroppable;
     return Sharing::kUnknown;
   }
-  const bool shared = Has(request.flags, bits.map_shared);
-  const bool is_private = request.extra.is_private || Has(request.flags, bits.map_private);
+  const bool shared = HasFlag(request.flags, bits.map_shared);
+  const bool is_private = request.extra.is_private || HasFlag(request.flags, bits.map_private);
   if (shared == is_private) return Sharing::kUnknown;
   return shared ? Sharing::kShared : Sharing::kPrivate;
 }
@@ -52,7 +46,7 @@ OsResult<MemoryObjects::Id> MapCalls::FileOf(const Request& request, MapFile fil
   // Also of anonymous memory, where nobody looks at it again (mmap, arch/x86/kernel/sys_x86_64.c, linux 6.12).
   if (file.offset % machine.os_page_bytes != 0) return invalid;
   const bool is_anonymous =
-      request.extra.guard || request.extra.gap_stack || Has(request.flags, machine.bits.map_anonymous);
+      request.extra.guard || request.extra.gap_stack || HasFlag(request.flags, machine.bits.map_anonymous);
   if (is_anonymous) return MemoryObjects::kNone;
   const auto object = s_.FileAt(file.descriptor);
   if (object == MemoryObjects::kNone) {
@@ -60,7 +54,7 @@ OsResult<MemoryObjects::Id> MapCalls::FileOf(const Request& request, MapFile fil
     return error == 0 ? invalid : Refused(Rule::kInvalidArgument, error, asked);
   }
   // A file that is not hugetlbfs's (ksys_mmap_pgoff, mm/mmap.c, linux 6.12).
-  if (Has(request.flags, machine.map_extras.huge_tlb)) return invalid;
+  if (HasFlag(request.flags, machine.map_extras.huge_tlb)) return invalid;
   return object;
 }
 
@@ -98,7 +92,7 @@ Refusal MapCalls::CheckSharing(AddrRange range, const Request& request) const {
   }
   if (sharing == Sharing::kDroppable && (flags & (extras.locked | extras.huge_tlb)) != 0) return invalid;
   const bool may_grow = !is_file && sharing == Sharing::kPrivate;
-  return Has(flags, extras.grows_down) && !may_grow ? invalid : Refusal();
+  return HasFlag(flags, extras.grows_down) && !may_grow ? invalid : Refusal();
 }
 
 MappingTraits MapCalls::TraitsOf(AddrRange range, const Request& request) {
@@ -107,17 +101,17 @@ MappingTraits MapCalls::TraitsOf(AddrRange range, const Request& request) {
   const Sharing sharing = SharingOf(request);
   const bool shared = sharing == Sharing::kShared || sharing == Sharing::kSharedValidated;
   const int flags = request.flags;
-  MappingTraits traits = NewTraits(request.protection, shared, Has(flags, bits.map_no_reserve));
+  MappingTraits traits = NewTraits(request.protection, shared, HasFlag(flags, bits.map_no_reserve));
   if (request.extra.guard) traits.kind = MappingKind::kGuard;
   // calc_vm_flag_bits, include/linux/mman.h, linux 6.12.
-  if (Has(flags, extras.grows_down)) {
+  if (HasFlag(flags, extras.grows_down)) {
     traits.kind = MappingKind::kStack;
     traits.name = s_.space.InternName("[stack]");  // as exec's, which it may become one with
     traits.flags |= kGrowsDown;
   }
-  if (Has(flags, extras.locked)) traits.flags |= kLocked;
-  if (Has(flags, extras.stack)) traits.flags |= kNoHuge;
-  if (Has(flags, extras.sync)) traits.flags |= kSync;
+  if (HasFlag(flags, extras.locked)) traits.flags |= kLocked;
+  if (HasFlag(flags, extras.stack)) traits.flags |= kNoHuge;
+  if (HasFlag(flags, extras.sync)) traits.flags |= kSync;
   if (sharing == Sharing::kDroppable) {  // do_mmap, mm/mmap.c, linux 6.12
     traits.flags |= kDroppable | kNotDumped | kWipedOnFork;
     traits.no_reserve = true;
@@ -149,8 +143,8 @@ Refusal MapCalls::CheckFixedPlace(AddrRange range) const {
 
 OsResult<Addr> MapCalls::ChoosePlace(AddrRange range, const Request& request) {
   const Platform::Machine& machine = s_.platform->machine;
-  const bool no_replace = Has(request.flags, machine.bits.map_no_replace);
-  if (no_replace || Has(request.flags, machine.bits.map_fixed)) {
+  const bool no_replace = HasFlag(request.flags, machine.bits.map_no_replace);
+  if (no_replace || HasFlag(request.flags, machine.bits.map_fixed)) {
     if (const Refusal r = CheckFixedPlace(range); r.rule != Rule::kNone) return r;
     if (request.huge_bytes != 0 && range.start.value() % request.huge_bytes != 0) {
       return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, range);
@@ -169,12 +163,12 @@ OsResult<Addr> MapCalls::ChoosePlace(AddrRange range, const Request& request) {
 PlaceRequest MapCalls::PlaceOf(AddrRange range, const Request& request) const {
   const Platform::Machine& machine = s_.platform->machine;
   PlaceRequest place{s_.placement.Effective(range.start), range.bytes};
-  place.is_low = Has(request.flags, machine.map_extras.low_window) && s_.platform->placement.low_window_end != 0;
-  place.above_4g = Has(request.flags, machine.map_extras.above_4g) && machine.word_bits > 32;
+  place.is_low = HasFlag(request.flags, machine.map_extras.low_window) && s_.platform->placement.low_window_end != 0;
+  place.above_4g = HasFlag(request.flags, machine.map_extras.above_4g) && machine.word_bits > 32;
   if (request.file != MemoryObjects::kNone) {
     place.content = PlaceRequest::Content::kFile;
     place.file_offset = request.file_offset;
-  } else if (Has(request.flags, machine.bits.map_shared)) {
+  } else if (HasFlag(request.flags, machine.bits.map_shared)) {
     place.content = PlaceRequest::Content::kShared;
   }
   return place;
@@ -289,7 +283,7 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, 
   const OsResult<MemoryObjects::Id> object = FileOf(request, file, asked);
   if (!object.ok()) return object.refusal();
   request.file = object.value();
-  if (Has(flags, machine.map_extras.huge_tlb)) {
+  if (HasFlag(flags, machine.map_extras.huge_tlb)) {
     // Before anything else: a size that there is (ksys_mmap_pgoff, mm/mmap.c, linux 6.12).
     request.huge_bytes = HugeBytesOf(flags);
     if (request.huge_bytes == 0) return Refused(Rule::kInvalidArgument, machine.errors.invalid_argument, asked);
@@ -303,7 +297,7 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, 
   const OsResult<Addr> place = ChoosePlace(range, request);
   if (!place.ok()) return place;
   range.start = place.value();
-  const bool locks = Has(flags, machine.map_extras.locked);
+  const bool locks = HasFlag(flags, machine.map_extras.locked);
   if (const Refusal r = CheckLock(range, locks); r.rule != Rule::kNone) return r;
   if (const Refusal r = CheckSharing(range, request); r.rule != Rule::kNone) return r;
 

@@ -7,8 +7,6 @@
 namespace reheap {
 namespace {
 
-constexpr bool Has(int flags, int bit) { return bit != 0 && (flags & bit) == bit; }
-
 uint64_t AlignmentOf(const MapFlagRules& rules, int flags) {
   const uint32_t value = static_cast<uint32_t>(flags & rules.alignment_mask);
   if (value == 0) return 0;
@@ -34,16 +32,16 @@ bool AreRefused(const Platform& platform, int protection, int flags) {
   const CallBits& bits = platform.machine.bits;
   const int read_write = kProtRead | kProtWrite;
   if (rules.protection_known != 0 && (protection & ~rules.protection_known) != 0) return true;
-  if (Has(flags, rules.gap_stack)) {
+  if (HasFlag(flags, rules.gap_stack)) {
     if ((protection & read_write) != read_write) return true;
     if ((flags & rules.stack_needs) != rules.stack_needs) return true;
     if (rules.beside_stack != 0 && (flags & ~(rules.gap_stack | rules.beside_stack)) != 0) return true;
   }
   if (rules.known != 0 && (flags & ~rules.known) != 0) return true;
-  const bool replaces_not = Has(flags, bits.map_no_replace);
-  if (rules.no_replace_needs_fixed && replaces_not && !Has(flags, bits.map_fixed)) return true;
-  if (Has(flags, bits.map_shared | bits.map_private)) return true;
-  if (Has(flags, rules.guard) && (protection != 0 || (flags & ~(rules.guard | rules.beside_guard)) != 0)) {
+  const bool replaces_not = HasFlag(flags, bits.map_no_replace);
+  if (rules.no_replace_needs_fixed && replaces_not && !HasFlag(flags, bits.map_fixed)) return true;
+  if (HasFlag(flags, bits.map_shared | bits.map_private)) return true;
+  if (HasFlag(flags, rules.guard) && (protection != 0 || (flags & ~(rules.guard | rules.beside_guard)) != 0)) {
     return true;
   }
   return IsBadAlignment(platform, flags);
@@ -54,7 +52,7 @@ bool HasStrayFile(const Platform& platform, int flags, int descriptor) {
   const MapFlagRules& rules = platform.machine.map_flag_rules;
   if (!rules.anonymous_has_no_file || descriptor == -1) return false;
   const int anonymous = platform.machine.bits.map_anonymous;
-  return Has(flags, anonymous) || Has(flags, rules.guard) || Has(flags, rules.gap_stack);
+  return HasFlag(flags, anonymous) || HasFlag(flags, rules.guard) || HasFlag(flags, rules.gap_stack);
 }
 
 bool IsGiven(const MapFlagRules& rules) { return rules.known != 0 || rules.alignment_mask != 0; }
@@ -64,14 +62,14 @@ bool IsGiven(const MapFlagRules& rules) { return rules.known != 0 || rules.align
 MapFlags ReadMapFlags(const Platform& platform, int flags) {
   const MapFlagRules& rules = platform.machine.map_flag_rules;
   MapFlags read;
-  read.guard = Has(flags, rules.guard);
-  read.gap_stack = Has(flags, rules.gap_stack) && platform.mappings.stack_step_bytes != 0;
+  read.guard = HasFlag(flags, rules.guard);
+  read.gap_stack = HasFlag(flags, rules.gap_stack) && platform.mappings.stack_step_bytes != 0;
   const CallBits& bits = platform.machine.bits;
-  const bool no_kind = !Has(flags, bits.map_shared) && !Has(flags, bits.map_private);
+  const bool no_kind = !HasFlag(flags, bits.map_shared) && !HasFlag(flags, bits.map_private);
   read.is_private = no_kind && (rules.no_kind_is_private || read.guard);
-  read.try_fixed = Has(flags, rules.try_fixed);
+  read.try_fixed = HasFlag(flags, rules.try_fixed);
   read.alignment_bytes = AlignmentOf(rules, flags);
-  if (Has(flags, rules.low)) read.end = rules.low_end;
+  if (HasFlag(flags, rules.low)) read.end = rules.low_end;
   return read;
 }
 
@@ -87,7 +85,7 @@ Refusal CheckMapFlags(const Platform& platform, AddrRange asked, int protection,
   }
   // A fixed low place must be low (kern_mmap, sys/vm/vm_mmap.c, FreeBSD 12.3).
   const uint64_t end = ReadMapFlags(platform, flags).end;
-  if (end != 0 && Has(flags, machine.bits.map_fixed) &&
+  if (end != 0 && HasFlag(flags, machine.bits.map_fixed) &&
       (asked.bytes > end || asked.start.value() > end - asked.bytes)) {
     return Refused(Rule::kOutOfUserRange, machine.errors.invalid_argument, asked);
   }

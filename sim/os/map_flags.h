@@ -15,6 +15,9 @@
 
 namespace reheap {
 
+// Whether all of `bit` is in `flags`; 0 = the platform has no such flag.
+constexpr bool HasFlag(int flags, int bit) { return bit != 0 && (flags & bit) == bit; }
+
 struct MapFlags {
   bool guard = false;       // a hole of one's own
   bool gap_stack = false;   // grows into a gap below it

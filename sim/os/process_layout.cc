@@ -4,25 +4,10 @@
 #include <iterator>
 #include <string>
 
+#include "sim/os/seeded_random.h"
+
 namespace reheap {
 namespace {
-
-// splitmix64: any seed, also 0, begins a good sequence (Steele, Lea, Flood, 2014).
-class SeededRandom {
- public:
-  explicit SeededRandom(uint64_t seed) : state_(seed) {}
-  uint64_t Next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  // A whole number of `unit`s up to and including `most`, which is one, too.
-  uint64_t UpTo(uint64_t most, uint64_t unit) { return Next() % (most / unit + 1) * unit; }
-
- private:
-  uint64_t state_;
-};
 
 bool IsStack(const ImageMapping& m) { return m.name.rfind("[stack", 0) == 0; }
 // The kernel's own pages, which exec places like any mapping without a hint.

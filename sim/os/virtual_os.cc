@@ -49,7 +49,6 @@ ProcessLimits WithSwitches(const VirtualProcess& process, ProcessLimits limits) 
     limits.admin_reserve_bytes = process.switches->admin_reserve_bytes;
     limits.huge_pool_bytes = process.switches->huge_pool_bytes;
     limits.is_privileged = process.switches->is_privileged;
-    limits.thp = process.switches->thp;
   }
   return limits;
 }
@@ -233,6 +232,7 @@ MmapResult VirtualOs::Brk(Addr addr) {
   }
   return Noted(got);
 }
+
 // ---- the Os interface ----
 
 bool VirtualOs::RefusedByTest() {

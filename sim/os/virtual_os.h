@@ -56,7 +56,6 @@ struct HostSwitches {
   bool is_privileged = false;  // CAP_SYS_ADMIN
   bool protect_uncharges_unwritten = false;
   bool written_joins_unwritten = false;
-  HugePageMode thp = HugePageMode::kMadvise;
   bool replace_checks_first = false;  // a fixed mapping that a limit refuses splits nothing
 };
 
@@ -110,7 +109,7 @@ class VirtualOs final : public Os, private BoundaryListener {
   // not shared. Forking answers whether the machine grants it; the child then lives on, its charge among what
   // is committed elsewhere.
   uint64_t ForkCharge() const { return fork_.Charge(); }
-  OsResult<Done> Fork() { return fork_.Fork(); }
+  OsResult<Done> Fork() { return Noted(fork_.Fork()); }
   Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
     REHEAP_CHECK(reserves());
