@@ -48,6 +48,7 @@ _LIBRARIES = {
     "program_options": ("/usr/include/boost/program_options.hpp", "libboost-program-options-dev", ["-lboost_program_options"]),
     "absl": ("/usr/include/absl/status/statusor.h", "libabsl-dev", ["-l" + lib for lib in _ABSL_LIBS]),
     "zstd": ("/usr/include/zstd.h", "libzstd-dev", ["-lzstd"]),
+    "png": ("/usr/include/png.h", "libpng-dev", ["-lpng"]),
     "gtest": ("/usr/include/gtest/gtest.h", "libgtest-dev", ["-lgtest"]),
     "gtest_main": ("/usr/include/gtest/gtest.h", "libgtest-dev", ["-lgtest_main", "-lgtest"]),
     "gmock": ("/usr/include/gmock/gmock.h", "libgmock-dev", ["-lgmock", "-lgtest"]),
