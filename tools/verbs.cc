@@ -1,4 +1,5 @@
 #include "sim/replay/replay_request.h"
+#include "tools/cmd_help.h"
 #include "tools/cmd_os.h"
 #include "tools/cmd_platform.h"
 #include "tools/cmd_record.h"
@@ -31,6 +32,7 @@ absl::Span<const Verb> Verbs() {
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},
       {"strategy show", "one strategy in words, with the source of its numbers", StrategyShowCommand},
+      {"help", "this list, the man page, completion for shells", HelpCommand},
   };
   return kVerbs;
 }
