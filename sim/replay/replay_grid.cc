@@ -199,12 +199,13 @@ absl::StatusOr<ReplayGrid> ResolveGrid(const ReplayRequest& request) {
   std::vector<const Platform*> platforms;
   if (request.virtual_world) {
     for (const std::string& name : request.platforms) {
-      const Platform* platform = Platforms().Find(name);
-      if (platform == nullptr) {
+      const absl::StatusOr<const Platform*> platform = FindPlatform(name);
+      if (absl::IsNotFound(platform.status())) {
         return absl::InvalidArgumentError(
-            absl::StrCat("platform '", name, "' is not known; `reheap platform list` names them"));
+            absl::StrCat(platform.status().message(), "; `reheap platform list` names them"));
       }
-      platforms.push_back(platform);
+      if (!platform.ok()) return platform.status();
+      platforms.push_back(*platform);
     }
   }
   std::vector<std::string> targets = request.targets;
