@@ -241,7 +241,7 @@ TEST(LineReaderTest, SaysWhetherTheNextLineIsThere) {
 TEST(CmdOsTest, AUsersOwnPlatformFileAnswersAsItsReadmeSays) {
   std::ifstream in("sim/os/platforms/README.md");
   const std::string readme(std::istreambuf_iterator<char>(in), {});
-  const std::string fence = "```textproto\n";
+  const std::string fence = "```textproto hardened.textproto\n";
   const size_t begin = readme.find(fence) + fence.size();
   ASSERT_NE(readme.find(fence), std::string::npos);
   const std::string example = readme.substr(begin, readme.find("```", begin) - begin);
