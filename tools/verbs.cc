@@ -3,6 +3,7 @@
 #include "tools/cmd_platform.h"
 #include "tools/cmd_record.h"
 #include "tools/cmd_replay.h"
+#include "tools/cmd_report.h"
 #include "tools/cmd_strategy.h"
 #include "tools/cmd_trace.h"
 #include "tools/command.h"
@@ -24,6 +25,7 @@ absl::Span<const Verb> Verbs() {
       {"trace collect", "joins what a recorder without a collector left", TraceCollectCommand},
       {"trace import", "another tool's record becomes a trace", TraceImportCommand},
       {"replay", "replays a trace on strategies, worlds, platforms and limits", ReplayCommand},
+      {"report", "a saved result as a page, Markdown, CSV, JSON or counters", ReportCommand},
       {"os", "a modelled process as a line shell: what would mmap do?", OsCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
