@@ -87,8 +87,10 @@ void FillHolders(const ShareReport& shares, proto::Provenance provenance, proto:
   if (!shares.holders.empty()) FillHolder(shares.holders.front(), refusal->mutable_largest_holder());
 }
 
-void FillForeign(const ForeignStats& stats, proto::Run* run) {
+void FillForeign(const ForeignStats& stats, const ReplayRequest& request, proto::Run* run) {
   proto::Foreign* foreign = run->mutable_foreign();
+  foreign->set_mode(request.foreign);
+  foreign->set_thread_stacks(request.thread_stacks);
   foreign->set_calls(stats.calls);
   foreign->set_mapped(stats.mapped);
   foreign->set_moved(stats.moved);

@@ -6,6 +6,7 @@
 
 #include "proto/report.pb.h"
 #include "sim/os/refusal_text.h"
+#include "sim/replay/replay_request.h"
 #include "sim/replay/replay_target.h"
 
 namespace reheap {
@@ -17,8 +18,9 @@ void FillRun(const TargetResult& result, proto::Run* run);
 // Who held what, beside the refusal that FillRun filled in; nothing when there is none.
 void FillHolders(const ShareReport& shares, proto::Provenance provenance, proto::Run* run);
 
-// Carries over the figures of foreign mappings, with their provenance. Preconditions: run->world() is set.
-void FillForeign(const ForeignStats& stats, proto::Run* run);
+// Carries over the figures of foreign mappings, with their provenance and how `request` wanted them.
+// Preconditions: run->world() is set.
+void FillForeign(const ForeignStats& stats, const ReplayRequest& request, proto::Run* run);
 
 }  // namespace reheap
 
