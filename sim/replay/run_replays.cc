@@ -15,7 +15,9 @@
 #include "sim/os/image_catalog.h"
 #include "sim/os/shadow_memory.h"
 #include "sim/os/share_report.h"
+#include "sim/os/space_picture.h"
 #include "sim/os/virtual_os.h"
+#include "sim/replay/event_words.h"
 #include "sim/replay/op_stream.h"
 #include "sim/replay/process_image.h"
 #include "sim/replay/replay_child.h"
@@ -23,6 +25,7 @@
 #include "sim/replay/replay_request.h"
 #include "sim/replay/run_result.h"
 #include "sim/replay/target_factory.h"
+#include "sim/replay/trace_demand.h"
 #include "sim/replay/transplant_image.h"
 #include "sim/replay/virtual_foreign_space.h"
 
@@ -72,7 +75,9 @@ class Session {
   absl::Status TakeNamedImage(const Platform& platform, VirtualProcess* process, proto::Run* run) const;
   bool IsPairedWithReal(const ReplayRow& row) const;
   absl::Status Squat(const std::string& platform, VirtualOs* os) const;
-  HeapTargetOptions TargetOptions() const { return {facts_.slot_count, request_.touch == "full"}; }
+  HeapTargetOptions TargetOptions() const {
+    return {facts_.slot_count, request_.touch == "full", demand_.events_at_peak};
+  }
   std::function<void(uint64_t)> ProgressOfRow() const;
   bool ReplaysForeign() const { return foreign_.calls != 0; }
   void FillForeignMode(const ForeignStats& stats, proto::Run* run) const;
@@ -81,6 +86,7 @@ class Session {
   ReplayGrid grid_;
   ProgressSink* progress_;
   OpStream::Facts facts_;
+  TraceDemand demand_;
   ProcessImage image_;
   ForeignPlan foreign_;  // calls 0: the trace has none, or they are left out
   int row_number_ = 0;
@@ -88,7 +94,8 @@ class Session {
   // The newest real row of the heap and what its child held at the baseline.
   const ReplayRow* real_row_ = nullptr;
   ChildReport real_child_;
-  ShareReport shares_;  // at the row's refusal
+  ShareReport shares_;    // at the row's refusal
+  SpacePicture picture_;  // then, else at its end
 };
 
 // What the kernel lets a process know: how much is mapped. The baseline is the replayer's own.
@@ -118,6 +125,8 @@ absl::StatusOr<proto::Report> Session::Run() {
     if (absl::Status status = RunRow(row, report.add_runs()); !status.ok()) return status;
     ++row_number_;
   }
+  const std::vector<proto::Run*> runs(report.mutable_runs()->pointer_begin(), report.mutable_runs()->pointer_end());
+  if (absl::Status status = FillCalls(request_.trace_path, runs); !status.ok()) return status;
   for (const std::string& note : grid_.notes) report.add_notes(note);
   if (real_rows_ > 0) {
     NoteHardLimit(RLIMIT_AS, "RLIMIT_AS (ulimit -Hv)", &report);
@@ -130,6 +139,9 @@ absl::Status Session::Prepare() {
   absl::StatusOr<OpStream::Facts> facts = OpStream::ReadFacts(request_.trace_path, request_.allow_cut_off);
   if (!facts.ok()) return facts.status();
   facts_ = *facts;
+  absl::StatusOr<TraceDemand> demand = ReadDemand(request_.trace_path, request_.allow_cut_off);
+  if (!demand.ok()) return demand.status();
+  demand_ = *std::move(demand);
   absl::StatusOr<std::unique_ptr<OpStream>> stream = OpStream::Open(request_.trace_path, request_.allow_cut_off);
   if (!stream.ok()) return stream.status();
   if (request_.foreign == "replay") foreign_.calls = facts_.foreign_count;
@@ -163,6 +175,8 @@ absl::Status Session::RunRow(const ReplayRow& row, proto::Run* run) {
   if (!result.ok()) return result.status();
   REHEAP_CHECK_EQ(result->rejected_frees, 0);  // OpStream let only frees of live objects through
   FillRun(*result, run);
+  FillHeapPicture(result->picture, demand_, run);
+  FillAddressSpace(picture_, run);
   FillHolders(shares_, row.world == proto::REAL ? proto::MEASURED : proto::MODELLED, run);
   if (ReplaysForeign()) FillForeignMode(result->foreign, run);
   return absl::OkStatus();
@@ -217,6 +231,7 @@ absl::StatusOr<TargetResult> Session::RunReal(const ReplayRow& row, OpStream* st
   run->set_peak_vma_count(child->added_mappings);
   TargetResult result = child->result;
   shares_ = SharesOfChild(*child);
+  picture_ = child->picture;
   // With touching, the CPU time would be mostly page faults of the objects: not the allocator's.
   if (request_.touch != "none") result.cpu_ns = 0;
   if (row.strategy != nullptr) {
@@ -346,7 +361,10 @@ absl::StatusOr<TargetResult> Session::RunVirtual(const ReplayRow& row, OpStream*
   const std::unique_ptr<ReplayTarget> target =
       MakeHeapTarget(os, memory, *row.strategy, TargetOptions());
   shares_ = ShareReport();
-  target->set_on_refusal([this, &os](const Refusal& refusal) { shares_ = ReportShares(os, refusal); });
+  target->set_on_refusal([this, &os](const Refusal& refusal) {
+    shares_ = ReportShares(os, refusal);
+    picture_ = PictureSpace(os);
+  });
   const std::unique_ptr<ForeignSpace> space = MakeVirtualForeignSpace(&os);
   ForeignMappings foreign(space.get(), foreign_.stack_bytes, std::pmr::get_default_resource());
   if (ReplaysForeign()) target->set_foreign(&foreign);
@@ -364,6 +382,7 @@ absl::StatusOr<TargetResult> Session::RunVirtual(const ReplayRow& row, OpStream*
     if (progress) progress(fed);
   }
   target->Finish();
+  if (!target->result().refused) picture_ = PictureSpace(os);
   return target->result();
 }
 
