@@ -24,13 +24,13 @@ inline constexpr int kPeakCount = 4;
 
 inline constexpr uint64_t kAtStartup = ~uint64_t{0};  // no event: before the program's first call
 
-// When a peak was reached: after `after_event` and at `event` at the latest. The same: exactly then.
+// When a peak was reached: at `since_event` at the earliest, at `event` at the latest. The same: exactly then.
 struct PeakMoment {
   uint64_t event = kAtStartup;
-  uint64_t after_event = kAtStartup;
+  uint64_t since_event = kAtStartup;
   uint64_t live_bytes = 0;  // of objects, after the event
 
-  bool exact() const { return event == after_event; }
+  bool exact() const { return event == since_event; }
 };
 
 class MetricSink {

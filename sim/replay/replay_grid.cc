@@ -188,6 +188,18 @@ void VirtualSettings::Describe(proto::Limits* limits) const {
   if (thp) limits->set_thp(kHugePageModes[static_cast<size_t>(*thp)]);
 }
 
+void DescribeRow(const ReplayRequest& request, const ReplayRow& row, proto::Run* run) {
+  run->set_trace(request.trace_path);
+  run->set_target(row.target);
+  if (row.strategy != nullptr) run->set_strategy(row.strategy->name);
+  run->set_world(row.world);
+  if (row.address_limit) run->mutable_limits()->set_address_bytes(*row.address_limit);
+  if (row.data_limit) run->mutable_limits()->set_data_bytes(*row.data_limit);
+  row.settings.Describe(run->mutable_limits());
+  run->set_order(request.order);
+  run->set_touch(request.touch);
+}
+
 absl::StatusOr<ReplayGrid> ResolveGrid(const ReplayRequest& request) {
   if (absl::Status status = CheckWords(request); !status.ok()) return status;
   ReplayGrid grid;
@@ -199,12 +211,13 @@ absl::StatusOr<ReplayGrid> ResolveGrid(const ReplayRequest& request) {
   std::vector<const Platform*> platforms;
   if (request.virtual_world) {
     for (const std::string& name : request.platforms) {
-      const Platform* platform = Platforms().Find(name);
-      if (platform == nullptr) {
+      const absl::StatusOr<const Platform*> platform = FindPlatform(name);
+      if (absl::IsNotFound(platform.status())) {
         return absl::InvalidArgumentError(
-            absl::StrCat("platform '", name, "' is not known; `reheap platform list` names them"));
+            absl::StrCat(platform.status().message(), "; `reheap platform list` names them"));
       }
-      platforms.push_back(platform);
+      if (!platform.ok()) return platform.status();
+      platforms.push_back(*platform);
     }
   }
   std::vector<std::string> targets = request.targets;

@@ -49,6 +49,9 @@ struct ReplayGrid {
   std::vector<std::string> notes;   // combinations left out and why
 };
 
+// What is known of `row` before it runs.
+void DescribeRow(const ReplayRequest& request, const ReplayRow& row, proto::Run* run);
+
 // Errors: InvalidArgument naming the word that is wrong.
 absl::StatusOr<ReplayGrid> ResolveGrid(const ReplayRequest& request);
 

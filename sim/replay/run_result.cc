@@ -87,7 +87,7 @@ void FillCauses(const MetricSink& metrics, proto::Run* run) {
     if (moment.event != kAtStartup) cause->set_event(moment.event);
     if (moment.exact()) return;
     cause->set_sampled(true);
-    if (moment.after_event != kAtStartup) cause->set_after_event(moment.after_event);
+    if (moment.since_event != kAtStartup) cause->set_since_event(moment.since_event);
   };
   add("peak_rss_bytes", Peak::kRss, peak.rss_anonymous_bytes);
   add("peak_vsize_bytes", Peak::kVsize, peak.vsize_bytes);
@@ -165,8 +165,10 @@ void FillAddressSpace(const SpacePicture& picture, proto::Run* run) {
   AddProvenance("address_space", ByWorld(*run), run);
 }
 
-void FillForeign(const ForeignStats& stats, proto::Run* run) {
+void FillForeign(const ForeignStats& stats, const ReplayRequest& request, proto::Run* run) {
   proto::Foreign* foreign = run->mutable_foreign();
+  foreign->set_mode(request.foreign);
+  foreign->set_thread_stacks(request.thread_stacks);
   foreign->set_calls(stats.calls);
   foreign->set_mapped(stats.mapped);
   foreign->set_moved(stats.moved);

@@ -7,6 +7,7 @@
 #include "proto/report.pb.h"
 #include "sim/os/refusal_text.h"
 #include "sim/os/space_picture.h"
+#include "sim/replay/replay_request.h"
 #include "sim/replay/replay_target.h"
 #include "sim/replay/trace_demand.h"
 
@@ -26,8 +27,9 @@ void FillHeapPicture(const HeapPicture& picture, const TraceDemand& demand, prot
 // Who sits where; nothing when there is no picture. After FillRun.
 void FillAddressSpace(const SpacePicture& picture, proto::Run* run);
 
-// Carries over the figures of foreign mappings, with their provenance. Preconditions: run->world() is set.
-void FillForeign(const ForeignStats& stats, proto::Run* run);
+// Carries over the figures of foreign mappings, with their provenance and how `request` wanted them.
+// Preconditions: run->world() is set.
+void FillForeign(const ForeignStats& stats, const ReplayRequest& request, proto::Run* run);
 
 }  // namespace reheap
 
