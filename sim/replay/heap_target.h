@@ -69,6 +69,7 @@ class HeapTarget final : public ReplayTarget {
     AddPoint();
     os_.set_observer(nullptr);
     FinishForeign();
+    NoteMode();
     result_.os_calls = os_.total_calls();
     const PageMapCost cost = heap_.page_map().Cost();
     result_.page_map_reserved_bytes = cost.reserved_bytes;
@@ -218,6 +219,17 @@ class HeapTarget final : public ReplayTarget {
   void AddLive(uint64_t bytes) {
     live_bytes_ += bytes;
     if (live_bytes_ > result_.peak_live_bytes) result_.peak_live_bytes = live_bytes_;
+  }
+
+  // A bench's stand-in for a heap has no arena.
+  void NoteMode() {
+    if constexpr (requires(const HeapT& heap) { heap.arena(); }) {
+      const Arena& arena = heap_.arena();
+      arena.mode().copy(result_.mode, sizeof(result_.mode) - 1);
+      if (result_.refused) arena.failed_purpose().copy(result_.failed_purpose, sizeof(result_.failed_purpose) - 1);
+      const bool survived = result_.outcome == TargetOutcome::kSurvived;
+      if (survived && arena.is_degraded()) result_.outcome = TargetOutcome::kDegraded;
+    }
   }
 
   void AddPoint() {

@@ -45,6 +45,9 @@ struct TargetResult {
   double baseline_ns = 0;
   uint64_t cpu_ns = 0;           // of the ops, measured; 0 = not measured
   ForeignStats foreign;
+  // What the heap fell back to, in words, and the mapping whose refusal ended its start; cut off at the end.
+  char mode[120] = {};
+  char failed_purpose[60] = {};
 };
 static_assert(std::is_trivially_copyable_v<TargetResult>);
 
