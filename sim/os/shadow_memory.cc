@@ -30,6 +30,7 @@ ShadowMemory::ShadowMemory(VirtualOs* os)
 ShadowMemory::~ShadowMemory() { os_->set_page_listener(nullptr); }
 
 void ShadowMemory::Ask(Addr a, bool write, const char* access) {
+  if (a.value() >= kOutsideStart) return;
   switch (os_->Access(a, write)) {
     case TouchOutcome::kDone:
       NoteResident();

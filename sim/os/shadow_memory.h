@@ -30,6 +30,10 @@ class ShadowMemory final : public PageListener {
   ShadowMemory(const ShadowMemory&) = delete;
   ShadowMemory& operator=(const ShadowMemory&) = delete;
 
+  // From here on up, where no process has an address (user addresses end at 2^57), lies memory that is no part of the process: always usable,
+  // counted nowhere (alloc/outside_os.h).
+  static constexpr uint64_t kOutsideStart = uint64_t{1} << 59;
+
   template <class T>
   const T& Read(Addr a) {
     const uint64_t page = a.value() >> page_shift_;

@@ -331,6 +331,48 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, reheap::Access access, Commi
   return Noted(Named(operation, protect_.Mprotect(range.start, range.bytes, protection)));
 }
 
+OsResult<AddrRange> VirtualOs::DoMap(uint64_t bytes, Addr hint, const MapTraits& traits) {
+  const OsOperation operation = traits.ready ? OsOperation::kMapReady : OsOperation::kReserve;
+  const int protection = traits.ready ? Protection(traits.access) : 0;
+  if (!maps()) {
+    if (traits.over) return Named<AddrRange>(operation, Refused(Rule::kInvalidArgument, 0, {hint, bytes}));
+    const uint32_t commit = traits.ready ? kMemCommit : 0;
+    return Labelled(MapAnywhere(operation, {hint, bytes}, protection, kMemReserve | commit));
+  }
+  if (RefusedByTest()) return TestRefusal(operation, {hint, bytes});
+  const CallBits& bits = platform_.machine.bits;
+  int flags = bits.map_private | bits.map_anonymous;
+  if (traits.no_reserve) flags |= bits.map_no_reserve;
+  if (traits.low) flags |= platform_.machine.map_extras.low_window;
+  if (traits.over) flags |= bits.map_fixed;
+  const MmapResult got = map_.Mmap(hint, bytes, protection, flags);
+  if (!got.ok()) return Noted(Named<AddrRange>(operation, got.refusal()));
+  return Labelled(AddrRange{got.value(), bytes});
+}
+
+OsResult<AddrRange> VirtualOs::DoGrowBreak(uint64_t bytes) {
+  const OsOperation operation = OsOperation::kMapReady;
+  if (RefusedByTest()) return TestRefusal(operation, {Addr(), bytes});
+  if (!maps() || !state_.break_start) {
+    return Named<AddrRange>(operation, Refused(Rule::kInvalidArgument, 0, {Addr(), bytes}));
+  }
+  const Addr start = RoundUp(state_.break_end, os_page_bytes());
+  const MmapResult got = break_.Brk(start + bytes);
+  if (!got.ok()) return Noted(Named<AddrRange>(operation, got.refusal()));
+  return Labelled(AddrRange{start, bytes});
+}
+
+bool VirtualOs::IsWhollyMapped(AddrRange range) {
+  Addr reached = range.start;
+  for (auto id = state_.space.FirstEndingAbove(range.start); id != AddressSpace::kNone && reached < range.end();
+       id = state_.space.Next(id)) {
+    const Mapping& m = state_.space.mapping(id);
+    if (m.start > reached) return false;
+    reached = m.end;
+  }
+  return reached >= range.end();
+}
+
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);

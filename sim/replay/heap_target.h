@@ -84,6 +84,7 @@ class HeapTarget final : public ReplayTarget {
     FinishForeign();
     NoteMostLive();
     result_.peak_live_bytes = most_live_bytes_;
+    NoteMode();
     result_.os_calls = os_.total_calls();
     const PageMapCost cost = heap_.page_map().Cost();
     result_.page_map_reserved_bytes = cost.reserved_bytes;
@@ -282,6 +283,17 @@ class HeapTarget final : public ReplayTarget {
 
   void NoteMostLive() {
     if (unseen_live_bytes_ > most_live_bytes_) most_live_bytes_ = unseen_live_bytes_ - 1;
+  }
+
+  // A bench's stand-in for a heap has no arena.
+  void NoteMode() {
+    if constexpr (requires(const HeapT& heap) { heap.arena(); }) {
+      const Arena& arena = heap_.arena();
+      arena.mode().copy(result_.mode, sizeof(result_.mode) - 1);
+      if (result_.refused) arena.failed_purpose().copy(result_.failed_purpose, sizeof(result_.failed_purpose) - 1);
+      const bool survived = result_.outcome == TargetOutcome::kSurvived;
+      if (survived && arena.is_degraded()) result_.outcome = TargetOutcome::kDegraded;
+    }
   }
 
   void AddPoint() {

@@ -48,6 +48,9 @@ struct TargetResult {
   uint64_t picture_ns = 0;       // CPU time between ops, taken by the picture; real world only
   HeapPicture picture;
   ForeignStats foreign;
+  // What the heap fell back to, in words, and the mapping whose refusal ended its start; cut off at the end.
+  char mode[120] = {};
+  char failed_purpose[60] = {};
 };
 static_assert(std::is_trivially_copyable_v<TargetResult>);
 

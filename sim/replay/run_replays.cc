@@ -16,6 +16,7 @@
 #include "sim/replay/replay_child.h"
 #include "sim/replay/replay_grid.h"
 #include "sim/replay/replay_request.h"
+#include "sim/replay/row_strategy.h"
 #include "sim/replay/run_result.h"
 #include "sim/replay/target_factory.h"
 #include "sim/replay/trace_setup.h"
@@ -124,10 +125,14 @@ absl::Status Session::RunReal(const ReplayRow& row, OpStream* stream, proto::Run
   if (row.address_limit) plan.address_room_bytes = Room(*row.address_limit, setup_.image.vsize_bytes);
   if (row.data_limit) plan.data_room_bytes = Room(*row.data_limit, setup_.image.data_bytes);
   DirectMemory memory;
+  ReservationStrategy strategy;
   if (row.strategy != nullptr) {
+    absl::StatusOr<ReservationStrategy> resolved = StrategyOfRealRow(row, setup_.image);
+    if (!resolved.ok()) return resolved.status();
+    strategy = *std::move(resolved);
     plan.squatters = request_.squatters;
-    plan.make_target = [this, &row, &memory](Os* os) {
-      return MakeHeapTarget(*os, memory, *row.strategy, TargetOptions(request_, setup_));
+    plan.make_target = [this, &strategy, &memory](Os* os) {
+      return MakeHeapTarget(*os, memory, strategy, TargetOptions(request_, setup_));
     };
   } else {
     plan.exec_worker = true;

@@ -33,6 +33,7 @@ void FillRefusal(const TargetResult& result, proto::Run* run) {
   to->set_os_error(from.os_error);
   to->set_wanted_address(from.wanted.value());
   to->set_obtained_address(from.obtained.value());
+  to->set_purpose(result.failed_purpose);
   if (result.outcome != TargetOutcome::kStartupAbort) to->set_event(result.refusal_event);
 }
 
@@ -180,6 +181,7 @@ void FillForeign(const ForeignStats& stats, const ReplayRequest& request, proto:
 }
 
 void FillRun(const TargetResult& result, proto::Run* run) {
+  run->set_degraded_mode(result.mode);
   run->set_outcome(OutcomeOf(result.outcome));
   FillRefusal(result, run);
   run->set_events(result.events);
