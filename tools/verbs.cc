@@ -1,6 +1,7 @@
 #include "sim/replay/replay_request.h"
 #include "tools/cmd_check.h"
 #include "tools/cmd_compare.h"
+#include "tools/cmd_help.h"
 #include "tools/cmd_os.h"
 #include "tools/cmd_platform.h"
 #include "tools/cmd_record.h"
@@ -39,6 +40,7 @@ absl::Span<const Verb> Verbs() {
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},
       {"strategy show", "one strategy in words, with the source of its numbers", StrategyShowCommand},
+      {"help", "this list, the man page, completion for shells", HelpCommand},
   };
   return kVerbs;
 }

@@ -28,10 +28,23 @@ OsResult<Done> Named(OsOperation operation, const OsResult<Done>& result) {
 Platform WithSwitches(Platform platform, const std::optional<HostSwitches>& switches) {
   if (switches) {
     platform.placement.hint_floor = switches->hint_floor_bytes;
-    platform.placement.huge_alignment_bytes = switches->huge_alignment_bytes;
+    Platform::Placement& placement = platform.placement;
+    if (!placement.huge_alignment_for_files_only) placement.huge_alignment_bytes = switches->huge_alignment_bytes;
+    placement.huge_alignment_for_files_only &= switches->huge_alignment_bytes == 0;
     platform.limits.protect_uncharges_unwritten = switches->protect_uncharges_unwritten;
     platform.mappings.written_joins_unwritten = switches->written_joins_unwritten;
+    platform.mappings.new_joins_next_first = switches->new_joins_next_first;
     platform.limits.max_mappings = switches->max_mappings;
+    if (platform.machine.remap) {
+      platform.machine.remap->order =
+          switches->remap_looks_first ? RemapOrder::kLooksFirst : RemapOrder::kChecksFirst;
+      platform.machine.remap->beside_source = switches->beside_source;
+    }
+    if (!switches->has_guards) {
+      std::erase_if(platform.advice, [](const AdviceWord& word) {
+        return word.meaning == AdviceMeaning::kInstallGuard || word.meaning == AdviceMeaning::kRemoveGuard;
+      });
+    }
     platform.mappings.replace =
         switches->replace_checks_first ? ReplaceOrder::kRemoveThenCheck : ReplaceOrder::kCheckThenReplace;
   }

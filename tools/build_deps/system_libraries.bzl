@@ -49,6 +49,7 @@ _LIBRARIES = {
     "absl": ("/usr/include/absl/status/statusor.h", "libabsl-dev", ["-l" + lib for lib in _ABSL_LIBS]),
     "yaml_cpp": ("/usr/include/yaml-cpp/yaml.h", "libyaml-cpp-dev", ["-lyaml-cpp"]),
     "zstd": ("/usr/include/zstd.h", "libzstd-dev", ["-lzstd"]),
+    "png": ("/usr/include/png.h", "libpng-dev", ["-lpng"]),
     "gtest": ("/usr/include/gtest/gtest.h", "libgtest-dev", ["-lgtest"]),
     "gtest_main": ("/usr/include/gtest/gtest.h", "libgtest-dev", ["-lgtest_main", "-lgtest"]),
     "gmock": ("/usr/include/gmock/gmock.h", "libgmock-dev", ["-lgmock", "-lgtest"]),

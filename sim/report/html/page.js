@@ -95,7 +95,17 @@
   const cssColor = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colorName = (i) => `curve-${i % kColors + 1}`;
 
-  // Values stand beside the names of the runs; dygraphs' own legend wants inline styles, which the page forbids.
+  // Powers of two between the ends of a logarithmic axis, at most some nine of them.
+  const powerTicks = (least, most) => {
+    const first = Math.ceil(Math.log2(Math.max(1, least)));
+    const last = Math.floor(Math.log2(Math.max(1, most)));
+    const step = Math.max(1, Math.ceil((last - first) / 8));
+    const ticks = [];
+    for (let power = first; power <= last; power += step) ticks.push({v: 2 ** power, label: bytesText(2 ** power)});
+    return ticks;
+  };
+
+  // Values stand in the list below the chart; dygraphs' own legend wants inline styles, which the page forbids.
   Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend);
 
   class Curves {
@@ -109,6 +119,9 @@
         box.addEventListener('change', () => this.draw());
         box.parentElement.querySelector('.swatch').classList.add(colorName(i));
       });
+      // 17 GiB beside 30 MiB: only a logarithmic scale shows both.
+      const peaks = data.slice(0, kColors).map((curve) => Math.max(...curve.vsize)).filter((peak) => peak > 0);
+      byId('log-scale').checked = peaks.length > 1 && Math.max(...peaks) > 20 * Math.min(...peaks);
       for (const radio of all('input[name="series"]')) radio.addEventListener('change', () => this.draw());
       byId('log-scale').addEventListener('change', () => this.draw());
       byId('zoom-reset').addEventListener('click', () => this.graph.resetZoom());
@@ -123,16 +136,16 @@
     series() { return document.querySelector('input[name="series"]:checked').value; }
     isLog() { return byId('log-scale').checked; }
 
-    // What is drawn: {name, color, dash, event, value, curve, box} each.
+    // What is drawn: {name, title, color, dash, event, value, curve, box} each.
     lines() {
       const ticked = this.boxes.map((box, i) => ({box, i, curve: this.data[i]})).filter(({box}) => box.checked);
       if (this.series() === 'all') {
         return ticked.slice(0, 1).flatMap(({box, curve}) => Object.keys(kSeriesNames).map((series, k) => ({
-          name: kSeriesNames[series], color: colorName(k), dash: kDashes[0], value: curve[series], curve, box, series,
+          name: kSeriesNames[series], title: kSeriesNames[series], color: colorName(k), dash: kDashes[0], value: curve[series], curve, box, series,
         })));
       }
       return ticked.map(({box, i, curve}) => ({
-        name: `run ${curve.run}`, color: colorName(i), dash: kDashes[Math.floor(i / kColors) % kDashes.length],
+        name: `run ${curve.run}`, title: box.parentElement.querySelector('.name').textContent, color: colorName(i), dash: kDashes[Math.floor(i / kColors) % kDashes.length],
         value: curve[this.series()], curve, box, series: this.series(),
       }));
     }
@@ -162,11 +175,11 @@
 
     draw() {
       const lines = this.lines();
-      this.boxes.forEach((box) => { box.parentElement.querySelector('output').textContent = ''; });
       if (this.graph !== null) this.graph.destroy();
       this.graph = null;
       if (lines.length === 0) {
         byId('chart-words').textContent = 'No run is ticked.';
+        byId('chart-legend').replaceChildren();
         return;
       }
       const rows = this.rows(lines);
@@ -176,6 +189,7 @@
       const shown = limits.filter(({height}) => this.isLog() || height <= 4 * highest);
       const top = Math.max(highest, ...shown.map(({height}) => height)) * (this.isLog() ? 1.6 : 1.06);
       this.lineCount = lines.length;
+      this.list(lines);
       this.graph = new Dygraph(this.chart, rows, {
         labels: ['event', ...lines.map((line) => line.name)],
         colors: lines.map((line) => cssColor(`--${line.color}`)),
@@ -184,13 +198,15 @@
         strokeWidth: 1.8,
         logscale: this.isLog(),
         valueRange: this.isLog() ? undefined : [0, top],
-        labelsKMG2: true,
         gridLineColor: cssColor('--line'),
         axisLineColor: cssColor('--faint'),
         highlightCircleSize: 4,
         axes: {
           x: {axisLabelFormatter: countText, valueFormatter: countText, pixelsPerLabel: 90},
-          y: {axisLabelFormatter: bytesText, valueFormatter: bytesText, axisLabelWidth: 78},
+          y: {
+            axisLabelFormatter: bytesText, valueFormatter: bytesText, axisLabelWidth: 78, labelsKMG2: true,
+            ...(this.isLog() ? {ticker: powerTicks} : {}),
+          },
         },
         underlayCallback: (canvas, area, graph) => this.drawLimits(canvas, area, graph, shown, lines),
         highlightCallback: (event, x, points) => this.tell(x, points, lines),
@@ -227,17 +243,26 @@
       canvas.restore();
     }
 
-    // Values under the mouse, beside the names of the runs.
+    // Values under the mouse, beside the names of the lines.
     tell(event, points, lines) {
-      this.boxes.forEach((box) => { box.parentElement.querySelector('output').textContent = ''; });
       const at = new Map(points.map((point) => [point.name, point.yval]));
       for (const line of lines) {
-        if (!at.has(line.name) || at.get(line.name) === null) continue;
-        const output = line.box.parentElement.querySelector('output');
-        const name = this.series() === 'all' ? `${line.name} ` : '';
-        output.textContent += `${output.textContent === '' ? '' : ', '}${name}${bytesText(at.get(line.name))}`;
+        const known = at.has(line.name) && at.get(line.name) !== null && !Number.isNaN(at.get(line.name));
+        line.output.textContent = known ? bytesText(at.get(line.name)) : '';
       }
-      byId('chart').setAttribute('aria-valuetext', event === null ? '' : `event ${countText(event)}`);
+      byId('chart-event').textContent = event === null ? '' : `at event ${countText(event)}`;
+    }
+
+    // One entry per line: colour, name, and room for a value.
+    list(lines) {
+      byId('chart-legend').replaceChildren(...lines.map((line) => {
+        const entry = document.createElement('li');
+        const swatch = document.createElement('i');
+        swatch.className = `swatch ${line.color}`;
+        line.output = document.createElement('output');
+        entry.append(swatch, line.title, ' ', line.output);
+        return entry;
+      }));
     }
 
     say(lines, limits, highest) {

@@ -39,10 +39,10 @@ void AddFragmentation(const proto::Report& report, int index, uint64_t scale, Ht
   };
   const proto::Provenance provenance = CountProvenance(run, "fragmentation");
   table->Row({absl::StrCat("<a href=\"#run-", index + 1, "\">", HtmlText(RunTitle(report, index)), "</a>"),
-              FigureHtml(FormatBytes(of.live_bytes()), provenance), FigureHtml(FormatBytes(rounding), provenance),
+              BarHtml(parts, scale, std::nullopt, ""), FigureHtml(FormatBytes(of.live_bytes()), provenance),
+              FigureHtml(FormatBytes(rounding), provenance),
               FigureHtml(FormatBytes(free_objects), provenance), FigureHtml(FormatBytes(free_spans), provenance),
-              FigureHtml(FormatBytes(of.table_bytes()), provenance), PercentText(of.live_bytes(), whole),
-              BarHtml(parts, scale, std::nullopt, "")});
+              FigureHtml(FormatBytes(of.table_bytes()), provenance), PercentText(of.live_bytes(), whole)});
 }
 
 std::string FragmentationTable(const proto::Report& report) {
@@ -57,10 +57,10 @@ std::string FragmentationTable(const proto::Report& report) {
   }
   HtmlTable table("the heap when the most bytes of objects were alive", "fragmentation");
   table.Column("run", Kind::kText);
+  table.Column("in the order of the columns, one scale", Kind::kBar);
   for (const char* title : {"asked for", "rounding", "free objects", "free spans", "its own", "of all, asked for"}) {
     table.Column(title, Kind::kNumber);
   }
-  table.Column("in this order, one scale for all rows", Kind::kBar);
   for (const int run : runs) AddFragmentation(report, run, scale, &table);
   return absl::StrCat(table.Markup(), LeftOutHtml(left_out, "runs"));
 }

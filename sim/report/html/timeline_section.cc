@@ -49,7 +49,7 @@ std::string RunBoxes(const proto::Report& report, const std::vector<int>& runs) 
                     "\"> <i class=\"swatch\"></i><span class=\"name\">", HtmlText(RunTitle(report, run)),
                     "</span> <small class=\"source\">",
                     ProvenanceText(ProvenanceOf(report.runs(run), "peak_vsize_bytes")),
-                    "</small> <output></output></label></li>\n");
+                    "</small></label></li>\n");
   }
   return text;
 }
@@ -93,7 +93,8 @@ constexpr char kControls[] = R"html(<div class="curves-tool needs-script" hidden
 <button type="button" id="zoom-reset">whole run</button>
 </fieldset>
 <div id="chart" role="img" aria-label="curves over the events of the trace" aria-describedby="chart-words"></div>
-<p id="chart-words" class="chart-words" aria-live="polite"></p>
+<p class="chart-words"><span id="chart-words" aria-live="polite"></span> <span id="chart-event"></span></p>
+<ul id="chart-legend" class="chart-legend" aria-label="curves drawn"></ul>
 </div>
 )html";
 
