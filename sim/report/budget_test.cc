@@ -115,7 +115,7 @@ proto::Run SomeRun() {
   cause->set_call("malloc of 1.0 MiB by thread 3");
   cause->set_live_bytes(30 * kMiB);
   run.mutable_fragmentation()->set_live_bytes(100);
-  run.mutable_fragmentation()->set_heap_bytes(150);
+  run.mutable_fragmentation()->set_span_bytes(150);
   return run;
 }
 
@@ -141,7 +141,7 @@ TEST(BudgetCheckTest, SaysWhichFigureByHowMuchAndWhatMadeIt) {
           "(malloc of 1.0 MiB by thread 3), with 30.0 MiB of objects alive",
           "peak VSIZE has a budget of 1.0 GiB and is not known",
           "peak of mappings (VMAs) of 12 is 2 (20 %) above the budget of 10",
-          "heap per live byte of 1.500 is 0.300 (25 %) above the budget of 1.200"));
+          "bytes in spans per live byte of 1.500 is 0.300 (25 %) above the budget of 1.200"));
   proto::Run run = SomeRun();
   run.mutable_peak_causes(0)->add_call_site("Grow (web.c:17)");
   run.mutable_peak_causes(0)->add_call_site("main (web.c:40)");

@@ -66,7 +66,7 @@ std::string CellOf(const proto::Run& run, const char* name) {
 std::string RenderCheckTable(const proto::CheckResult& result, bool color) {
   static constexpr const char* kColumns[] = {"peak_rss",  "peak_vsize",    "peak_commit",
                                              "peak_vmas", "fragmentation", "loads_per_lookup"};
-  static constexpr const char* kTitles[] = {"RSS", "VSIZE", "commit", "VMAs", "heap/live", "loads"};
+  static constexpr const char* kTitles[] = {"RSS", "VSIZE", "commit", "VMAs", "spans/live", "loads"};
   TextTable table;
   for (const char* title : {"row", "verdict", "outcome"}) table.AddColumn(title, TextTable::Align::kLeft);
   for (const char* title : kTitles) table.AddColumn(title, TextTable::Align::kRight);

@@ -1,7 +1,5 @@
 #include "sim/report/run_figure.h"
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -25,7 +23,7 @@ std::optional<double> Measured(double value) {
 
 std::optional<double> Fragmentation(const proto::Run& run) {
   if (run.fragmentation().live_bytes() == 0) return std::nullopt;
-  return static_cast<double>(run.fragmentation().heap_bytes()) /
+  return static_cast<double>(run.fragmentation().span_bytes()) /
          static_cast<double>(run.fragmentation().live_bytes());
 }
 
@@ -44,7 +42,7 @@ constexpr RunFigure kFigures[] = {
      [](const proto::Run& run) { return Known(run, "peak_commit_bytes", run.peak_commit_bytes()); }},
     {"peak_vmas", "peak of mappings (VMAs)", Unit::kCount, "peak_vma_count",
      [](const proto::Run& run) { return Known(run, "peak_vma_count", run.peak_vma_count()); }},
-    {"fragmentation", "heap per live byte", Unit::kRatio, "fragmentation", Fragmentation},
+    {"fragmentation", "bytes in spans per live byte", Unit::kRatio, "fragmentation", Fragmentation},
     {"tables", "the allocator's own tables", Unit::kBytes, "fragmentation",
      [](const proto::Run& run) {
        return run.has_fragmentation()
