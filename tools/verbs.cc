@@ -1,4 +1,6 @@
 #include "sim/replay/replay_request.h"
+#include "tools/cmd_check.h"
+#include "tools/cmd_compare.h"
 #include "tools/cmd_help.h"
 #include "tools/cmd_os.h"
 #include "tools/cmd_platform.h"
@@ -16,6 +18,10 @@ int ReplayCommand(const std::vector<std::string>& arguments, Terminal& terminal)
   return ReplayWith(RunReplays, arguments, terminal);
 }
 
+int CheckCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
+  return CheckWith(RunReplays, arguments, terminal);
+}
+
 }  // namespace
 
 absl::Span<const Verb> Verbs() {
@@ -26,6 +32,8 @@ absl::Span<const Verb> Verbs() {
       {"trace collect", "joins what a recorder without a collector left", TraceCollectCommand},
       {"trace import", "another tool's record becomes a trace", TraceImportCommand},
       {"replay", "replays a trace on strategies, worlds, platforms and limits", ReplayCommand},
+      {"check", "replays a trace against a budget, for CI", CheckCommand},
+      {"compare", "two saved results side by side, with tolerances", CompareCommand},
       {"report", "a saved result as a page, Markdown, CSV, JSON or counters", ReportCommand},
       {"os", "a modelled process as a line shell: what would mmap do?", OsCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},

@@ -331,6 +331,48 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, reheap::Access access, Commi
   return Noted(Named(operation, protect_.Mprotect(range.start, range.bytes, protection)));
 }
 
+OsResult<AddrRange> VirtualOs::DoMap(uint64_t bytes, Addr hint, const MapTraits& traits) {
+  const OsOperation operation = traits.ready ? OsOperation::kMapReady : OsOperation::kReserve;
+  const int protection = traits.ready ? Protection(traits.access) : 0;
+  if (!maps()) {
+    if (traits.over) return Named<AddrRange>(operation, Refused(Rule::kInvalidArgument, 0, {hint, bytes}));
+    const uint32_t commit = traits.ready ? kMemCommit : 0;
+    return Labelled(MapAnywhere(operation, {hint, bytes}, protection, kMemReserve | commit));
+  }
+  if (RefusedByTest()) return TestRefusal(operation, {hint, bytes});
+  const CallBits& bits = platform_.machine.bits;
+  int flags = bits.map_private | bits.map_anonymous;
+  if (traits.no_reserve) flags |= bits.map_no_reserve;
+  if (traits.low) flags |= platform_.machine.map_extras.low_window;
+  if (traits.over) flags |= bits.map_fixed;
+  const MmapResult got = map_.Mmap(hint, bytes, protection, flags);
+  if (!got.ok()) return Noted(Named<AddrRange>(operation, got.refusal()));
+  return Labelled(AddrRange{got.value(), bytes});
+}
+
+OsResult<AddrRange> VirtualOs::DoGrowBreak(uint64_t bytes) {
+  const OsOperation operation = OsOperation::kMapReady;
+  if (RefusedByTest()) return TestRefusal(operation, {Addr(), bytes});
+  if (!maps() || !state_.break_start) {
+    return Named<AddrRange>(operation, Refused(Rule::kInvalidArgument, 0, {Addr(), bytes}));
+  }
+  const Addr start = RoundUp(state_.break_end, os_page_bytes());
+  const MmapResult got = break_.Brk(start + bytes);
+  if (!got.ok()) return Noted(Named<AddrRange>(operation, got.refusal()));
+  return Labelled(AddrRange{start, bytes});
+}
+
+bool VirtualOs::IsWhollyMapped(AddrRange range) {
+  Addr reached = range.start;
+  for (auto id = state_.space.FirstEndingAbove(range.start); id != AddressSpace::kNone && reached < range.end();
+       id = state_.space.Next(id)) {
+    const Mapping& m = state_.space.mapping(id);
+    if (m.start > reached) return false;
+    reached = m.end;
+  }
+  return reached >= range.end();
+}
+
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {
   const OsOperation operation = OsOperation::kDiscard;
   if (RefusedByTest()) return TestRefusal(operation, range);
@@ -395,8 +437,12 @@ std::string_view VirtualOs::LabelOf(const Mapping& m) const {
   if (m.traits.kind == MappingKind::kStack && m.end != image_.stack_end) return {};
   const std::string& name = state_.space.NameOf(m.traits.name);
   if (m.traits.shared && name.empty()) return "/dev/zero (deleted)";
-  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && m.traits.object == MemoryObjects::kNone &&
-                       m.start < state_.break_end && m.end > state_.break_start;
+  if (m.traits.kind != MappingKind::kAnonymous || m.traits.object != MemoryObjects::kNone) return name;
+  // vma_is_initial_heap, include/linux/mm.h, linux 6.12; show_map_vma, fs/proc/task_mmu.c, 6.1: with what
+  // touches it.
+  const bool is_heap = platform_.mappings.heap_name_at_edges
+                           ? m.start <= state_.break_end && m.end >= state_.break_start
+                           : m.start < state_.break_end && m.end > state_.break_start;
   return is_heap ? std::string_view("[heap]") : std::string_view(name);
 }
 
