@@ -198,7 +198,7 @@ void StrategyChecks::CheckHints() {
   }
   if (!IsPresent("reservation.hints")) return;
   Require(hints.count() > 0, "reservation.hints", "count is 0: leave hints out when there are none");
-  Require(hints.count() <= 1 || hints.stride_bytes() > 0, "reservation.hints",
+  Require(hints.count() <= 1 || hints.stride_bytes() > 0 || hints.random_mask() != 0, "reservation.hints",
           "stride_bytes is missing, and count is more than 1");
   if (hints.after_image()) {
     Require(hints.base() == 0, "reservation.hints.base", "contradicts after_image: give one of them");
