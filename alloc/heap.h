@@ -119,6 +119,10 @@ class Heap {
 
   // The span in use that `a` lies in, at whatever offset.
   SpanInfo SpanOf(Addr a) const;
+  // Of a live object; 0 = large, or no object.
+  int SizeClassOf(Addr object) const;
+  // Preconditions: 0 < size_class < size_classes().count().
+  const ClassTotals& class_totals(int size_class) const { return central_[size_class].totals(); }
   // What the program may use of a live object; 0 when `object` is none.
   uint64_t UsableBytes(Addr object) const;
 

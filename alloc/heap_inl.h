@@ -264,6 +264,12 @@ SpanInfo Heap<M, PageMapT>::SpanOf(Addr a) const {
 }
 
 template <Memory M, template <class> class PageMapT>
+int Heap<M, PageMapT>::SizeClassOf(Addr object) const {
+  const SpanRef ref = LiveSpanOf(object);
+  return ref ? memory_->template Read<Span>(ref).size_class : 0;
+}
+
+template <Memory M, template <class> class PageMapT>
 uint64_t Heap<M, PageMapT>::UsableBytes(Addr object) const {
   const Place place = Find(object);
   if (place.error != FreeError::kNone) return 0;

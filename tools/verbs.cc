@@ -1,8 +1,12 @@
 #include "sim/replay/replay_request.h"
+#include "tools/cmd_check.h"
+#include "tools/cmd_compare.h"
+#include "tools/cmd_help.h"
 #include "tools/cmd_os.h"
 #include "tools/cmd_platform.h"
 #include "tools/cmd_record.h"
 #include "tools/cmd_replay.h"
+#include "tools/cmd_report.h"
 #include "tools/cmd_strategy.h"
 #include "tools/cmd_trace.h"
 #include "tools/command.h"
@@ -12,6 +16,10 @@ namespace {
 
 int ReplayCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
   return ReplayWith(RunReplays, arguments, terminal);
+}
+
+int CheckCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
+  return CheckWith(RunReplays, arguments, terminal);
 }
 
 }  // namespace
@@ -24,12 +32,16 @@ absl::Span<const Verb> Verbs() {
       {"trace collect", "joins what a recorder without a collector left", TraceCollectCommand},
       {"trace import", "another tool's record becomes a trace", TraceImportCommand},
       {"replay", "replays a trace on strategies, worlds, platforms and limits", ReplayCommand},
+      {"check", "replays a trace against a budget, for CI", CheckCommand},
+      {"compare", "two saved results side by side, with tolerances", CompareCommand},
+      {"report", "a saved result as a page, Markdown, CSV, JSON or counters", ReportCommand},
       {"os", "a modelled process as a line shell: what would mmap do?", OsCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},
       {"strategy show", "one strategy in words, with the source of its numbers", StrategyShowCommand},
       {"strategy diff", "how two strategies differ, in words", StrategyDiffCommand},
+      {"help", "this list, the man page, completion for shells", HelpCommand},
   };
   return kVerbs;
 }

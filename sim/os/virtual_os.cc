@@ -28,10 +28,23 @@ OsResult<Done> Named(OsOperation operation, const OsResult<Done>& result) {
 Platform WithSwitches(Platform platform, const std::optional<HostSwitches>& switches) {
   if (switches) {
     platform.placement.hint_floor = switches->hint_floor_bytes;
-    platform.placement.huge_alignment_bytes = switches->huge_alignment_bytes;
+    Platform::Placement& placement = platform.placement;
+    if (!placement.huge_alignment_for_files_only) placement.huge_alignment_bytes = switches->huge_alignment_bytes;
+    placement.huge_alignment_for_files_only &= switches->huge_alignment_bytes == 0;
     platform.limits.protect_uncharges_unwritten = switches->protect_uncharges_unwritten;
     platform.mappings.written_joins_unwritten = switches->written_joins_unwritten;
+    platform.mappings.new_joins_next_first = switches->new_joins_next_first;
     platform.limits.max_mappings = switches->max_mappings;
+    if (platform.machine.remap) {
+      platform.machine.remap->order =
+          switches->remap_looks_first ? RemapOrder::kLooksFirst : RemapOrder::kChecksFirst;
+      platform.machine.remap->beside_source = switches->beside_source;
+    }
+    if (!switches->has_guards) {
+      std::erase_if(platform.advice, [](const AdviceWord& word) {
+        return word.meaning == AdviceMeaning::kInstallGuard || word.meaning == AdviceMeaning::kRemoveGuard;
+      });
+    }
     platform.mappings.replace =
         switches->replace_checks_first ? ReplaceOrder::kRemoveThenCheck : ReplaceOrder::kCheckThenReplace;
   }
@@ -424,8 +437,12 @@ std::string_view VirtualOs::LabelOf(const Mapping& m) const {
   if (m.traits.kind == MappingKind::kStack && m.end != image_.stack_end) return {};
   const std::string& name = state_.space.NameOf(m.traits.name);
   if (m.traits.shared && name.empty()) return "/dev/zero (deleted)";
-  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && m.traits.object == MemoryObjects::kNone &&
-                       m.start < state_.break_end && m.end > state_.break_start;
+  if (m.traits.kind != MappingKind::kAnonymous || m.traits.object != MemoryObjects::kNone) return name;
+  // vma_is_initial_heap, include/linux/mm.h, linux 6.12; show_map_vma, fs/proc/task_mmu.c, 6.1: with what
+  // touches it.
+  const bool is_heap = platform_.mappings.heap_name_at_edges
+                           ? m.start <= state_.break_end && m.end >= state_.break_start
+                           : m.start < state_.break_end && m.end > state_.break_start;
   return is_heap ? std::string_view("[heap]") : std::string_view(name);
 }
 

@@ -57,6 +57,10 @@ struct HostSwitches {
   bool protect_uncharges_unwritten = false;
   bool written_joins_unwritten = false;
   bool replace_checks_first = false;  // a fixed mapping that a limit refuses splits nothing
+  bool new_joins_next_first = false;
+  bool remap_looks_first = false;  // at what is mapped, before the new place is checked
+  BesideSource beside_source = BesideSource::kJoinsSource;
+  bool has_guards = false;  // MADV_GUARD_INSTALL
 };
 
 // What a mapping of a maps file should be when no process of `platform` can have it; empty when one can.

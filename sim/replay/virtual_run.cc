@@ -175,9 +175,11 @@ absl::Status VirtualRun::Start() {
   described_.set_image_vsize_bytes(described_.image() == "replay child" ? setup_.image.vsize_bytes
                                                                         : image.vsize_bytes);
   described_.set_image_rss_bytes(image.rss_anonymous_bytes);
-  target_ = MakeHeapTarget(os_, memory_, plan_,
-                           {setup_.facts.slot_count, /*touch_objects=*/request_.touch == "full"});
-  target_->set_on_refusal([this](const Refusal& refusal) { shares_ = ReportShares(os_, refusal); });
+  target_ = MakeHeapTarget(os_, memory_, plan_, TargetOptions(request_, setup_));
+  target_->set_on_refusal([this](const Refusal& refusal) {
+    shares_ = ReportShares(os_, refusal);
+    picture_ = PictureSpace(os_);
+  });
   if (setup_.replays_foreign()) target_->set_foreign(&foreign_);
   if (described_.image() == "trace") AddImageTo(setup_.image, os_.image_end(), &foreign_);
   alive_ = target_->Start();
@@ -189,7 +191,10 @@ void VirtualRun::Finish(proto::Run* run) {
   const TargetResult& result = target_->result();
   REHEAP_CHECK_EQ(result.rejected_frees, 0);  // OpStream let only frees of live objects through
   *run = described_;
+  if (!result.refused) picture_ = PictureSpace(os_);
   FillRun(result, run);
+  FillHeapPicture(result.picture, setup_.demand, run);
+  FillAddressSpace(picture_, run);
   FillHolders(shares_, proto::MODELLED, run);
   if (setup_.replays_foreign()) FillForeign(result.foreign, request_, run);
 }
