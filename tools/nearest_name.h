@@ -1,6 +1,6 @@
-// Nearest name: which known word did somebody mean?
+// Unknown name: the answer to a word that no command knows, with the nearest that one does.
 //
-// Pure functions: no ownership, any thread. Cost: product of the lengths per candidate.
+// Pure function: no ownership, any thread.
 #ifndef REHEAP_TOOLS_NEAREST_NAME_H_
 #define REHEAP_TOOLS_NEAREST_NAME_H_
 
@@ -8,14 +8,9 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "sim/report/nearest_name.h"
 
 namespace reheap {
-
-// Fewest insertions, deletions, replacements and swaps of neighbours that make `b` of `a`.
-size_t EditDistance(absl::string_view a, absl::string_view b);
-
-// The first of the nearest candidates; empty when there are none.
-std::string NearestName(absl::string_view word, const std::vector<std::string>& candidates);
 
 // "no strategy is called 'go-2010-radex'; the nearest is 'go-2010-radix' (`reheap strategy list` lists them)"
 std::string UnknownName(absl::string_view kind, absl::string_view word,

@@ -4,6 +4,7 @@
 #include "tools/cmd_record.h"
 #include "tools/cmd_replay.h"
 #include "tools/cmd_strategy.h"
+#include "tools/cmd_study.h"
 #include "tools/cmd_trace.h"
 #include "tools/command.h"
 
@@ -24,6 +25,10 @@ absl::Span<const Verb> Verbs() {
       {"trace collect", "joins what a recorder without a collector left", TraceCollectCommand},
       {"trace import", "another tool's record becomes a trace", TraceImportCommand},
       {"replay", "replays a trace on strategies, worlds, platforms and limits", ReplayCommand},
+      {"study list", "names the what-if studies", StudyListCommand},
+      {"study show", "one study's text", StudyShowCommand},
+      {"study merge", "joins the results of a study's shards", StudyMergeCommand},
+      {"study", "runs a what-if study: grid, smallest limits, usable heap, what would help", StudyCommand},
       {"os", "a modelled process as a line shell: what would mmap do?", OsCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},

@@ -47,6 +47,7 @@ _LIBRARIES = {
     "protobuf": ("/usr/include/google/protobuf/message.h", "libprotobuf-dev", ["-lprotobuf"]),
     "program_options": ("/usr/include/boost/program_options.hpp", "libboost-program-options-dev", ["-lboost_program_options"]),
     "absl": ("/usr/include/absl/status/statusor.h", "libabsl-dev", ["-l" + lib for lib in _ABSL_LIBS]),
+    "xxhash": ("/usr/include/xxhash.h", "libxxhash-dev", ["-lxxhash"]),
     "zstd": ("/usr/include/zstd.h", "libzstd-dev", ["-lzstd"]),
     "gtest": ("/usr/include/gtest/gtest.h", "libgtest-dev", ["-lgtest"]),
     "gtest_main": ("/usr/include/gtest/gtest.h", "libgtest-dev", ["-lgtest_main", "-lgtest"]),
