@@ -1,114 +1,44 @@
 #include "alloc/arena.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "alloc/check.h"
 
 namespace reheap {
-namespace {
-
-// Windows can give back whole reservations only, so an aligned piece is found by reserving more, giving all
-// of it back and asking for the aligned part; another thread may be faster (Go 1.19, sysReserveAligned: 100
-// tries).
-constexpr int kAlignTries = 100;
-
-Refusal Taken(OsOperation operation, uint64_t bytes, Addr wanted, Addr obtained) {
-  Refusal refusal;
-  refusal.rule = Rule::kAddressTaken;
-  refusal.operation = operation;
-  refusal.asked_bytes = bytes;
-  refusal.wanted = wanted;
-  refusal.obtained = obtained;
-  return refusal;
-}
-
-Refusal Invalid(uint64_t bytes) {
-  Refusal refusal;
-  refusal.rule = Rule::kInvalidArgument;
-  refusal.asked_bytes = bytes;
-  return refusal;
-}
-
-}  // namespace
-
-uint64_t LargestOsPageBytes(const ReservationStrategy& strategy) {
-  const bool one_range = strategy.firmness == Firmness::kReserve || strategy.firmness == Firmness::kPretend;
-  uint64_t steps = strategy.grow_round_bytes;
-  if (one_range) steps |= strategy.heap_bytes;
-  if (strategy.firmness == Firmness::kPerChunk) steps |= strategy.reserve_chunk_bytes;
-  if (strategy.bitmap_bits_per_word != 0) steps |= strategy.bitmap_chunk_bytes;
-  return steps & (~steps + 1);  // the lowest bit of any of them
-}
 
 // --- startup -------------------------------------------------------------------------------------
 
-uint32_t Arena::HintCount() const {
-  const HintList& hints = strategy_->hints;
-  return hints.after_image ? std::max(hints.count, 1u) : hints.count;
-}
-
-Addr Arena::Hint(uint32_t n) const {
-  const HintList& hints = strategy_->hints;
-  const Addr base = hints.after_image
-                        ? RoundUp(os_->image_end(), std::max(hints.image_align_bytes, os_->os_page_bytes()))
-                        : hints.base;
-  return base + n * hints.stride_bytes;
-}
-
-uint64_t Arena::TableBytes() const {
-  if (strategy_->page_map_place != TablePlace::kInReservation) return 0;
-  const uint64_t entry_bytes = strategy_->page_map == PageMapKind::kFlatIndex ? 4 : 8;
-  const uint64_t heap_pages = strategy_->heap_bytes >> strategy_->heap_page_shift;
-  return RoundUp(heap_pages * entry_bytes, std::max(page_bytes(), os_->os_page_bytes()));
-}
-
-OsResult<Done> Arena::CheckPlan() const {
-  const ReservationStrategy& s = *strategy_;
-  const uint64_t os_page = os_->os_page_bytes();
-  const bool one_range = s.firmness == Firmness::kReserve || s.firmness == Firmness::kPretend;
-  const bool flat = s.page_map == PageMapKind::kFlat || s.page_map == PageMapKind::kFlatIndex;
-  const bool in_range = s.bitmap_bits_per_word != 0 || s.page_map_place == TablePlace::kInReservation || flat;
-  if (in_range && !one_range) return Invalid(0);
-  if (os_page > LargestOsPageBytes(s)) return Invalid(os_page);
-  if (one_range && (s.heap_bytes == 0 || s.heap_bytes % std::max(page_bytes(), os_page) != 0)) {
-    return Invalid(s.heap_bytes);
-  }
-  if (s.page_map_place == TablePlace::kInReservation && !flat) return Invalid(0);
-  if (s.firmness == Firmness::kPretend && (HintCount() == 0 || Hint(0).value() % page_bytes() != 0)) {
-    return Invalid(s.heap_bytes);
-  }
-  if (s.firmness == Firmness::kPerChunk &&
-      (s.reserve_chunk_bytes < os_page || (s.reserve_chunk_bytes & (s.reserve_chunk_bytes - 1)) != 0)) {
-    return Invalid(s.reserve_chunk_bytes);
-  }
-  if ((s.grow_round_bytes & (s.grow_round_bytes - 1)) != 0 || s.grow_round_bytes == 0 ||
-      s.grow_round_bytes % std::max(page_bytes(), os_page) != 0 ||
-      s.grow_min_bytes % s.grow_round_bytes != 0) {
-    return Invalid(s.grow_round_bytes);
-  }
-  if (s.bitmap_bits_per_word != 0) {
-    const uint64_t most_heap = std::max(s.heap_bytes, s.window_bytes);
-    const uint64_t needed = most_heap / static_cast<uint64_t>(s.word_bits) * s.bitmap_bits_per_word;
-    const bool power_of_two = (s.bitmap_chunk_bytes & (s.bitmap_chunk_bytes - 1)) == 0;
-    if (!power_of_two || s.bitmap_chunk_bytes < os_page || s.bitmap_bytes < needed) {
-      return Invalid(s.bitmap_bytes);
-    }
-  }
-  return Done();
-}
-
 OsResult<Done> Arena::Start() {
-  const OsResult<Done> plan = CheckPlan();
-  if (!plan.ok()) return plan;
+  const ReservationStrategy& first = *strategy_;
+  OsResult<Done> started = CheckArenaPlan(first, *os_);
+  if (!started.ok()) return started;
+  started = StartPlan();
+  for (size_t n = 0; !started.ok() && n < first.fallbacks.size(); ++n) {
+    requests_.Undo();
+    strategy_ = &first.fallbacks[n];
+    started = StartPlan();
+  }
+  return started;
+}
+
+OsResult<Done> Arena::StartPlan() {
   const ReservationStrategy& s = *strategy_;
+  step_bytes_ = s.grow_min_bytes;
+  table_bytes_.assign(s.growth_tables.size(), 0);
+  const OsResult<Done> mapped = requests_.Run(s.startup_requests, s.commit_method);
+  if (!mapped.ok()) return mapped;
   if (s.firmness != Firmness::kReserve && s.firmness != Firmness::kPretend) return Done();
 
-  const uint64_t before_heap_bytes = TableBytes() + s.bitmap_bytes;
+  const uint64_t table_bytes = PlannedTableBytes(s, os_->os_page_bytes());
+  const uint64_t before_heap_bytes = table_bytes + s.bitmap_bytes;
   AddrRange range{Addr(), before_heap_bytes + s.heap_bytes};
   if (s.firmness == Firmness::kPretend) {
-    range.start = Hint(0);
+    const OsResult<Addr> place = ProbeHints();
+    if (!place.ok()) return place.refusal();
+    range.start = place.value();
   } else {
-    const OsResult<AddrRange> got = ReserveAtHints(range.bytes);
+    const OsResult<AddrRange> got = ReserveRange(before_heap_bytes);
     if (!got.ok()) return got.refusal();
     range = got.value();
     held_bytes_ += range.bytes;
@@ -116,32 +46,81 @@ OsResult<Done> Arena::Start() {
   // The OS knows only its own page; a heap page may be larger, and then the last one is not whole.
   const Addr heap_start = RoundUp(range.start + before_heap_bytes, page_bytes());
   const Addr heap_end = RoundDown(range.end(), page_bytes());
-  if (TableBytes() > 0) table_range_ = {range.start, TableBytes()};
+  if (table_bytes > 0) table_range_ = {range.start, table_bytes};
   heap_range_ = {heap_start, std::max(heap_end - heap_start, s.window_bytes)};
   next_ = heap_start;
   limit_ = heap_end;
   return Done();
 }
 
+OsResult<Done> Arena::FinishStart() {
+  return requests_.Run(strategy_->started_requests, strategy_->commit_method);
+}
+
+OsResult<Done> Arena::StartThread() {
+  ++threads_;
+  const ReservationStrategy& s = *strategy_;
+  if (s.thread_requests.empty() || threads_ < s.thread_requests_from) return Done();
+  const uint32_t nth = threads_ - s.thread_requests_from;
+  if (s.thread_requests_most != 0 && nth >= s.thread_requests_most) return Done();
+  return requests_.Run(s.thread_requests, s.commit_method);
+}
+
+std::string Arena::mode() const {
+  std::string mode = strategy_->mode;
+  if (requests_.degraded_mode().empty()) return mode;
+  if (!mode.empty()) mode += ", ";
+  return mode + requests_.degraded_mode();
+}
+
+OsResult<AddrRange> Arena::ReserveRange(uint64_t before_heap_bytes) {
+  const ReservationStrategy& s = *strategy_;
+  OsResult<AddrRange> got = ReserveAtHints(before_heap_bytes + s.heap_bytes);
+  for (size_t n = 0; !got.ok() && n < s.smaller_bytes.size(); ++n) {
+    got = ReserveAtHints(before_heap_bytes + s.smaller_bytes[n]);
+  }
+  return got;
+}
+
 // What a conflict is, on every OS: the answer is another address, or a refusal that says the address is taken
 // (windows never moves a reservation: ERROR_INVALID_ADDRESS).
 OsResult<AddrRange> Arena::ReserveAtHints(uint64_t bytes) {
-  const uint32_t hints = HintCount();
+  const MapTraits traits = Traits(strategy_->reserved_ready);
+  if (strategy_->align_bytes != 0) return taker_.TakeAligned(bytes, strategy_->align_bytes, 0, traits);
+  const uint32_t hints = HintCount(strategy_->hints);
   for (uint32_t n = 0; n < hints; ++n) {
-    const Addr hint = Hint(n);
-    const OsResult<AddrRange> got = os_->Reserve(bytes, hint);
+    const Addr hint = HintAt(strategy_->hints, n, *os_);
+    const OsResult<AddrRange> got = taker_.Take(bytes, hint, traits);
     if (!got.ok() && got.refusal().rule != Rule::kAddressTaken) return got;
     if (got.ok() && got.value().start == hint) return got;
     if (strategy_->on_conflict == OnConflict::kDie) {
-      if (got.ok()) ReleaseOrLose(got.value());
-      return Taken(OsOperation::kReserve, bytes, hint, got.ok() ? got.value().start : Addr());
+      if (got.ok()) taker_.ReleaseOrLose(got.value());
+      return AddressTaken(OsOperation::kReserve, bytes, hint, got.ok() ? got.value().start : Addr());
     }
     const bool last = strategy_->on_conflict == OnConflict::kRelocate || n + 1 == hints;
     if (last && got.ok()) return got;
-    if (got.ok()) ReleaseOrLose(got.value());
+    if (got.ok()) taker_.ReleaseOrLose(got.value());
     if (last) break;
   }
-  return os_->Reserve(bytes, Addr());
+  return taker_.Take(bytes, Addr(), traits);
+}
+
+// Go 1.0 to 1.4 (runtime/mem_linux.c, SysReserve): a small mapping tells whether the place is usable; the
+// whole range is then pretended. Go 1.4 tries each hint, whatever the reason of the no.
+OsResult<Addr> Arena::ProbeHints() {
+  const ReservationStrategy& s = *strategy_;
+  if (s.probe_bytes == 0) return HintAt(s.hints, 0, *os_);
+  OsResult<Addr> answer = Exhausted(s.probe_bytes);
+  const uint32_t hints = s.on_conflict == OnConflict::kNextHint ? HintCount(s.hints) : 1;
+  for (uint32_t n = 0; n < hints; ++n) {
+    const Addr hint = HintAt(s.hints, n, *os_);
+    const OsResult<AddrRange> got = os_->Reserve(s.probe_bytes, hint);
+    if (got.ok()) taker_.ReleaseOrLose(got.value());
+    if (got.ok() && got.value().start == hint) return hint;
+    answer = got.ok() ? AddressTaken(OsOperation::kReserve, s.probe_bytes, hint, got.value().start)
+                      : got.refusal();
+  }
+  return answer;
 }
 
 // --- growth --------------------------------------------------------------------------------------
@@ -151,7 +130,7 @@ OsResult<AddrRange> Arena::Grow(uint64_t need_bytes) {
   const ReservationStrategy& s = *strategy_;
   if (need_bytes > ~uint64_t{0} - s.grow_round_bytes) return Exhausted(need_bytes);
   const uint64_t exact_bytes = RoundUp(need_bytes, s.grow_round_bytes);
-  uint64_t ask_bytes = std::max(s.grow_min_bytes, exact_bytes);
+  uint64_t ask_bytes = std::max(step_bytes_, exact_bytes);
   if (s.firmness != Firmness::kNothing && ask_bytes > RoomBytes() && exact_bytes <= RoomBytes()) {
     ask_bytes = exact_bytes;
   }
@@ -160,8 +139,20 @@ OsResult<AddrRange> Arena::Grow(uint64_t need_bytes) {
   if (!got.ok() && got.refusal().rule != Rule::kAddressTaken && s.grow_retry_exact &&
       exact_bytes < ask_bytes) {
     got = Extend(exact_bytes);
+  } else if (got.ok()) {
+    RaiseStep();
   }
   return got;
+}
+
+// jemalloc's series of extents (exp_grow): 2, 2.5, 3, 3.5, 4, 5, ... with four steps.
+void Arena::RaiseStep() {
+  const uint64_t steps = strategy_->grow_steps_per_doubling;
+  if (steps == 0) return;
+  const uint64_t doubling_bytes = std::bit_floor(step_bytes_);
+  uint64_t raised_bytes = RoundUp(step_bytes_ + doubling_bytes / steps, strategy_->grow_round_bytes);
+  if (strategy_->grow_most_bytes != 0) raised_bytes = std::min(raised_bytes, strategy_->grow_most_bytes);
+  step_bytes_ = raised_bytes;
 }
 
 OsResult<AddrRange> Arena::Extend(uint64_t bytes) {
@@ -172,30 +163,54 @@ OsResult<AddrRange> Arena::Extend(uint64_t bytes) {
       break;
     case Firmness::kReserve:
     case Firmness::kPretend:
-      got = bytes <= RoomBytes() ? ExtendRange(bytes) : ExtendWindow(bytes);
+      got = bytes <= RoomBytes() || ReserveBehind(bytes) ? ExtendRange(bytes) : ExtendWindow(bytes);
       break;
     case Firmness::kPerChunk:
       got = ExtendChunk(bytes);
       break;
   }
   if (!got.ok()) return got;
-  heap_bytes_ += bytes;
+  heap_bytes_ += got.value().bytes;
   ++growths_;
-  const OsResult<Done> bitmap = GrowBitmap(got.value().end());
-  if (!bitmap.ok()) {
+  OsResult<Done> beside = GrowBitmap(got.value().end());
+  if (beside.ok() && !strategy_->growth_tables.empty()) beside = GrowTables();
+  if (!beside.ok()) {
     GiveBack(got.value());
-    return bitmap.refusal();
+    return beside.refusal();
   }
   return got;
 }
 
 OsResult<Done> Arena::MakeReady(AddrRange part) {
-  if (strategy_->firmness == Firmness::kPretend) {
-    const OsResult<Done> mapped = os_->MapReadyAt(part, strategy_->access);
-    if (mapped.ok()) held_bytes_ += part.bytes;
-    return mapped;
-  }
+  if (strategy_->firmness == Firmness::kPretend) return MapPretended(part);
+  if (strategy_->reserved_ready) return Done();
   return os_->Commit(part, strategy_->access, strategy_->commit_method);
+}
+
+OsResult<Done> Arena::MapPretended(AddrRange part) {
+  OsResult<Done> mapped = os_->MapReadyAt(part, strategy_->access);
+  const bool clobbers = !mapped.ok() && mapped.refusal().rule == Rule::kAddressTaken && strategy_->clobbers &&
+                        !IsSeenTaken(part);
+  if (clobbers) {
+    MapTraits traits = Traits(/*ready=*/true);
+    traits.over = true;
+    const OsResult<AddrRange> over = os_->Map(part.bytes, part.start, traits);
+    mapped = over.ok() ? OsResult<Done>(Done()) : over.refusal();
+  }
+  if (mapped.ok()) held_bytes_ += part.bytes;
+  return mapped;
+}
+
+// Go 1.0 to 1.3 (runtime/mem_linux.c, addrspace_free; golang issue 7476): mincore over many pages answers
+// ENOMEM when any of them is free, and that was taken for "all are free".
+bool Arena::IsSeenTaken(AddrRange part) const {
+  const uint64_t step_bytes = strategy_->clobber_check_bytes;
+  if (step_bytes == 0) return false;
+  for (uint64_t at = 0; at < part.bytes; at += step_bytes) {
+    const AddrRange piece{part.start + at, std::min(step_bytes, part.bytes - at)};
+    if (os_->IsWhollyMapped(piece)) return true;
+  }
+  return false;
 }
 
 OsResult<AddrRange> Arena::ExtendRange(uint64_t bytes) {
@@ -207,22 +222,64 @@ OsResult<AddrRange> Arena::ExtendRange(uint64_t bytes) {
 }
 
 OsResult<AddrRange> Arena::ExtendAnywhere(uint64_t bytes) {
-  const OsResult<AddrRange> got = TakeAligned(bytes, page_bytes(), /*ready=*/true);
+  const ReservationStrategy& s = *strategy_;
+  if (s.heap_bytes != 0 && heap_bytes_ + bytes > s.heap_bytes) return Exhausted(bytes);
+  if (s.break_first) {
+    const OsResult<AddrRange> more = ExtendBreak(bytes);
+    if (more.ok()) return more;
+    bytes = std::max(bytes, s.map_min_bytes);
+  }
+  const OsResult<AddrRange> got = taker_.TakeAligned(bytes, page_bytes(), 0, Traits(/*ready=*/true));
   if (got.ok()) held_bytes_ += bytes;
   return got;
+}
+
+// A break between two heap pages is moved up to the next one first.
+OsResult<AddrRange> Arena::ExtendBreak(uint64_t bytes) {
+  OsResult<AddrRange> got = os_->GrowBreak(bytes);
+  if (!got.ok()) return got;
+  const Addr start = RoundUp(got.value().start, page_bytes());
+  const uint64_t gap_bytes = start - got.value().start;
+  if (gap_bytes != 0) {
+    const OsResult<AddrRange> rest = os_->GrowBreak(gap_bytes);
+    if (!rest.ok()) {
+      taker_.ReleaseOrLose(got.value());
+      return rest;
+    }
+    held_bytes_ += gap_bytes;
+    lost_bytes_ += gap_bytes;
+  }
+  held_bytes_ += bytes;
+  return AddrRange{start, bytes};
+}
+
+// Go 1.0 (3dcedb620, MHeap_SysAlloc): the range goes on behind its end while nobody is there.
+bool Arena::ReserveBehind(uint64_t bytes) {
+  if (strategy_->extend_bytes == 0) return false;
+  const uint64_t more_bytes = RoundUp(bytes - RoomBytes(), strategy_->extend_bytes);
+  if (limit_ + more_bytes > heap_range_.end()) return false;
+  const OsResult<AddrRange> got = os_->Reserve(more_bytes, limit_);
+  if (!got.ok()) return false;
+  if (got.value().start != limit_) {
+    taker_.ReleaseOrLose(got.value());
+    return false;
+  }
+  held_bytes_ += more_bytes;
+  limit_ = got.value().end();
+  return true;
 }
 
 // 32-bit Go of 2011 (runtime/malloc.c of 1e063b32c, MHeap_SysAlloc): when the reservation is used up the OS
 // may choose, as long as the bitmap reaches the place.
 OsResult<AddrRange> Arena::ExtendWindow(uint64_t bytes) {
   if (strategy_->window_bytes == 0) return Exhausted(bytes);
-  const OsResult<AddrRange> got = TakeAligned(bytes, page_bytes(), /*ready=*/true);
+  const OsResult<AddrRange> got = taker_.TakeAligned(bytes, page_bytes(), 0, Traits(/*ready=*/true));
   if (!got.ok()) return got;
   if (heap_range_.Contains(got.value())) {
     held_bytes_ += bytes;
     return got;
   }
-  ReleaseOrLose(got.value());
+  taker_.ReleaseOrLose(got.value());
   Refusal refusal = Exhausted(bytes);
   refusal.rule = Rule::kOutOfUserRange;
   refusal.allowed_bytes = strategy_->window_bytes;
@@ -234,72 +291,61 @@ OsResult<AddrRange> Arena::ExtendWindow(uint64_t bytes) {
 OsResult<AddrRange> Arena::ExtendChunk(uint64_t bytes) {
   if (bytes > RoomBytes()) {
     if (strategy_->heap_bytes != 0 && heap_bytes_ + bytes > strategy_->heap_bytes) return Exhausted(bytes);
-    // A chunk beside the current one continues it.
-    const uint64_t chunk_bytes = RoundUp(bytes, strategy_->reserve_chunk_bytes);
-    if (chunk_bytes < bytes) return Exhausted(bytes);
-    const OsResult<AddrRange> chunk = ReserveChunk(chunk_bytes);
-    if (!chunk.ok()) return chunk;
-    held_bytes_ += chunk.value().bytes;
-    if (chunk.value().start != limit_) next_ = chunk.value().start;
-    limit_ = chunk.value().end();
+    const OsResult<Done> next = NextChunk(bytes);
+    if (!next.ok()) return next.refusal();
   }
   return ExtendRange(bytes);
+}
+
+// A chunk with room for `bytes`, in the first size that the OS grants, and what the plan maps with it.
+OsResult<Done> Arena::NextChunk(uint64_t bytes) {
+  const ReservationStrategy& s = *strategy_;
+  const uint64_t needed_bytes = bytes + s.chunk_head_bytes;
+  uint64_t chunk_bytes = RoundUp(needed_bytes, s.reserve_chunk_bytes);
+  if (needed_bytes < bytes || chunk_bytes < needed_bytes) return Exhausted(bytes);
+  OsResult<AddrRange> chunk = ReserveChunk(chunk_bytes);
+  for (size_t n = 0; !chunk.ok() && n < s.smaller_bytes.size(); ++n) {
+    chunk_bytes = RoundUp(needed_bytes, s.smaller_bytes[n]);
+    const uint64_t alignment = s.chunk_align_bytes == 0 ? s.smaller_bytes[n] : s.chunk_align_bytes;
+    chunk = taker_.TakeAligned(chunk_bytes, alignment, 0, Traits(s.reserved_ready));
+  }
+  if (!chunk.ok()) return chunk.refusal();
+  const AddrRange head{chunk.value().start, s.chunk_head_bytes};
+  OsResult<Done> beside = head.empty() ? OsResult<Done>(Done()) : MakeReady(head);
+  for (uint64_t at = 0; beside.ok() && at < chunk.value().bytes; at += s.reserve_chunk_bytes) {
+    beside = requests_.Run(s.chunk_requests, s.commit_method);
+  }
+  if (!beside.ok()) {
+    taker_.ReleaseOrLose(chunk.value());
+    hint_next_ = hint_next_ == chunk.value().end() ? chunk.value().start : hint_next_;
+    return beside;
+  }
+  held_bytes_ += chunk.value().bytes;
+  // A chunk beside the current one continues it.
+  if (chunk.value().start != limit_ || !head.empty()) next_ = head.end();
+  limit_ = chunk.value().end();
+  return Done();
 }
 
 // Go 1.11 to 1.19 (runtime/malloc.go, mheap.sysAlloc): the place beside the last chunk first; a hint that
 // fails, for whatever reason, is never tried again; after the last any aligned place will do.
 OsResult<AddrRange> Arena::ReserveChunk(uint64_t bytes) {
-  for (; hint_ < HintCount(); ++hint_, hint_next_ = Addr()) {
-    const Addr wanted = hint_next_ ? hint_next_ : Hint(hint_);
-    const OsResult<AddrRange> got = os_->Reserve(bytes, wanted);
+  const MapTraits traits = Traits(strategy_->reserved_ready);
+  for (; hint_ < HintCount(strategy_->hints); ++hint_, hint_next_ = Addr()) {
+    const Addr wanted = hint_next_ ? hint_next_ : HintAt(strategy_->hints, hint_, *os_);
+    const OsResult<AddrRange> got = taker_.Take(bytes, wanted, traits);
     if (got.ok() && got.value().start == wanted) {
       hint_next_ = got.value().end();
       return got;
     }
-    if (got.ok()) ReleaseOrLose(got.value());
+    if (got.ok()) taker_.ReleaseOrLose(got.value());
     if (strategy_->on_conflict == OnConflict::kDie) {
-      return got.ok() ? Taken(OsOperation::kReserve, bytes, wanted, got.value().start) : got.refusal();
+      return got.ok() ? AddressTaken(OsOperation::kReserve, bytes, wanted, got.value().start) : got.refusal();
     }
   }
-  return TakeAligned(bytes, strategy_->reserve_chunk_bytes, /*ready=*/false);
-}
-
-// --- pieces of address space ---------------------------------------------------------------------
-
-OsResult<AddrRange> Arena::TakeAligned(uint64_t bytes, uint64_t alignment, bool ready) {
-  const bool aligned_anyway = alignment <= os_->granularity_bytes();
-  const uint64_t ask_bytes = aligned_anyway ? bytes : bytes + alignment;
-  if (ask_bytes < bytes) return Exhausted(bytes);
-  for (int tries = 0; tries < kAlignTries; ++tries) {
-    const OsResult<AddrRange> got =
-        ready ? os_->MapReady(ask_bytes, strategy_->access) : os_->Reserve(ask_bytes, Addr());
-    if (!got.ok() || aligned_anyway) return got;
-    if (!os_->release_is_whole()) return TrimTo(got.value(), bytes, alignment);
-    ReleaseOrLose(got.value());
-    const AddrRange part{RoundUp(got.value().start, alignment), bytes};
-    if (ready) {
-      const OsResult<Done> mapped = os_->MapReadyAt(part, strategy_->access);
-      if (mapped.ok()) return part;
-      continue;
-    }
-    const OsResult<AddrRange> again = os_->Reserve(bytes, part.start);
-    if (again.ok() && again.value().start == part.start) return part;
-    if (again.ok()) ReleaseOrLose(again.value());
-  }
-  return Exhausted(bytes);
-}
-
-OsResult<AddrRange> Arena::TrimTo(AddrRange got, uint64_t bytes, uint64_t alignment) {
-  const AddrRange part{RoundUp(got.start, alignment), bytes};
-  if (part.start > got.start) ReleaseOrLose({got.start, part.start - got.start});
-  if (got.end() > part.end()) ReleaseOrLose({part.end(), got.end() - part.end()});
-  return part;
-}
-
-void Arena::ReleaseOrLose(AddrRange range) {
-  if (os_->Release(range).ok()) return;
-  lost_bytes_ += range.bytes;
-  held_bytes_ += range.bytes;
+  const uint64_t alignment =
+      strategy_->chunk_align_bytes == 0 ? strategy_->reserve_chunk_bytes : strategy_->chunk_align_bytes;
+  return taker_.TakeAligned(bytes, alignment, 0, traits);
 }
 
 void Arena::GiveBack(AddrRange piece) {
@@ -308,6 +354,10 @@ void Arena::GiveBack(AddrRange piece) {
   const bool of_range = piece.end() == next_;
   const bool reserved =
       strategy_->firmness == Firmness::kReserve || strategy_->firmness == Firmness::kPerChunk;
+  if (of_range && reserved && strategy_->reserved_ready) {
+    next_ = piece.start;
+    return;
+  }
   if (of_range && reserved) {
     // Refused (linux: no mapping left to split): it stays usable memory that nobody uses.
     if (os_->Decommit(piece).ok()) {
@@ -318,9 +368,9 @@ void Arena::GiveBack(AddrRange piece) {
     return;
   }
   held_bytes_ -= piece.bytes;
-  const uint64_t lost_before = lost_bytes_;
-  ReleaseOrLose(piece);
-  if (of_range && lost_bytes_ == lost_before) next_ = piece.start;
+  const uint64_t lost_before = taker_.lost_bytes();
+  taker_.ReleaseOrLose(piece);
+  if (of_range && taker_.lost_bytes() == lost_before) next_ = piece.start;
 }
 
 OsResult<Done> Arena::GrowBitmap(Addr heap_end) {
@@ -336,6 +386,20 @@ OsResult<Done> Arena::GrowBitmap(Addr heap_end) {
   return ready;
 }
 
+OsResult<Done> Arena::GrowTables() {
+  for (size_t n = 0; n < table_bytes_.size(); ++n) {
+    const ReservationStrategy::GrowthTable& table = strategy_->growth_tables[n];
+    const uint64_t covered = heap_bytes_ / table.heap_bytes_per_byte;
+    const uint64_t needed = RoundUp(std::max<uint64_t>(covered, 1), table.chunk_bytes);
+    if (needed <= table_bytes_[n]) continue;
+    const OsResult<AddrRange> more = os_->MapReady(needed - table_bytes_[n], Access::kReadWrite);
+    if (!more.ok()) return more.refusal();
+    growth_tables_bytes_ += needed - table_bytes_[n];
+    table_bytes_[n] = needed;
+  }
+  return Done();
+}
+
 Refusal Arena::Exhausted(uint64_t bytes) const {
   Refusal refusal;
   refusal.rule = Rule::kAddressSpaceExhausted;
@@ -349,7 +413,7 @@ Refusal Arena::Exhausted(uint64_t bytes) const {
 
 void Arena::CheckInvariants() const {
   REHEAP_CHECK_LE(next_.value(), limit_.value());
-  REHEAP_CHECK_LE(heap_bytes_ + bitmap_ready_bytes_, held_bytes_);
+  REHEAP_CHECK_LE(heap_bytes_ + bitmap_ready_bytes_, held_bytes());
   if (strategy_->bitmap_bits_per_word != 0) REHEAP_CHECK_LE(bitmap_ready_bytes_, strategy_->bitmap_bytes);
   if (!heap_range_.empty()) {
     REHEAP_CHECK_LE(heap_range_.start.value(), next_.value());

@@ -47,6 +47,7 @@
 #include "alloc/heap_stats.h"
 #include "alloc/memory.h"
 #include "alloc/os.h"
+#include "alloc/outside_os.h"
 #include "alloc/page_heap.h"
 #include "alloc/page_map.h"
 #include "alloc/record_pool.h"
@@ -91,12 +92,13 @@ class Heap {
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
-  // What a program's allocator does before main, in this order: the reservation; the page map's tables (a
-  // flat one needs to know where the reservation is); a chunk for spans, a chunk for caches; the first
-  // growth, if the strategy has one. Call once, first; after a refusal the heap is unusable.
+  // What a program's allocator does before main, in this order: what the strategy maps beside the heap, and the
+  // reservation; the page map's tables (a flat one needs to know where the reservation is); a chunk for spans, a
+  // chunk for caches; the first growth, if the strategy has one; what it maps after that. Call once, first; after a
+  // refusal the heap is unusable.
   OsResult<Done> Start();
 
-  // An empty thread cache.
+  // An empty thread cache, and what the strategy maps for a thread.
   OsResult<CacheId> NewCache();
   // Its objects go back to the central lists. Preconditions: `id` is live.
   void DropCache(CacheId id);
@@ -117,6 +119,10 @@ class Heap {
 
   // The span in use that `a` lies in, at whatever offset.
   SpanInfo SpanOf(Addr a) const;
+  // Of a live object; 0 = large, or no object.
+  int SizeClassOf(Addr object) const;
+  // Preconditions: 0 < size_class < size_classes().count().
+  const ClassTotals& class_totals(int size_class) const { return central_[size_class].totals(); }
   // What the program may use of a live object; 0 when `object` is none.
   uint64_t UsableBytes(Addr object) const;
 
@@ -181,8 +187,20 @@ class Heap {
   std::optional<HeapBitmap<M>> bitmap_;
   Addr caches_[kMostCaches] = {};  // record of each; zero = no such cache
 
+  // The first address outside the process, where this Memory has one.
+  static constexpr uint64_t OutsideStart() {
+    if constexpr (requires { M::kOutsideStart; }) {
+      return M::kOutsideStart;
+    } else {
+      return 0;
+    }
+  }
+  // Where the heap's own tables come from.
+  Os& TablesOs() { return strategy_.page_map == PageMapKind::kNone ? static_cast<Os&>(outside_) : *os_; }
+
   ReservationStrategy strategy_;
   Os* os_;
+  OutsideOs outside_{Addr(OutsideStart())};
   Arena arena_;
   ChunkStream span_chunks_;
   ChunkStream cache_chunks_;

@@ -17,8 +17,8 @@ Heap<M, PageMapT>::Heap(Os& os, M& memory, const ReservationStrategy& strategy)
       strategy_(strategy),
       os_(&os),
       arena_(os, strategy_),
-      span_chunks_(os, strategy.metadata_chunk_bytes, strategy.access),
-      cache_chunks_(os, strategy.metadata_chunk_bytes, strategy.access),
+      span_chunks_(TablesOs(), strategy.metadata_chunk_bytes, strategy.access),
+      cache_chunks_(TablesOs(), strategy.metadata_chunk_bytes, strategy.access),
       cache_layout_(classes_) {
   span_records_.Init(memory, span_chunks_, sizeof(Span));
   bit_records_.Init(memory, span_chunks_);
@@ -33,7 +33,8 @@ template <Memory M, template <class> class PageMapT>
 OsResult<Done> Heap<M, PageMapT>::CheckStrategy() const {
   const bool bitmap_ok = strategy_.bitmap_bits_per_word == 0 ||
                          strategy_.bitmap_bits_per_word == HeapBitmapLayout::kBitsPerWord;
-  if (strategy_.page_map == Map::kKind && bitmap_ok && strategy_.metadata_chunk_bytes > 0) return Done();
+  const bool has_place = strategy_.page_map != PageMapKind::kNone || OutsideStart() != 0;
+  if (strategy_.page_map == Map::kKind && bitmap_ok && has_place && strategy_.metadata_chunk_bytes > 0) return Done();
   Refusal refusal;
   refusal.rule = Rule::kInvalidArgument;
   return refusal;
@@ -46,23 +47,24 @@ OsResult<Done> Heap<M, PageMapT>::Start() {
   if (!step.ok()) return step;
 
   PageMapSetup setup;
-  setup.os = os_;
-  setup.strategy = &strategy_;
+  const ReservationStrategy& plan = arena_.plan();
+  setup.os = &TablesOs();
+  setup.strategy = &plan;
   setup.heap_range = arena_.heap_range();
   setup.table = arena_.table_range();
-  setup.table_held = setup.table.empty() ? Firmness::kNothing : strategy_.firmness;
+  setup.table_held = setup.table.empty() ? Firmness::kNothing : plan.firmness;
   step = map_.Init(setup);
   if (!step.ok()) return step;
-  if (strategy_.bitmap_bits_per_word != 0) {
-    bitmap_.emplace(
-        *memory_, HeapBitmapLayout(arena_.heap_range().start, static_cast<uint64_t>(strategy_.word_bits) / 8,
-                                   strategy_.bitmap_chunk_bytes));
+  if (plan.bitmap_bits_per_word != 0) {
+    bitmap_.emplace(*memory_, HeapBitmapLayout(arena_.heap_range().start, static_cast<uint64_t>(plan.word_bits) / 8,
+                                               plan.bitmap_chunk_bytes));
   }
   step = span_chunks_.Start();
   if (step.ok()) step = cache_chunks_.Start();
-  if (step.ok() && strategy_.startup_heap_bytes > 0) {
-    step = page_heap_.Grow(RoundUp(strategy_.startup_heap_bytes, uint64_t{1} << page_shift_) >> page_shift_);
+  if (step.ok() && plan.startup_heap_bytes > 0) {
+    step = page_heap_.Grow(RoundUp(plan.startup_heap_bytes, uint64_t{1} << page_shift_) >> page_shift_);
   }
+  if (step.ok()) step = arena_.FinishStart();
   return step;
 }
 
@@ -78,6 +80,8 @@ OsResult<CacheId> Heap<M, PageMapT>::NewCache() {
     refusal.asked_bytes = kCacheBytes;
     return refusal;
   }
+  const OsResult<Done> thread = arena_.StartThread();
+  if (!thread.ok()) return thread.refusal();
   const OsResult<Addr> record = cache_records_.Allocate();
   if (!record.ok()) return record.refusal();
   cache_layout_.InitCache(*memory_, record.value());
@@ -257,6 +261,12 @@ SpanInfo Heap<M, PageMapT>::SpanOf(Addr a) const {
         static_cast<uint32_t>(std::popcount(memory_->template Read<uint32_t>(AllocatedWord(span, word))));
   }
   return info;
+}
+
+template <Memory M, template <class> class PageMapT>
+int Heap<M, PageMapT>::SizeClassOf(Addr object) const {
+  const SpanRef ref = LiveSpanOf(object);
+  return ref ? memory_->template Read<Span>(ref).size_class : 0;
 }
 
 template <Memory M, template <class> class PageMapT>

@@ -84,6 +84,38 @@ OsResult<Done> Os::MapReadyAt(AddrRange range, Access access) {
   return Counted<Done>(OsOperation::kMapReadyAt, range, [&] { return DoMapReadyAt(range, access); });
 }
 
+OsResult<AddrRange> Os::Map(uint64_t bytes, Addr hint, const MapTraits& traits) {
+  REHEAP_CHECK_GT(bytes, 0);
+  REHEAP_CHECK_EQ(bytes % os_page_bytes(), 0);
+  REHEAP_CHECK(hint || !traits.over);
+  return Counted<AddrRange>(traits.ready ? OsOperation::kMapReady : OsOperation::kReserve, {hint, bytes},
+                            [&] { return DoMap(bytes, hint, traits); });
+}
+
+OsResult<AddrRange> Os::GrowBreak(uint64_t bytes) {
+  REHEAP_CHECK_GT(bytes, 0);
+  REHEAP_CHECK_EQ(bytes % os_page_bytes(), 0);
+  return Counted<AddrRange>(OsOperation::kMapReady, {Addr(), bytes}, [&] { return DoGrowBreak(bytes); });
+}
+
+// A system without words for the traits.
+OsResult<AddrRange> Os::DoMap(uint64_t bytes, Addr hint, const MapTraits& traits) {
+  if (!traits.over) return traits.ready ? DoMapReady(bytes, traits.access, hint) : DoReserve(bytes, hint);
+  Refusal refusal;
+  refusal.rule = Rule::kInvalidArgument;
+  refusal.asked_bytes = bytes;
+  refusal.wanted = hint;
+  return refusal;
+}
+
+OsResult<AddrRange> Os::DoGrowBreak(uint64_t bytes) {
+  Refusal refusal;
+  refusal.rule = Rule::kInvalidArgument;
+  refusal.operation = OsOperation::kMapReady;
+  refusal.asked_bytes = bytes;
+  return refusal;
+}
+
 OsResult<Done> Os::Commit(AddrRange range, Access access, CommitMethod method) {
   CheckRange(range);
   return Counted<Done>(OsOperation::kCommit, range, [&] { return DoCommit(range, access, method); });

@@ -114,6 +114,15 @@ enum class CommitMethod : uint8_t {
   kProtect,   // mprotect: the page keeps its mapping
 };
 
+// What Os::Map may ask for beside a size and a place. An OS without a word for one of them goes on without it.
+struct MapTraits {
+  bool ready = true;        // usable at once; else Reserved
+  Access access = Access::kReadWrite;
+  bool no_reserve = false;  // not to be charged as committed before it is written (MAP_NORESERVE)
+  bool low = false;         // where 32 bits reach (MAP_32BIT)
+  bool over = false;        // exactly at the hint, over whatever is there (MAP_FIXED): the harm is the caller's
+};
+
 // What the process holds, as its OS counts it. Bytes.
 struct OsUsage {
   uint64_t vsize_bytes = 0;          // whole process: sum of all mappings as this OS reports it
@@ -139,6 +148,17 @@ class Os {
   // None -> Ready, exactly `range` and never over anything: when the OS answers another place that place is
   // given back and the Refusal says kAddressTaken with both addresses. Linux: mmap with hint, no MAP_FIXED.
   OsResult<Done> MapReadyAt(AddrRange range, Access access);
+
+  // None -> Reserved or Ready, by `traits`. Counted and observed as Reserve or MapReady. Preconditions: with
+  // traits.over a hint.
+  OsResult<AddrRange> Map(uint64_t bytes, Addr hint, const MapTraits& traits);
+
+  // None -> Ready, zeroed: `bytes` more at the end of the data segment (brk), counted as MapReady. RealOs and
+  // systems without it refuse with kInvalidArgument: the break of this process is its C library's.
+  OsResult<AddrRange> GrowBreak(uint64_t bytes);
+
+  // Whether every OS page of `range` belongs to some mapping, anybody's (mincore without ENOMEM).
+  virtual bool IsWhollyMapped(AddrRange) { return false; }
 
   // Reserved -> Ready, zeroed. `range` lies in one reservation.
   OsResult<Done> Commit(AddrRange range, Access access, CommitMethod method);
@@ -196,6 +216,8 @@ class Os {
   virtual OsResult<AddrRange> DoReserve(uint64_t bytes, Addr hint) = 0;
   virtual OsResult<AddrRange> DoMapReady(uint64_t bytes, Access access, Addr hint) = 0;
   virtual OsResult<Done> DoMapReadyAt(AddrRange range, Access access) = 0;
+  virtual OsResult<AddrRange> DoMap(uint64_t bytes, Addr hint, const MapTraits& traits);
+  virtual OsResult<AddrRange> DoGrowBreak(uint64_t bytes);
   virtual OsResult<Done> DoCommit(AddrRange range, Access access, CommitMethod method) = 0;
   virtual OsResult<Done> DoDiscard(AddrRange range) = 0;
   virtual OsResult<Done> DoReuse(AddrRange range) = 0;

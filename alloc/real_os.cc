@@ -30,7 +30,7 @@ Refusal KernelSaidNo(OsOperation operation, int error, AddrRange range) {
 
 void* Pointer(Addr a) { return reinterpret_cast<void*>(a.value()); }
 
-OsResult<AddrRange> Map(OsOperation operation, AddrRange wanted, int protection) {
+OsResult<AddrRange> MapNear(OsOperation operation, AddrRange wanted, int protection) {
   void* p = mmap(Pointer(wanted.start), wanted.bytes, protection, kAnonymous, -1, 0);
   if (p == MAP_FAILED) return KernelSaidNo(operation, errno, wanted);
   return AddrRange{Addr(reinterpret_cast<uint64_t>(p)), wanted.bytes};
@@ -72,15 +72,15 @@ OsUsage RealOs::Usage() {
 }
 
 OsResult<AddrRange> RealOs::DoReserve(uint64_t bytes, Addr hint) {
-  return Map(OsOperation::kReserve, {hint, bytes}, PROT_NONE);
+  return MapNear(OsOperation::kReserve, {hint, bytes}, PROT_NONE);
 }
 
 OsResult<AddrRange> RealOs::DoMapReady(uint64_t bytes, Access access, Addr hint) {
-  return Map(OsOperation::kMapReady, {hint, bytes}, Protection(access));
+  return MapNear(OsOperation::kMapReady, {hint, bytes}, Protection(access));
 }
 
 OsResult<Done> RealOs::DoMapReadyAt(AddrRange range, Access access) {
-  const OsResult<AddrRange> got = Map(OsOperation::kMapReadyAt, range, Protection(access));
+  const OsResult<AddrRange> got = MapNear(OsOperation::kMapReadyAt, range, Protection(access));
   if (!got.ok()) return got.refusal();
   if (got.value().start == range.start) return Done();
   munmap(Pointer(got.value().start), got.value().bytes);
@@ -88,6 +88,29 @@ OsResult<Done> RealOs::DoMapReadyAt(AddrRange range, Access access) {
   refusal.rule = Rule::kAddressTaken;
   refusal.obtained = got.value().start;
   return refusal;
+}
+
+OsResult<AddrRange> RealOs::DoMap(uint64_t bytes, Addr hint, const MapTraits& traits) {
+  int flags = kAnonymous;
+  if (traits.no_reserve) flags |= MAP_NORESERVE;
+#ifdef MAP_32BIT
+  if (traits.low) flags |= MAP_32BIT;
+#endif
+  if (traits.over) flags |= MAP_FIXED;
+  void* p = mmap(Pointer(hint), bytes, traits.ready ? Protection(traits.access) : PROT_NONE, flags, -1, 0);
+  if (p == MAP_FAILED) {
+    return KernelSaidNo(traits.ready ? OsOperation::kMapReady : OsOperation::kReserve, errno, {hint, bytes});
+  }
+  return AddrRange{Addr(reinterpret_cast<uint64_t>(p)), bytes};
+}
+
+// mincore answers ENOMEM when any page of the range is in no mapping.
+bool RealOs::IsWhollyMapped(AddrRange range) {
+  for (Addr a = range.start; a < range.end(); a = a + os_page_bytes_) {
+    unsigned char in_core;
+    if (mincore(Pointer(a), os_page_bytes_, &in_core) != 0) return false;
+  }
+  return true;
 }
 
 OsResult<Done> RealOs::DoCommit(AddrRange range, Access access, CommitMethod method) {

@@ -27,11 +27,13 @@ class RealOs final : public Os {
   // rss_anonymous_bytes is statm's resident - shared; exact where the kernel does not cache counters per
   // thread (6.18 does not; 6.1 reads up to 252 KiB low).
   OsUsage Usage() override;
+  bool IsWhollyMapped(AddrRange range) override;
 
  private:
   OsResult<AddrRange> DoReserve(uint64_t bytes, Addr hint) override;
   OsResult<AddrRange> DoMapReady(uint64_t bytes, Access access, Addr hint) override;
   OsResult<Done> DoMapReadyAt(AddrRange range, Access access) override;
+  OsResult<AddrRange> DoMap(uint64_t bytes, Addr hint, const MapTraits& traits) override;
   OsResult<Done> DoCommit(AddrRange range, Access access, CommitMethod method) override;
   OsResult<Done> DoDiscard(AddrRange range) override;
   OsResult<Done> DoReuse(AddrRange range) override;

@@ -9,6 +9,7 @@ const char* PageMapKindName(PageMapKind kind) {
     case PageMapKind::kRadix2: return "radix2";
     case PageMapKind::kRadix3: return "radix3";
     case PageMapKind::kSparseArenas: return "sparse-arenas";
+    case PageMapKind::kNone: return "none";
   }
   return "unknown";
 }

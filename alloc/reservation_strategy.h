@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "alloc/addr.h"
+#include "alloc/map_request.h"
 #include "alloc/os.h"
 
 namespace reheap {
@@ -39,25 +40,16 @@ enum class OnRefusal : uint8_t {
   kReturnNull,  // the request that needed it fails, the program goes on
 };
 
-// Addresses to try, in order: base, base + stride, ... (count of them). count 0: no hint.
-struct HintList {
-  Addr base;
-  uint64_t stride_bytes = 0;
-  uint32_t count = 0;
-  // base is ignored: the first hint is the image's end (Os::image_end) rounded up to image_align_bytes.
-  bool after_image = false;
-  uint64_t image_align_bytes = 0;
-};
-
 enum class PageMapKind : uint8_t {
   kFlat,         // 8-byte entry per heap page of the whole reservation (2011)
   kFlatIndex,    // 4-byte span index per heap page
   kRadix2,       // 10 + 10 bits of a 32-bit page number, 4-byte entries
   kRadix3,       // 18 + 18 + 16 bits of a 52-bit page number, 8-byte entries (tcmalloc, go-2010)
   kSparseArenas, // Go 1.11: table of arenas, each with its own array of 8-byte entries
+  kNone,         // headers or masks find what a block is: none in the process (alloc/outside_page_map.h)
 };
-inline constexpr int kPageMapKindCount = 5;
-// "flat", "flat-index", "radix2", "radix3", "sparse-arenas".
+inline constexpr int kPageMapKindCount = 6;
+// "flat", "flat-index", "radix2", "radix3", "sparse-arenas", "none".
 const char* PageMapKindName(PageMapKind kind);
 
 // Where a table of the allocator's own comes from.
@@ -84,12 +76,49 @@ struct ReservationStrategy {
   // When the reservation is used up: map where the OS likes, if that is within this many bytes above the
   // heap's start (32-bit Go of 2011: the bitmap covers 2 GiB). 0 = the reservation is all there is.
   uint64_t window_bytes = 0;
+  // Before that: reserve this much more, if the OS puts it right behind the range (Go 1.0). 0 = not.
+  uint64_t extend_bytes = 0;
+  // kReserve: the range begins at a multiple of this, found by mapping more (no hints then). 0 = as it comes.
+  uint64_t align_bytes = 0;
+  // Refused: instead of heap_bytes (kReserve) or reserve_chunk_bytes (kPerChunk, then without hints), in order.
+  std::vector<uint64_t> smaller_bytes;
+  // The reservation is made usable at once, not inaccessible: there is nothing left to commit.
+  bool reserved_ready = false;
+  // Reservations, and growths of kNothing, are not to be charged as committed before they are written.
+  bool no_reserve = false;
+  // kPretend: each hint is tried by reserving this much there and giving it back; a hint that is not granted counts
+  // as a conflict. 0 = nobody is asked.
+  uint64_t probe_bytes = 0;
+  // kPretend: who is found in the range is mapped over. He is noticed only if pieces of clobber_check_bytes have no
+  // free OS page at all (mincore asked about too much at a time); 0 = never.
+  bool clobbers = false;
+  uint64_t clobber_check_bytes = 0;
+  // kPerChunk: chunks begin at a multiple of this (0 = of reserve_chunk_bytes); the first bytes of each are the
+  // allocator's own.
+  uint64_t chunk_align_bytes = 0;
+  uint64_t chunk_head_bytes = 0;
 
   // --- growth ------------------------------------------------------------------------------------------
   uint64_t grow_min_bytes = kMiB;         // ask for at least this much ...
   uint64_t grow_round_bytes = 64 * kKiB;  // ... rounded up to this
   bool grow_retry_exact = true;           // refused: ask again for just what the request needs
   uint64_t startup_heap_bytes = kMiB;     // the runtime's own first growth, before the program's first call; 0 = none
+  // Not 0: grow_min_bytes rises after each growth, so many steps to double it, up to grow_most_bytes (0 = no end).
+  uint32_t grow_steps_per_doubling = 0;
+  uint64_t grow_most_bytes = 0;
+  // kNothing: the end of the data segment (brk) first; refused, a mapping of at least map_min_bytes.
+  bool break_first = false;
+  uint64_t map_min_bytes = 0;
+
+  // --- what is mapped beside the heap ------------------------------------------------------------------
+  std::vector<MapRequest> startup_requests;  // before the heap's range
+  std::vector<MapRequest> started_requests;  // after the heap's first growth
+  std::vector<MapRequest> chunk_requests;    // kPerChunk: for each reserve_chunk_bytes of a chunk
+  // For each thread from the thread_requests_from-th on (the first is 1) at its first allocation, for
+  // thread_requests_most of them (0 = all).
+  std::vector<MapRequest> thread_requests;
+  uint32_t thread_requests_from = 1;
+  uint32_t thread_requests_most = 0;
 
   // --- the allocator's own tables ----------------------------------------------------------------------
   uint32_t heap_page_shift = 12;  // heap page = 2^this bytes
@@ -105,6 +134,22 @@ struct ReservationStrategy {
 
   // Records (spans; thread caches) come from chunks of this size, each kind from its own (Go's FixAlloc).
   uint64_t metadata_chunk_bytes = 128 * kKiB;
+
+  // Tables beside the heap that grow with it: one byte for each heap_bytes_per_byte, chunk_bytes at a time.
+  struct GrowthTable {
+    std::string purpose;
+    uint64_t heap_bytes_per_byte = 0;
+    uint64_t chunk_bytes = 0;
+  };
+  std::vector<GrowthTable> growth_tables;
+
+  // --- when the start is refused -----------------------------------------------------------------------
+  // What it is called when another plan falls back to this one, or limits choose it; empty = the plan as meant.
+  std::string mode;
+  // The program is noticeably worse in this mode, not only smaller.
+  bool is_degraded = false;
+  // Tried in order, with everything given back before; page map kind and heap page are those of the first.
+  std::vector<ReservationStrategy> fallbacks;
 };
 
 }  // namespace reheap

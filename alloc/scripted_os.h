@@ -66,6 +66,7 @@ class ScriptedOs final : public Os {
   uint64_t granularity_bytes() const override { return real_.granularity_bytes(); }
   bool release_is_whole() const override { return real_.release_is_whole(); }
   OsUsage Usage() override { return real_.Usage(); }
+  bool IsWhollyMapped(AddrRange range) override { return real_.IsWhollyMapped(range); }
 
  private:
   bool RefuseNow() { return refuse_in_ >= 0 && refuse_in_-- == 0; }
@@ -105,6 +106,10 @@ class ScriptedOs final : public Os {
     const OsResult<Done> done = real_.MapReadyAt(range, access);
     if (done.ok()) mapped_.push_back(range);
     return done;
+  }
+  OsResult<AddrRange> DoMap(uint64_t bytes, Addr hint, const MapTraits& traits) override {
+    const OsOperation operation = traits.ready ? OsOperation::kMapReady : OsOperation::kReserve;
+    return Place(operation, {hint, bytes}, [&] { return real_.Map(bytes, hint, traits); });
   }
   OsResult<Done> DoCommit(AddrRange range, Access access, CommitMethod method) override {
     if (RefuseNow()) return No(OsOperation::kCommit, range);

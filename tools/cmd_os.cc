@@ -18,6 +18,7 @@
 #include "sim/os/virtual_os.h"
 #include "sim/report/human_units.h"
 #include "tools/line_reader.h"
+#include "tools/named_platform.h"
 #include "tools/nearest_name.h"
 #include "tools/options.h"
 
@@ -213,21 +214,19 @@ absl::StatusOr<std::string> WithRelease(const std::string& name, const std::stri
 }
 
 absl::StatusOr<Platform> ReadPlatform(const VerbOptions& options) {
-  const std::vector<std::string> names = Platforms().Names();
   if (!options.Given("platform")) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--platform is missing: one of ", absl::StrJoin(names, ", ")));
+        absl::StrCat("--platform is missing: one of ", absl::StrJoin(Platforms().Names(), ", ")));
   }
-  std::string name = options.Get("platform");
-  if (Platforms().Find(name) == nullptr) {
-    return absl::NotFoundError(UnknownName("platform", name, names, "reheap platform list"));
-  }
+  const std::string name = options.Get("platform");
+  const absl::StatusOr<const Platform*> found = NamedPlatform(name);
+  if (!found.ok()) return found.status();
   if (options.Given("kernel")) {
     absl::StatusOr<std::string> released = WithRelease(name, options.Get("kernel"));
     if (!released.ok()) return released.status();
-    name = *std::move(released);
+    return *Platforms().Find(*released);
   }
-  return *Platforms().Find(name);
+  return **found;
 }
 
 absl::Status ReadPersonality(const VerbOptions& options, const Platform& platform, ProcessLayout* layout) {
@@ -328,7 +327,7 @@ int OsCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
     return FailUsage(kVerb, status, terminal);
   if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
   absl::StatusOr<Platform> platform = ReadPlatform(options);
-  if (!platform.ok()) return FailUsage(kVerb, platform.status(), terminal);
+  if (!platform.ok()) return FailPlatform(kVerb, options.Get("platform"), platform.status(), terminal);
   VirtualProcess process;
   if (absl::Status status = ReadLimits(options, &process.limits); !status.ok())
     return FailUsage(kVerb, status, terminal);

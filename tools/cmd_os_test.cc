@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -234,6 +235,53 @@ TEST(LineReaderTest, SaysWhetherTheNextLineIsThere) {
   reader.Next(&line);
   EXPECT_EQ(line, "c");
   EXPECT_TRUE(reader.HasLine()) << "the end is there without waiting";
+}
+
+// The example of sim/os/platforms/README.md: the file between the first fences, and the answers printed below it.
+TEST(CmdOsTest, AUsersOwnPlatformFileAnswersAsItsReadmeSays) {
+  std::ifstream in("sim/os/platforms/README.md");
+  const std::string readme(std::istreambuf_iterator<char>(in), {});
+  const std::string fence = "```textproto hardened.textproto\n";
+  const size_t begin = readme.find(fence) + fence.size();
+  ASSERT_NE(readme.find(fence), std::string::npos);
+  const std::string example = readme.substr(begin, readme.find("```", begin) - begin);
+  const std::string path = WrittenFile("hardened.textproto", example);
+
+  const Ran ran = Os({"--platform", path}, "mmap 0x2000 4096 3 0x22\n");
+  EXPECT_EQ(ran.exit_code, kAsExpected) << ran.err;
+  const std::string printed = readme.substr(readme.find("R 100000 0 ;"));
+  const std::string expected = printed.substr(0, printed.find("..."));
+  ASSERT_GT(expected.size(), 60u);
+  EXPECT_THAT(ran.out, StartsWith(expected));
+
+  const Ran shown = Reheap({"platform", "show", path});
+  EXPECT_EQ(shown.exit_code, kAsExpected) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("linux-amd64-hardened: our servers"));
+  EXPECT_THAT(shown.out, HasSubstr("  hint_floor                   0x100000\n"));
+  EXPECT_THAT(shown.out, HasSubstr("file " + path + "\n"));
+  EXPECT_THAT(shown.out, HasSubstr("as linux-amd64"));
+}
+
+TEST(CmdOsTest, ABadPlatformFileIsUnreadableAndABadNameIsUsage) {
+  const std::string no_source = WrittenFile("no_source.textproto",
+                                            "name: \"x\"\nsummary: \"x\"\nbased_on: \"linux-amd64\"\n"
+                                            "basis { value: FROM_SOURCE_NOT_MEASURED source: \"x\" }\n"
+                                            "placement { hint_floor { value: 4096 } }\n");
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"os", "--platform", no_source}, {"platform", "show", no_source}}) {
+    const Ran ran = Reheap(words);
+    EXPECT_EQ(ran.exit_code, kUnreadableInput) << words[0];
+    EXPECT_THAT(ran.err, HasSubstr(no_source + ":5: placement.hint_floor has no source"));
+  }
+  const Ran twice = Reheap({"platform", "show", WrittenFile("taken.textproto", "name: \"linux-amd64\"\n")});
+  EXPECT_EQ(twice.exit_code, kUnreadableInput);
+  EXPECT_THAT(twice.err, HasSubstr("taken.textproto:1: "));
+  EXPECT_EQ(Reheap({"platform", "show", "./nowhere.textproto"}).exit_code, kUnreadableInput);
+  EXPECT_EQ(Reheap({"platform", "show", "/dev/zero"}).exit_code, kUnreadableInput);
+  EXPECT_EQ(Reheap({"platform", "show", "/"}).exit_code, kUnreadableInput);
+  const Ran misspelt = Reheap({"platform", "show", "linux-amd46"});
+  EXPECT_EQ(misspelt.exit_code, kUsage);
+  EXPECT_THAT(misspelt.err, HasSubstr("linux-amd64"));
 }
 
 }  // namespace

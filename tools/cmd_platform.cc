@@ -5,7 +5,8 @@
 #include "absl/strings/str_join.h"
 #include "sim/os/describe_platform.h"
 #include "sim/os/platform_catalog.h"
-#include "tools/nearest_name.h"
+#include "sim/os/platform_source.h"
+#include "tools/named_platform.h"
 #include "tools/options.h"
 
 namespace reheap {
@@ -44,22 +45,19 @@ int PlatformListCommand(const std::vector<std::string>& arguments, Terminal& ter
 int PlatformShowCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
   constexpr char kVerb[] = "platform show";
   VerbOptions options(
-      kVerb, "platform show NAME[@RELEASE]",
+      kVerb, "platform show NAME[@RELEASE] | FILE",
       "Prints every rule of one modelled system and, in brackets, where the rule comes from. Sizes are "
       "bytes; addresses and sizes from 64 KiB up are hexadecimal. A rule that another platform or a newer release gave "
-      "is followed by its name. NAME and RELEASE are those of `reheap platform list`.",
+      "is followed by its name. NAME and RELEASE are those of `reheap platform list`; FILE (with a / in it or "
+      "ending in .textproto) is a platform of your own, which is checked.",
       "reheap platform show linux-amd64@6.1");
   if (absl::Status status = options.Parse(arguments, {"NAME"}); !status.ok())
     return FailUsage(kVerb, status, terminal);
   if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
-  const Platform* const platform = Platforms().Find(options.operand(0));
-  if (platform == nullptr) {
-    return FailUsage(kVerb,
-                     absl::NotFoundError(UnknownName("platform", options.operand(0), Platforms().Names(),
-                                                     "reheap platform list")),
-                     terminal);
-  }
-  const absl::StatusOr<std::string> text = DescribePlatform(platform->name);
+  const std::string& word = options.operand(0);
+  const absl::StatusOr<const Platform*> platform = NamedPlatform(word);
+  if (!platform.ok()) return FailPlatform(kVerb, word, platform.status(), terminal);
+  const absl::StatusOr<std::string> text = DescribePlatform(IsPlatformPath(word) ? word : (*platform)->name);
   if (!text.ok()) return FailUnreadable(kVerb, text.status(), terminal);
   terminal.out << *text;
   return kAsExpected;

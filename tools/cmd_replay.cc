@@ -12,11 +12,12 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "sim/os/image_catalog.h"
-#include "sim/os/platform_catalog.h"
+#include "sim/os/platform_source.h"
 #include "sim/report/human_units.h"
 #include "sim/report/report.h"
 #include "sim/report/tool_version.h"
 #include "sim/strategies/strategy_catalog.h"
+#include "tools/named_platform.h"
 #include "tools/nearest_name.h"
 #include "tools/options.h"
 #include "tools/progress.h"
@@ -46,7 +47,8 @@ VerbOptions ReplayOptions() {
   options.Value(
       "world", "W,...", "",
       "real (this kernel), virtual (modelled); default: virtual, but real for malloc targets alone");
-  options.Value("platform", "P,Q", "linux-amd64", "modelled systems: names (`reheap platform list`), NAME@RELEASE for an older one (linux-amd64@6.1)");
+  options.Value("platform", "P,Q", "linux-amd64", "modelled systems: names (`reheap platform list`), NAME@RELEASE for an older one (linux-amd64@6.1), or paths of "
+                "textproto files");
   options.Value("address-limit", "S,...", "unlimited",
                 "RLIMIT_AS (ulimit -v) of the process: sizes, e.g. unlimited,4GiB");
   options.Value("data-limit", "S,...", "unlimited", "RLIMIT_DATA (ulimit -d) of the process: sizes");
@@ -99,10 +101,11 @@ absl::Status CheckStrategyNames(const std::vector<std::string>& names) {
   return absl::OkStatus();
 }
 
+// Files are looked at later (CheckFiles): their mistakes are not the command line's.
 absl::Status CheckPlatformNames(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    if (Platforms().Find(name) != nullptr) continue;
-    return absl::NotFoundError(UnknownName("platform", name, Platforms().Names(), "reheap platform list"));
+    if (IsPlatformPath(name)) continue;
+    if (absl::Status status = NamedPlatform(name).status(); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -261,11 +264,15 @@ absl::StatusOr<ReplayRequest> ReadRequest(const VerbOptions& options) {
   return request;
 }
 
-// Strategy files of the user's own are read here already: their mistakes are the answer, before any replay.
-absl::Status CheckStrategyFiles(const ReplayRequest& request) {
+// Files of the user's own are read here already: their mistakes are the answer, before any replay.
+absl::Status CheckFiles(const ReplayRequest& request) {
   for (const std::string& strategy : request.strategies) {
     if (!IsStrategyPath(strategy)) continue;
     if (absl::Status status = LoadStrategy(strategy).status(); !status.ok()) return status;
+  }
+  for (const std::string& platform : request.platforms) {
+    if (!IsPlatformPath(platform)) continue;
+    if (absl::Status status = NamedPlatform(platform).status(); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -312,7 +319,7 @@ int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments,
   if (!format.ok()) return FailUsage(kVerb, format.status(), terminal);
   const absl::StatusOr<ReplayRequest> request = ReadRequest(options);
   if (!request.ok()) return FailUsage(kVerb, request.status(), terminal);
-  if (absl::Status status = CheckStrategyFiles(*request); !status.ok())
+  if (absl::Status status = CheckFiles(*request); !status.ok())
     return FailUnreadable(kVerb, status, terminal);
 
   absl::StatusOr<proto::Report> report;

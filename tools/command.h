@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "tools/verb_description.h"
 
 namespace reheap {
 
@@ -36,6 +37,8 @@ struct Terminal {
   // end. Null: there is none.
   std::function<size_t(char* to, size_t bytes)> read_input = nullptr;
   bool in_is_terminal = false;
+  // When set, --help fills this instead of printing.
+  VerbDescription* description = nullptr;
 };
 
 struct Verb {

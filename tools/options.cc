@@ -19,6 +19,7 @@ namespace {
 
 // Boost's own name for what is not an option; no user can type it, since it is not declared with dashes.
 constexpr char kOperands[] = "operands";
+constexpr char kHelpOfHelp[] = "this text";
 constexpr unsigned kHelpColumns = 110;
 constexpr unsigned kHelpTextColumns = 70;
 
@@ -42,18 +43,21 @@ std::string Wrapped(const std::string& text, size_t columns) {
 
 }  // namespace
 
-VerbOptions::VerbOptions(std::string verb, std::string usage, std::string purpose, std::string example)
-    : verb_(std::move(verb)),
-      usage_(std::move(usage)),
-      purpose_(std::move(purpose)),
-      example_(std::move(example)) {}
+VerbOptions::VerbOptions(std::string verb, std::string usage, std::string purpose, std::string example) {
+  description_.verb = std::move(verb);
+  description_.usage = std::move(usage);
+  description_.purpose = std::move(purpose);
+  description_.example = std::move(example);
+}
 
 void VerbOptions::Group(const std::string& title) {
   groups_.emplace_back(title, kHelpColumns, kHelpTextColumns);
+  description_.groups.push_back({title, {}});
 }
 
 void VerbOptions::Flag(const std::string& name, const std::string& help) {
   groups_.back().add_options()(name.c_str(), help.c_str());
+  description_.groups.back().options.push_back({name, "", "", help});
 }
 
 void VerbOptions::Value(const std::string& name, const std::string& placeholder, const std::string& fallback,
@@ -61,13 +65,14 @@ void VerbOptions::Value(const std::string& name, const std::string& placeholder,
   auto* value = po::value<std::string>()->value_name(placeholder);
   if (!fallback.empty()) value->default_value(fallback);
   groups_.back().add_options()(name.c_str(), value, help.c_str());
+  description_.groups.back().options.push_back({name, placeholder, fallback, help});
 }
 
 po::options_description VerbOptions::AllOptions() const {
   po::options_description all(kHelpColumns, kHelpTextColumns);
   for (const po::options_description& group : groups_) all.add(group);
   po::options_description general("General", kHelpColumns, kHelpTextColumns);
-  general.add_options()("help,h", "this text");
+  general.add_options()("help,h", kHelpOfHelp);
   all.add(general);
   return all;
 }
@@ -95,7 +100,7 @@ absl::Status VerbOptions::Parse(const std::vector<std::string>& arguments,
     po::notify(values_);
   } catch (const po::unknown_option& unknown) {
     return absl::InvalidArgumentError(UnknownName("option", unknown.get_option_name(), OptionNames(),
-                                                  absl::StrCat("reheap ", verb_, " --help")));
+                                                  absl::StrCat("reheap ", description_.verb, " --help")));
   } catch (const po::error& error) {
     return absl::InvalidArgumentError(error.what());
   }
@@ -103,18 +108,23 @@ absl::Status VerbOptions::Parse(const std::vector<std::string>& arguments,
   if (values_.count("help") != 0) return absl::OkStatus();
   if (operands_.size() < operand_names.size()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(operand_names[operands_.size()], " is missing: reheap ", usage_));
+        absl::StrCat(operand_names[operands_.size()], " is missing: reheap ", description_.usage));
   }
   const bool repeats = !operand_names.empty() && absl::EndsWith(operand_names.back(), "...");
   if (operands_.size() > operand_names.size() && !repeats) {
     return absl::InvalidArgumentError(
-        absl::StrCat("'", operands_[operand_names.size()], "' is one argument too many: reheap ", usage_));
+        absl::StrCat("'", operands_[operand_names.size()], "' is one argument too many: reheap ", description_.usage));
   }
   return absl::OkStatus();
 }
 
 std::optional<int> VerbOptions::AnswerHelp(Terminal& terminal) const {
   if (values_.count("help") == 0) return std::nullopt;
+  if (terminal.description != nullptr) {
+    *terminal.description = description_;
+    terminal.description->groups.push_back({"General", {{"help", "", "", kHelpOfHelp}}});
+    return kAsExpected;
+  }
   terminal.out << Help();
   return kAsExpected;
 }
@@ -183,8 +193,8 @@ absl::StatusOr<std::vector<std::optional<uint64_t>>> VerbOptions::LimitList(cons
 
 std::string VerbOptions::Help() const {
   std::ostringstream text;
-  text << "usage: reheap " << usage_ << "\n\n"
-       << Wrapped(purpose_, kHelpColumns) << AllOptions() << "\nexample:\n  " << example_ << "\n";
+  text << "usage: reheap " << description_.usage << "\n\n"
+       << Wrapped(description_.purpose, kHelpColumns) << AllOptions() << "\nexample:\n  " << description_.example << "\n";
   return text.str();
 }
 

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tools/command.h"
+#include "tools/verb_description.h"
 
 namespace reheap {
 
@@ -38,7 +39,7 @@ class VerbOptions {
   absl::Status Parse(const std::vector<std::string>& arguments,
                      const std::vector<std::string>& operand_names);
 
-  // When --help was asked for: prints it and answers the exit code.
+  // When --help was asked for: prints it (or describes itself, Terminal::description) and answers the exit code.
   std::optional<int> AnswerHelp(Terminal& terminal) const;
 
   const std::string& operand(size_t index) const { return operands_[index]; }
@@ -64,10 +65,7 @@ class VerbOptions {
   boost::program_options::options_description AllOptions() const;
   std::vector<std::string> OptionNames() const;
 
-  std::string verb_;
-  std::string usage_;
-  std::string purpose_;
-  std::string example_;
+  VerbDescription description_;
   std::vector<boost::program_options::options_description> groups_;
   boost::program_options::variables_map values_;
   std::vector<std::string> operands_;

@@ -1,8 +1,12 @@
 #include "sim/replay/replay_request.h"
+#include "tools/cmd_check.h"
+#include "tools/cmd_compare.h"
+#include "tools/cmd_help.h"
 #include "tools/cmd_os.h"
 #include "tools/cmd_platform.h"
 #include "tools/cmd_record.h"
 #include "tools/cmd_replay.h"
+#include "tools/cmd_report.h"
 #include "tools/cmd_strategy.h"
 #include "tools/cmd_study.h"
 #include "tools/cmd_trace.h"
@@ -13,6 +17,10 @@ namespace {
 
 int ReplayCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
   return ReplayWith(RunReplays, arguments, terminal);
+}
+
+int CheckCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
+  return CheckWith(RunReplays, arguments, terminal);
 }
 
 }  // namespace
@@ -29,11 +37,15 @@ absl::Span<const Verb> Verbs() {
       {"study show", "one study's text", StudyShowCommand},
       {"study merge", "joins the results of a study's shards", StudyMergeCommand},
       {"study", "runs a what-if study: grid, smallest limits, usable heap, what would help", StudyCommand},
+      {"check", "replays a trace against a budget, for CI", CheckCommand},
+      {"compare", "two saved results side by side, with tolerances", CompareCommand},
+      {"report", "a saved result as a page, Markdown, CSV, JSON or counters", ReportCommand},
       {"os", "a modelled process as a line shell: what would mmap do?", OsCommand},
       {"platform list", "names the modelled systems", PlatformListCommand},
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},
       {"strategy show", "one strategy in words, with the source of its numbers", StrategyShowCommand},
+      {"help", "this list, the man page, completion for shells", HelpCommand},
   };
   return kVerbs;
 }

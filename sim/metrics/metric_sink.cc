@@ -13,6 +13,17 @@ void MetricSink::AddPoint(uint64_t event, uint64_t live_bytes) {
   next_point_event_ = event + stride_events_;
 }
 
+void MetricSink::Place(uint64_t event, uint64_t live_bytes, Missed missed) {
+  for (int i = 0; i < kPeakCount; ++i) {
+    if ((raised_ >> i & 1) == 0) continue;
+    const bool is_late = missed == Missed::kAnything || (missed == Missed::kRss && i == static_cast<int>(Peak::kRss));
+    moments_[i] = {event, is_late ? last_placed_event_ : event, live_bytes};
+  }
+  raised_ = 0;
+  is_placed_ = true;
+  last_placed_event_ = event;
+}
+
 OsUsage MetricSink::last() const {
   OsUsage usage;
   usage.vsize_bytes = Above(last_.vsize_bytes, baseline_.vsize_bytes);

@@ -298,12 +298,19 @@ AddressSpace::Id AddressSpace::Insert(AddrRange range, const MappingTraits& trai
   const auto extends = [&](const Mapping& m) {
     return merge_ == MergeRule::kSameObject ? MayMerge(m.traits, traits) : MayJoin(m, traits, writer, false);
   };
-  const bool left = join != Join::kNone && previous != kNone && nodes_[previous].mapping.end == range.start &&
-                    extends(nodes_[previous].mapping);
-  bool right = join == Join::kBoth && merge_ != MergeRule::kPreviousOnly && next != kNone &&
-               nodes_[next].mapping.start == range.end() && MayJoin(nodes_[next].mapping, traits, writer, false);
-  // Each fine but not with each other: joins the left only (can_vma_merge_right, mm/vma.c, 6.12).
-  if (left && right && !MayShareWriter(nodes_[previous].mapping, nodes_[next].mapping)) right = false;
+  const bool may_left = join != Join::kNone && join != Join::kRight;
+  const bool may_right = join != Join::kNone && join != Join::kLeft && merge_ != MergeRule::kPreviousOnly;
+  bool left = may_left && previous != kNone && nodes_[previous].mapping.end == range.start &&
+              extends(nodes_[previous].mapping);
+  bool right = may_right && next != kNone && nodes_[next].mapping.start == range.end() &&
+               MayJoin(nodes_[next].mapping, traits, writer, false);
+  if (left && right && join == Join::kNextFirst) {
+    // Asked as if it were the next one's already (__mmap_region, mm/mmap.c, 6.1).
+    left = MayJoin(nodes_[previous].mapping, traits, nodes_[next].mapping.writer, false);
+  } else if (left && right && !MayShareWriter(nodes_[previous].mapping, nodes_[next].mapping)) {
+    // Each fine but not with each other: joins the left only (can_vma_merge_right, mm/vma.c, 6.12).
+    right = false;
+  }
 
   if (!left && !right) return Link(range, traits, writer, next);
   const Id into = left ? previous : next;

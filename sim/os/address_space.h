@@ -164,8 +164,9 @@ class AddressSpace {
   void set_boundary_listener(BoundaryListener* listener) { boundary_listener_ = listener; }
 
   // ---- changing ----
-  // Which neighbours a new mapping may become one with.
-  enum class Join { kBoth, kLeft, kNone };
+  // Which neighbours a new mapping may become one with. Where each would do but not both, kBoth takes the one before it;
+  // kNextFirst takes the one after it, and lets none in before it that was never written when that one was.
+  enum class Join { kBoth, kNextFirst, kLeft, kRight, kNone };
   // Adds a mapping and merges it with its neighbours; `writer` as in Mapping, for what is moved or extended.
   // Returns the mapping that holds range.start. Preconditions: `range` is free and not empty.
   Id Insert(AddrRange range, const MappingTraits& traits, uint32_t writer = 0, Join join = Join::kBoth);
@@ -188,6 +189,8 @@ class AddressSpace {
   void NoteFirstWrite(Id id);
   // Its written pages were moved away: none of them was ever written, as far as merging goes.
   void ForgetWrites(Id id) { nodes_[id].mapping.writer = 0; }
+  // Private anonymous memory that was never written lies at the offset of its own address from now on.
+  void ForgetOrigin(Id id) { nodes_[id].mapping.traits.origin = 0; }
 
   MemoryObjects::Id AddFile(std::string_view name, uint64_t bytes);
   MemoryObjects::Id AddShared(uint64_t bytes, bool charged);

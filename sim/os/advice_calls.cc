@@ -99,7 +99,8 @@ OsResult<Done> AdviceCalls::Madvise(Addr addr, uint64_t bytes, int advice) {
   switch (*meaning) {
     case AdviceMeaning::kPopulateRead:
     case AdviceMeaning::kPopulateWrite:
-      return Populate(range, *meaning == AdviceMeaning::kPopulateWrite);
+      if (s_.platform->populates_behind_holes) break;
+      return PopulateToHole(range, *meaning == AdviceMeaning::kPopulateWrite);
     case AdviceMeaning::kPoison:
       return Refused(Rule::kPrivilege, machine.errors.privilege, range);
     case AdviceMeaning::kUnsupported:
@@ -142,6 +143,9 @@ Refusal AdviceCalls::Advise(AddressSpace::Id* id, AddrRange piece, AdviceMeaning
       return Refusal();
     case AdviceMeaning::kRemove:
       return Remove(m, piece);
+    case AdviceMeaning::kPopulateRead:
+    case AdviceMeaning::kPopulateWrite:
+      return Populate(*id, piece, meaning == AdviceMeaning::kPopulateWrite);
     case AdviceMeaning::kCollapse:
       return Collapse(*id, piece);
     default:
@@ -263,26 +267,31 @@ Refusal AdviceCalls::SetFlags(AddressSpace::Id* id, AddrRange piece, AdviceMeani
 }
 
 // madvise_populate and faultin_page_range, mm/madvise.c and mm/gup.c, linux 6.12: page by page, up to the first that
-// does not come.
-OsResult<Done> AdviceCalls::Populate(AddrRange range, bool write) {
-  const ErrorNumbers& errors = s_.platform->machine.errors;
+// does not come. 6.1 asks for each mapping of the range by itself (madvise_walk_vmas).
+OsResult<Done> AdviceCalls::PopulateToHole(AddrRange range, bool write) {
   for (Addr at = range.start; at < range.end();) {
     const AddressSpace::Id id = s_.space.Containing(at);
-    if (id == AddressSpace::kNone) return Refused(Rule::kOutOfUserRange, errors.out_of_memory, range);
-    const Mapping m = s_.space.mapping(id);
-    if (m.traits.kind == MappingKind::kSpecial || !(write ? m.traits.write : m.traits.read)) return Invalid(range);
-    const Addr end = std::min(m.end, range.end());
-    switch (faults_.Populate(id, {at, end - at}, write)) {
-      case TouchOutcome::kDone:
-        break;
-      case TouchOutcome::kOutOfMemoryKill:
-        return s_.killed;
-      default:
-        return Refused(Rule::kInvalidArgument, errors.bad_address, range);
+    if (id == AddressSpace::kNone) {
+      return Refused(Rule::kOutOfUserRange, s_.platform->machine.errors.out_of_memory, range);
     }
+    const Addr end = std::min(s_.space.mapping(id).end, range.end());
+    if (const Refusal r = Populate(id, {at, end - at}, write); r.rule != Rule::kNone) return r;
     at = end;
   }
   return Done();
+}
+
+Refusal AdviceCalls::Populate(AddressSpace::Id id, AddrRange piece, bool write) {
+  const MappingTraits& traits = s_.space.mapping(id).traits;
+  if (traits.kind == MappingKind::kSpecial || !(write ? traits.write : traits.read)) return Invalid(piece);
+  switch (faults_.Populate(id, piece, write)) {
+    case TouchOutcome::kDone:
+      return Refusal();
+    case TouchOutcome::kOutOfMemoryKill:
+      return s_.killed;
+    default:
+      return Refused(Rule::kInvalidArgument, s_.platform->machine.errors.bad_address, piece);
+  }
 }
 
 }  // namespace reheap

@@ -33,7 +33,8 @@ class AdviceCalls {
   Refusal Remove(const Mapping& m, AddrRange piece);
   Refusal Collapse(AddressSpace::Id id, AddrRange piece);
   Refusal SetFlags(AddressSpace::Id* id, AddrRange piece, AdviceMeaning meaning);
-  OsResult<Done> Populate(AddrRange range, bool write);
+  OsResult<Done> PopulateToHole(AddrRange range, bool write);
+  Refusal Populate(AddressSpace::Id id, AddrRange piece, bool write);
   Refusal Invalid(AddrRange range) const;
 
   ProcessState& s_;

@@ -3,12 +3,14 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/text_format.h>
 
+#include <utility>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "proto/platform.pb.h"
-#include "sim/os/platform_files.h"
+#include "sim/os/platform_source.h"
 #include "sim/os/platform_text.h"
 
 namespace reheap {
@@ -97,14 +99,21 @@ class Describer {
 
 }  // namespace
 
-absl::StatusOr<std::string> DescribePlatform(const std::string& name) {
-  PlatformTexts texts;
-  for (const EmbeddedFile& file : PlatformFiles()) {
-    if (const auto added = texts.Add(file.contents, file.name); !added.ok()) return added.status();
+absl::StatusOr<std::string> DescribePlatform(const std::string& name_or_path) {
+  const bool is_path = IsPlatformPath(name_or_path);
+  absl::StatusOr<UserPlatformTexts> user;
+  if (is_path) {
+    user = WithPlatformFile(name_or_path);
+    if (!user.ok()) return user.status();
+  } else {
+    absl::StatusOr<PlatformTexts> embedded = EmbeddedPlatformTexts();
+    if (!embedded.ok()) return embedded.status();
+    user = UserPlatformTexts{*std::move(embedded), name_or_path};
   }
-  const absl::StatusOr<PlatformText> text = texts.Resolve(name);
+  const std::string& name = user->name;
+  const absl::StatusOr<PlatformText> text = user->texts.Resolve(name);
   if (!text.ok()) return text.status();
-  const absl::StatusOr<std::vector<std::string>> releases = texts.ReleasesOf(name.substr(0, name.find('@')));
+  const absl::StatusOr<std::vector<std::string>> releases = user->texts.ReleasesOf(name.substr(0, name.find('@')));
   if (!releases.ok()) return releases.status();
 
   const proto::Platform& rules = text->rules;
@@ -113,7 +122,7 @@ absl::StatusOr<std::string> DescribePlatform(const std::string& name) {
   if (!releases->empty()) {
     absl::StrAppend(&out, "release ", rules.as_of(), " of ", absl::StrJoin(*releases, ", "), "\n");
   }
-  absl::StrAppend(&out, "file sim/os/platforms/", text->OriginOf("").file, "\n\n");
+  absl::StrAppend(&out, "file ", is_path ? "" : "sim/os/platforms/", text->OriginOf("").file, "\n\n");
   Describer describer(*text, &out);
   describer.AppendRule(rules.basis(), "basis", "basis");
   describer.AppendRule(rules.machine(), "machine", "machine");

@@ -11,9 +11,10 @@
 
 namespace reheap {
 
-// `name` as in Platforms().Names(), or NAME@RELEASE; not an alias. A rule that another platform or release gave is
-// followed by "as NAME". Lines end in '\n'. kNotFound for any other name.
-absl::StatusOr<std::string> DescribePlatform(const std::string& name);
+// A name as in Platforms().Names(), or NAME@RELEASE, not an alias; or the path of a file of the user's own. A rule that another platform or release gave is
+// followed by "as NAME". Lines end in '\n'. kNotFound for any other name;
+// kInvalidArgument for a file that is no platform, with its line.
+absl::StatusOr<std::string> DescribePlatform(const std::string& name_or_path);
 
 }  // namespace reheap
 

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -34,11 +35,21 @@ constexpr MachineName kMachines[] = {
     {"aarch64", 64, 65536, true, "linux-arm64-52bit-64k"},
 };
 
+bool HasGuards(const Platform& p) {
+  return std::any_of(p.advice.begin(), p.advice.end(),
+                     [](const AdviceWord& word) { return word.meaning == AdviceMeaning::kInstallGuard; });
+}
+
 bool Agrees(const Platform& p, const HostSwitches& s) {
-  return p.placement.huge_alignment_bytes == s.huge_alignment_bytes &&
+  const uint64_t huge = p.placement.huge_alignment_for_files_only ? 0 : p.placement.huge_alignment_bytes;
+  return huge == s.huge_alignment_bytes &&
          p.limits.protect_uncharges_unwritten == s.protect_uncharges_unwritten &&
          p.mappings.written_joins_unwritten == s.written_joins_unwritten &&
-         (p.mappings.replace == ReplaceOrder::kRemoveThenCheck) == s.replace_checks_first;
+         p.mappings.new_joins_next_first == s.new_joins_next_first &&
+         (p.mappings.replace == ReplaceOrder::kRemoveThenCheck) == s.replace_checks_first &&
+         (!p.machine.remap || (p.machine.remap->beside_source == s.beside_source &&
+                               (p.machine.remap->order == RemapOrder::kLooksFirst) == s.remap_looks_first)) &&
+         HasGuards(p) == s.has_guards;
 }
 
 // "6.12.107+deb12" -> {6, 12}; {0, 0} for anything else.

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "sim/os/host_probe.h"
 #include "sim/os/platform_catalog.h"
 
@@ -13,9 +15,14 @@ HostSwitches SwitchesOf(const std::string& name) {
   const Platform& p = *Platforms().Find(name);
   HostSwitches s;
   s.os_page_bytes = p.machine.os_page_bytes;
-  s.huge_alignment_bytes = p.placement.huge_alignment_bytes;
+  s.huge_alignment_bytes = p.placement.huge_alignment_for_files_only ? 0 : p.placement.huge_alignment_bytes;
   s.protect_uncharges_unwritten = p.limits.protect_uncharges_unwritten;
   s.written_joins_unwritten = p.mappings.written_joins_unwritten;
+  s.new_joins_next_first = p.mappings.new_joins_next_first;
+  s.remap_looks_first = p.machine.remap->order == RemapOrder::kLooksFirst;
+  s.beside_source = p.machine.remap->beside_source;
+  s.has_guards = std::any_of(p.advice.begin(), p.advice.end(),
+                             [](const AdviceWord& w) { return w.meaning == AdviceMeaning::kInstallGuard; });
   s.replace_checks_first = p.mappings.replace == ReplaceOrder::kRemoveThenCheck;
   return s;
 }

@@ -85,6 +85,13 @@ class Self final : public ProbedProcess {
     mprotect(reinterpret_cast<void*>(at), bytes, protection);
   }
   void Write(uint64_t at) override { *reinterpret_cast<volatile char*>(at) = 1; }
+  int Remap(uint64_t from, uint64_t bytes, int flags, uint64_t to) override {
+    void* const p = mremap(reinterpret_cast<void*>(from), bytes, bytes, flags, reinterpret_cast<void*>(to));
+    return p == MAP_FAILED ? errno : 0;
+  }
+  int Advise(uint64_t at, uint64_t bytes, int advice) override {
+    return madvise(reinterpret_cast<void*>(at), bytes, advice) == 0 ? 0 : errno;
+  }
   void ForbidGrowth() override {
     getrlimit(RLIMIT_AS, &before_);
     rlimit none = before_;

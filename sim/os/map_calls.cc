@@ -234,7 +234,11 @@ Refusal MapCalls::MakeRoom(AddrRange range, const MappingTraits& traits) {
   Overlap overlap = OverlapOf(range);
   const auto remove_if = [&](ReplaceOrder now) -> Refusal {
     if (!replaces || order != now) return Refusal();
-    if (Refusal refusal = CheckEdges(range); refusal.rule != Rule::kNone) return refusal;
+    if (Refusal refusal = CheckEdges(range); refusal.rule != Rule::kNone) {
+      // Whatever munmap said (__mmap_region, mm/mmap.c, linux 6.1).
+      if (order == ReplaceOrder::kRemoveThenCheck) refusal.os_error = s_.platform->machine.errors.out_of_memory;
+      return refusal;
+    }
     s_.Unmap(range);
     overlap = Overlap();
     return Refusal();
@@ -309,7 +313,10 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, 
     refusal.wanted = addr;
     return refusal;
   }
-  if (!request.extra.gap_stack) s_.space.Insert(range, traits);
+  if (!request.extra.gap_stack) {
+    const bool next_first = s_.platform->mappings.new_joins_next_first;
+    s_.space.Insert(range, traits, 0, next_first ? AddressSpace::Join::kNextFirst : AddressSpace::Join::kBoth);
+  }
   return range.start;
 }
 

@@ -67,7 +67,7 @@ bool Placement::IsHugeAligned(const PlaceRequest& request) const {
   if (huge == 0 || request.bytes + huge < request.bytes) return false;
   switch (request.content) {
     case PlaceRequest::Content::kAnonymous:
-      return !request.hint && request.bytes % huge == 0;
+      return !rules_.huge_alignment_for_files_only && !request.hint && request.bytes % huge == 0;
     case PlaceRequest::Content::kFile: {
       // Offsets are signed there (loff_t), the difference is not: near 2^63 every request passes. Found in
       // lockstep with 6.18.
@@ -83,15 +83,16 @@ bool Placement::IsHugeAligned(const PlaceRequest& request) const {
 std::optional<Addr> Placement::Choose(const AddressSpace& space, const PlaceRequest& request) const {
   if (IsHugeAligned(request)) {
     // Needs a gap one huge page larger. The lowest aligned start inside it; top-down never the gap's own start,
-    // although aligned; or the hint when so much is free there (__thp_get_unmapped_area, mm/huge_memory.c, linux
-    // 6.12).
+    // although aligned (6.1: that, too); or the hint when so much is free there (__thp_get_unmapped_area,
+    // mm/huge_memory.c, linux 6.12 and 6.1).
     const uint64_t huge = rules_.huge_alignment_bytes;
     PlaceRequest padded = request;
     padded.bytes += huge;
     if (const auto found = Find(space, padded)) {
       if (request.hint && *found == request.hint) return found;
       const uint64_t up = (request.file_offset - found->value()) % huge;
-      return up == 0 && rules_.direction == Direction::kTopDown ? *found + huge : *found + up;
+      const bool skips_start = rules_.direction == Direction::kTopDown && !rules_.huge_aligned_at_gap_start;
+      return up == 0 && skips_start ? *found + huge : *found + up;
     }
   }
   return Find(space, request);

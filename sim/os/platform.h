@@ -100,6 +100,7 @@ struct AdviceWord {
 };
 
 enum class RemapOrder : uint8_t { kLooksFirst = 1, kChecksFirst = 2 };
+enum class BesideSource : uint8_t { kJoinsSource = 1, kJoinsOthers = 2, kJoinsNothing = 3 };
 
 struct CallBits {
   int map_shared = 0;
@@ -157,6 +158,8 @@ struct RemapCall {
   int dont_unmap = 0;
   RemapOrder order = RemapOrder::kChecksFirst;
   bool unlocks_whole_mapping = false;  // and counts it as locked for good, where its pages move away
+  BesideSource beside_source = BesideSource::kJoinsSource;
+  bool emptied_source_is_new = false;
 };
 
 // Flags that a platform lacks are 0.
@@ -234,6 +237,8 @@ struct Platform {
     uint64_t hint_floor = 0;  // address
     bool hint_in_data_ignored = false;
     uint64_t huge_alignment_bytes = 0;  // 0 = none
+    bool huge_alignment_for_files_only = false;
+    bool huge_aligned_at_gap_start = false;
     uint64_t stack_guard_bytes = 0;
     uint64_t low_window_start = 0;  // address
     uint64_t low_window_end = 0;    // address, exclusive; 0 = none
@@ -260,6 +265,7 @@ struct Platform {
   struct Mappings {
     MergeRule merge = MergeRule::kBothSidesSameWriter;
     bool written_joins_unwritten = false;
+    bool new_joins_next_first = false;
     ReplaceOrder replace = ReplaceOrder::kCheckThenReplace;
     HoleRule hole = HoleRule::kError;
     UnalignedRule unaligned = UnalignedRule::kRefused;
@@ -294,6 +300,7 @@ struct Platform {
   bool unfit_advice_passed_over = false;  // else refused
   int unfit_advice_error = 0;             // 0 = errors.invalid_argument
   bool holes_seen_when_given_back = false;
+  bool populates_behind_holes = false;
   bool unaligned_advice_rounded_down = false;
 
   std::string image;  // text as of /proc/PID/maps

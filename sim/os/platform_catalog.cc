@@ -1,24 +1,19 @@
 #include "sim/os/platform_catalog.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "alloc/check.h"
 #include "sim/os/platform_checker.h"
-#include "sim/os/platform_files.h"
 #include "sim/os/platform_reader.h"
+#include "sim/os/platform_source.h"
 #include "sim/os/platform_text.h"
 
 namespace reheap {
 namespace {
-
-absl::StatusOr<PlatformTexts> EmbeddedTexts() {
-  PlatformTexts texts;
-  for (const EmbeddedFile& file : PlatformFiles()) {
-    if (const auto name = texts.Add(file.contents, file.name); !name.ok()) return name.status();
-  }
-  return texts;
-}
 
 absl::StatusOr<Platform> Make(const PlatformTexts& texts, const std::string& name) {
   const absl::StatusOr<PlatformText> text = texts.Resolve(name);
@@ -30,24 +25,45 @@ absl::StatusOr<Platform> Make(const PlatformTexts& texts, const std::string& nam
   return platform;
 }
 
+absl::StatusOr<Platform> MakeChecked(const UserPlatformTexts& user) {
+  const absl::StatusOr<std::vector<std::string>> releases = user.texts.ReleasesOf(user.name);
+  if (!releases.ok()) return releases.status();
+  for (const std::string& release : *releases) {
+    const absl::StatusOr<Platform> older = Make(user.texts, user.name + "@" + release);
+    if (!older.ok()) return older.status();
+  }
+  return Make(user.texts, user.name);
+}
+
 }  // namespace
 
 absl::StatusOr<Platform> ParsePlatform(std::string_view text, std::string_view file) {
-  absl::StatusOr<PlatformTexts> texts = EmbeddedTexts();
-  if (!texts.ok()) return texts.status();
-  const absl::StatusOr<std::string> name = texts->Add(text, file);
-  if (!name.ok()) return name.status();
-  const absl::StatusOr<std::vector<std::string>> releases = texts->ReleasesOf(*name);
-  if (!releases.ok()) return releases.status();
-  for (const std::string& release : *releases) {
-    const absl::StatusOr<Platform> older = Make(*texts, *name + "@" + release);
-    if (!older.ok()) return older.status();
+  const absl::StatusOr<UserPlatformTexts> user = WithPlatformText(text, file);
+  if (!user.ok()) return user.status();
+  return MakeChecked(*user);
+}
+
+absl::StatusOr<const Platform*> FindPlatform(std::string_view name_or_path) {
+  if (!IsPlatformPath(name_or_path)) {
+    const Platform* found = Platforms().Find(name_or_path);
+    if (found != nullptr) return found;
+    return absl::NotFoundError(absl::StrCat("platform '", std::string(name_or_path), "' is not known"));
   }
-  return Make(*texts, *name);
+  static absl::Mutex mutex;
+  static auto* const loaded = new std::map<std::string, std::unique_ptr<const Platform>, std::less<>>();
+  absl::MutexLock lock(&mutex);
+  if (const auto it = loaded->find(name_or_path); it != loaded->end()) return it->second.get();
+  const absl::StatusOr<UserPlatformTexts> user = WithPlatformFile(std::string(name_or_path));
+  if (!user.ok()) return user.status();
+  absl::StatusOr<Platform> platform = MakeChecked(*user);
+  if (!platform.ok()) return platform.status();
+  auto& kept = (*loaded)[std::string(name_or_path)];
+  kept = std::make_unique<const Platform>(*std::move(platform));
+  return kept.get();
 }
 
 absl::StatusOr<PlatformCatalog> PlatformCatalog::Load() {
-  const absl::StatusOr<PlatformTexts> texts = EmbeddedTexts();
+  const absl::StatusOr<PlatformTexts> texts = EmbeddedPlatformTexts();
   if (!texts.ok()) return texts.status();
   PlatformCatalog catalog;
   for (const std::string& name : texts->Names()) {

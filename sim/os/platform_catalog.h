@@ -1,6 +1,6 @@
 // PlatformCatalog: the platforms that reheap knows, loaded from sim/os/platforms/*.textproto (row 9).
 //
-// The files are part of the binary. A file with an unknown field, a rule left out, without its source or out
+// The files are part of the binary; one of the user's own is read when the name looks like a path. A file with an unknown field, a rule left out, without its source or out
 // of its bounds, a base or release that does not exist is refused with file and line: nothing has a silent
 // default. NAME is a file's own values, NAME@RELEASE an older release of the same system.
 //
@@ -46,6 +46,11 @@ class PlatformCatalog {
 
 // The embedded catalogue. That it loads is our own promise (tested), so a file that does not is a CHECK.
 const PlatformCatalog& Platforms();
+
+// The platform of that name, or the one in that file (IsPlatformPath), which may be based on an embedded one.
+// A file is read at its first use; the answer lives as long as the process. Threads: any.
+// kNotFound: no such name or file. kInvalidArgument: the file's text, as file:line: what is wrong.
+absl::StatusOr<const Platform*> FindPlatform(std::string_view name_or_path);
 
 }  // namespace reheap
 

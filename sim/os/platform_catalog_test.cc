@@ -128,7 +128,8 @@ TEST(PlatformCatalogTest, ReleasesAddUpFromTheNewestToTheOldest) {
   EXPECT_FALSE(middle.mappings.written_joins_unwritten);
   EXPECT_FALSE(oldest.mappings.written_joins_unwritten);  // 6.12's change is 6.1's too
   EXPECT_EQ(middle.placement.huge_alignment_bytes, newest.placement.huge_alignment_bytes);
-  EXPECT_EQ(oldest.placement.huge_alignment_bytes, 0u);
+  EXPECT_EQ(oldest.placement.huge_alignment_bytes, newest.placement.huge_alignment_bytes);
+  EXPECT_TRUE(oldest.placement.huge_alignment_for_files_only);
   EXPECT_EQ(Platforms().Find("linux-amd64@2.6"), nullptr);
   EXPECT_EQ(Platforms().Find("linux-amd64@"), nullptr);
 }
@@ -142,7 +143,7 @@ TEST(PlatformCatalogTest, ReleasesOfTheBaseAreTheChildsToo) {
   const std::string rules = "limits { protect_uncharges_unwritten { value: true source: \"s\" } }";
   const Platform fixed = MustParse(ChildOf("linux-amd64@6.1", rules));
   EXPECT_TRUE(fixed.limits.protect_uncharges_unwritten);
-  EXPECT_EQ(fixed.placement.huge_alignment_bytes, 0u);
+  EXPECT_TRUE(fixed.placement.huge_alignment_for_files_only);
   EXPECT_EQ(fixed.release, "6.1");
 }
 

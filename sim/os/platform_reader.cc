@@ -33,9 +33,13 @@ void CopyMapExtras(const proto::MapExtras& from, MapExtras* to) {
 }
 
 RemapCall ReadRemap(const proto::RemapCall& from) {
-  return {static_cast<int>(from.may_move()), static_cast<int>(from.fixed()),
-          static_cast<int>(from.dont_unmap()), static_cast<RemapOrder>(from.order()),
-          from.unlocks_whole_mapping()};
+  return {static_cast<int>(from.may_move()),
+          static_cast<int>(from.fixed()),
+          static_cast<int>(from.dont_unmap()),
+          static_cast<RemapOrder>(from.order()),
+          from.unlocks_whole_mapping(),
+          static_cast<BesideSource>(from.beside_source()),
+          from.emptied_source_is_new()};
 }
 
 // Of an optional rule that is absent, everything is 0.
@@ -132,6 +136,8 @@ void CopyPlacement(const proto::Platform::Placement& from, Platform::Placement* 
   Copy(from.hint_floor(), &to->hint_floor);
   Copy(from.hint_in_data_ignored(), &to->hint_in_data_ignored);
   Copy(from.huge_alignment_bytes(), &to->huge_alignment_bytes);
+  Copy(from.huge_alignment_for_files_only(), &to->huge_alignment_for_files_only);
+  Copy(from.huge_aligned_at_gap_start(), &to->huge_aligned_at_gap_start);
   Copy(from.stack_guard_bytes(), &to->stack_guard_bytes);
   Copy(from.low_window_start(), &to->low_window_start);
   Copy(from.low_window_end(), &to->low_window_end);
@@ -158,6 +164,7 @@ void CopyLimits(const proto::Platform::Limits& from, Platform::Limits* to) {
 void CopyMappings(const proto::Platform::Mappings& from, Platform::Mappings* to) {
   Copy(from.merge(), &to->merge);
   Copy(from.written_joins_unwritten(), &to->written_joins_unwritten);
+  Copy(from.new_joins_next_first(), &to->new_joins_next_first);
   Copy(from.replace(), &to->replace);
   Copy(from.hole(), &to->hole);
   Copy(from.unaligned(), &to->unaligned);
@@ -218,6 +225,7 @@ Platform ReadPlatform(const proto::Platform& from) {
   platform.unfit_advice_passed_over = from.advice().unfit_passed_over();
   platform.unfit_advice_error = static_cast<int>(from.advice().unfit_error());
   platform.holes_seen_when_given_back = from.advice().holes_seen_when_given_back();
+  platform.populates_behind_holes = from.advice().populates_behind_holes();
   platform.unaligned_advice_rounded_down = from.advice().unaligned_rounded_down();
   for (const std::string& line : from.image().line()) platform.image += line + "\n";
   return platform;

@@ -241,6 +241,19 @@ void RemapCalls::UnlockWhereItStays(Addr old) {
   if (s_.platform->machine.remap->unlocks_whole_mapping) s_.lost_locked_bytes += m.bytes();
 }
 
+// copy_vma, mm/vma.c, linux 6.12 (joins others) and mm/mmap.c, 6.1 (joins nothing).
+AddressSpace::Join RemapCalls::CopyJoins(const Request& r, Addr to) const {
+  const BesideSource rule = s_.platform->machine.remap->beside_source;
+  const Mapping& source = s_.space.mapping(s_.space.Containing(r.from));
+  const bool could_join_source = r.dont_unmap && IsPrivateAnonymous(source.traits) && source.writer == 0;
+  const bool is_above = to == source.end, is_below = to + r.new_bytes == source.start;
+  if (rule == BesideSource::kJoinsSource || !could_join_source || (!is_above && !is_below)) {
+    return AddressSpace::Join::kBoth;
+  }
+  if (rule == BesideSource::kJoinsNothing) return AddressSpace::Join::kNone;
+  return is_above ? AddressSpace::Join::kRight : AddressSpace::Join::kLeft;
+}
+
 // move_vma, mm/mremap.c, and copy_vma, mm/vma.c, linux 6.12 and 7.0. The limits were asked for what is added;
 // while both places are mapped the sums are larger, and nobody looks.
 OsResult<Addr> RemapCalls::Move(const Request& r, Addr to) {
@@ -250,27 +263,31 @@ OsResult<Addr> RemapCalls::Move(const Request& r, Addr to) {
     return Where(refusal, r.old_range());
   }
   if (!MaySplit(m.traits) && (m.start != r.from || m.end != r.from + r.old_bytes)) return Invalid(r);
+  const bool unlocks_old = r.dont_unmap && (m.traits.flags & kLocked);
+  // mlock's sum stays right by a split ahead, also of what is refused then (move_vma, linux 6.12).
+  if (unlocks_old && !s_.platform->machine.remap->unlocks_whole_mapping) {
+    s_.space.SplitAt(r.from);
+    s_.space.SplitAt(r.old_range().end());
+  }
   if (m.traits.charged) {
     const uint64_t charge = r.dont_unmap ? r.new_bytes : r.new_bytes - r.old_bytes + r.cut_bytes;
     const Refusal refusal = s_.limits.CheckCommit(s_.space.totals(), charge);
     if (refusal.rule != Rule::kNone) return Where(refusal, r.old_range());
   }
-  const bool unlocks_old = r.dont_unmap && (m.traits.flags & kLocked);
-  // mlock's sum stays right by a split ahead (move_vma, linux 6.12).
-  if (unlocks_old && !s_.platform->machine.remap->unlocks_whole_mapping) {
-    s_.space.SplitAt(r.from);
-    s_.space.SplitAt(r.old_range().end());
-  }
   MappingTraits traits = m.traits;
   const bool takes_new_offset = IsPrivateAnonymous(traits) && m.writer == 0;
   traits.origin = takes_new_offset ? 0 : traits.origin + (to - r.from);
-  const AddressSpace::Id copy = s_.space.Insert({to, r.new_bytes}, traits, m.writer);
+  const AddressSpace::Id copy = s_.space.Insert({to, r.new_bytes}, traits, m.writer, CopyJoins(r, to));
   s_.MovePages(r.old_range(), to);
   if (r.dont_unmap) {
     if (unlocks_old) UnlockWhereItStays(r.from);
     // What was moved whole was never written at its old place (dontunmap_complete).
     const AddressSpace::Id old = s_.space.Containing(r.from);
-    if (old != copy && s_.space.mapping(old).range() == r.old_range()) s_.space.ForgetWrites(old);
+    if (old != copy && s_.space.mapping(old).range() == r.old_range()) {
+      s_.space.ForgetWrites(old);
+      const bool is_new = s_.platform->machine.remap->emptied_source_is_new;
+      if (is_new && IsPrivateAnonymous(m.traits)) s_.space.ForgetOrigin(old);
+    }
   } else if (r.old_bytes != 0) {
     s_.Unmap(r.old_range());
   }

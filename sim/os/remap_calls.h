@@ -50,6 +50,7 @@ class RemapCalls {
   OsResult<Addr> Grow(const Request& r);
   bool MayGrowInPlace(const Mapping& m, const Request& r) const;
   OsResult<Addr> ChoosePlace(const Request& r) const;
+  AddressSpace::Join CopyJoins(const Request& r, Addr to) const;
   void UnlockWhereItStays(Addr old);
   OsResult<Addr> Move(const Request& r, Addr to);
   Refusal Invalid(const Request& r) const;

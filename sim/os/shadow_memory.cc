@@ -30,16 +30,25 @@ ShadowMemory::ShadowMemory(VirtualOs* os)
 ShadowMemory::~ShadowMemory() { os_->set_page_listener(nullptr); }
 
 void ShadowMemory::Ask(Addr a, bool write, const char* access) {
+  if (a.value() >= kOutsideStart) return;
   switch (os_->Access(a, write)) {
     case TouchOutcome::kDone:
+      NoteResident();
       return;
     case TouchOutcome::kOutOfMemoryKill:
       killed_ = os_->killed();
+      if (news_ != nullptr) *news_ = true;
       return;
     case TouchOutcome::kFault:
     case TouchOutcome::kBusError:
       NotUsable(access, a);
   }
+}
+
+void ShadowMemory::NoteResident() {
+  const uint64_t pages = os_->resident().anonymous_pages();
+  if (pages > resident_pages_ && news_ != nullptr) *news_ = true;
+  resident_pages_ = pages;
 }
 
 const unsigned char* ShadowMemory::FindReadable(Addr a) {

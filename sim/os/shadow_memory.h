@@ -30,6 +30,10 @@ class ShadowMemory final : public PageListener {
   ShadowMemory(const ShadowMemory&) = delete;
   ShadowMemory& operator=(const ShadowMemory&) = delete;
 
+  // From here on up, where no process has an address (user addresses end at 2^57), lies memory that is no part of the process: always usable,
+  // counted nowhere (alloc/outside_os.h).
+  static constexpr uint64_t kOutsideStart = uint64_t{1} << 59;
+
   template <class T>
   const T& Read(Addr a) {
     const uint64_t page = a.value() >> page_shift_;
@@ -56,6 +60,9 @@ class ShadowMemory final : public PageListener {
   // Why the kernel ended the process at an access; null while it lives. What a dead process still writes is kept like
   // any other, so that who runs it can finish its step and look here.
   const Refusal* killed() const { return killed_; }
+  // Becomes true whenever an access made more of the process resident, or ended it; whoever owns it makes it false
+  // again. Borrowed; null = nobody's.
+  void set_news(bool* news) { news_ = news; }
   // Host pages held now.
   uint64_t host_pages() const { return host_pages_; }
 
@@ -78,6 +85,7 @@ class ShadowMemory final : public PageListener {
   void TouchPage(uint64_t page);
   // Asks the OS for an access; dies naming it when the allocator may not make it.
   void Ask(Addr a, bool write, const char* access);
+  void NoteResident();
   void OnPagesDropped(AddrRange range) override;
   void OnAccessChanged(AddrRange range) override;
   void OnPagesMoved(AddrRange from, Addr to) override;
@@ -90,6 +98,8 @@ class ShadowMemory final : public PageListener {
   OsPageTree<Leaf> pages_;
   uint64_t host_pages_ = 0;
   const Refusal* killed_ = nullptr;  // the OS's
+  bool* news_ = nullptr;
+  uint64_t resident_pages_ = 0;  // anonymous ones, after the last access that was asked for
   HostPage zero_page_;
 };
 static_assert(Memory<ShadowMemory>);

@@ -53,20 +53,12 @@ class Shares {
   void Add(const Mapping& m) {
     if (!Counts(os_, m, measure_)) return;
     bool counted = false;
-    // Only anonymous memory has holders that the kernel does not know. The brk area is [heap], whoever maps
-    // there.
-    const std::string own_name = NameOf(os_, m);
-    const auto add = [&](AddrRange piece, RangeLabels::Label label) {
-      Holder& holder = by_name_[label == 0 ? own_name : os_.space().NameOf(label)];
+    ForEachHolder(os_, m, [&](AddrRange piece, std::string_view name) {
+      Holder& holder = by_name_[std::string(name)];
       holder.bytes += measure_ == ShareMeasure::kResidentBytes ? AnonymousBytesIn(piece) : piece.bytes;
       holder.mappings += counted ? 0 : 1;
       counted = true;
-    };
-    if (m.traits.kind == MappingKind::kAnonymous) {
-      os_.labels().ForEachPiece(m.range(), add);
-    } else {
-      add(m.range(), 0);
-    }
+    });
   }
 
   // What no mapping shows.
@@ -145,6 +137,19 @@ void MeasureGaps(const VirtualOs& os, ShareReport* report) {
 }
 
 }  // namespace
+
+// Only anonymous memory has holders that the kernel does not know. The brk area is [heap], whoever maps there.
+void ForEachHolder(const VirtualOs& os, const Mapping& m,
+                   const std::function<void(AddrRange piece, std::string_view holder)>& visit) {
+  const std::string own_name = NameOf(os, m);
+  if (m.traits.kind != MappingKind::kAnonymous) {
+    visit(m.range(), own_name);
+    return;
+  }
+  os.labels().ForEachPiece(m.range(), [&](AddrRange piece, RangeLabels::Label label) {
+    visit(piece, label == 0 ? own_name : os.space().NameOf(label));
+  });
+}
 
 ShareMeasure MeasureOf(Rule rule) {
   switch (rule) {

@@ -11,7 +11,9 @@
 #ifndef REHEAP_SIM_OS_SHARE_REPORT_H_
 #define REHEAP_SIM_OS_SHARE_REPORT_H_
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "alloc/os.h"
 #include "sim/os/refusal_text.h"
@@ -21,6 +23,10 @@ namespace reheap {
 
 // What `rule` counts.
 ShareMeasure MeasureOf(Rule rule);
+
+// Calls visit for each piece of a mapping that has a holder of its own, in address order.
+void ForEachHolder(const VirtualOs& os, const Mapping& m,
+                   const std::function<void(AddrRange piece, std::string_view holder)>& visit);
 
 // As of now: to be called before the process changes.
 ShareReport ReportShares(const VirtualOs& os, const Refusal& refusal);

@@ -1,5 +1,6 @@
 #include "sim/os/switch_probe.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 
 namespace reheap {
@@ -39,18 +40,64 @@ uint64_t ProbeHintFloor(ProbedProcess& process, uint64_t page, uint64_t otherwis
   return at != 0 && at <= kMiB ? at : otherwise;
 }
 
-// How many mappings `change` leaves of two pages, which have free neighbours.
+// How many mappings `make` leaves in three pages, which have free neighbours.
+template <class Make>
+int MappingsOf(ProbedProcess& process, uint64_t page, Make make) {
+  const uint64_t whole = process.Map(0, 5 * page, PROT_NONE);
+  if (whole == 0) return 0;
+  process.Unmap(whole, 5 * page);
+  const uint64_t at = whole + page, end = at + 3 * page;
+  make(at);
+  int count = 0;
+  process.VisitMappings([&](uint64_t start, uint64_t stop) { count += start < end && stop > at; });
+  process.Unmap(at, 3 * page);
+  return count;
+}
+
+// How many mappings `change` leaves of two pages.
 template <class Change>
 int MappingsAfter(ProbedProcess& process, uint64_t page, int protection, Change change) {
-  const uint64_t whole = process.Map(0, 4 * page, PROT_NONE);
-  if (whole == 0) return 0;
-  process.Unmap(whole, 4 * page);
-  const uint64_t at = process.Map(whole + page, 2 * page, protection);
-  change(at);
-  int count = 0;
-  process.VisitMappings([&](uint64_t start, uint64_t end) { count += start < at + 2 * page && end > at; });
-  process.Unmap(at, 2 * page);
-  return count;
+  return MappingsOf(process, page, [&](uint64_t at) {
+    process.Map(at, 2 * page, protection);
+    change(at);
+  });
+}
+
+// A page that was never written, one that was, with room for a new one between.
+bool ProbeNextFirst(ProbedProcess& process, uint64_t page) {
+  return MappingsOf(process, page, [&](uint64_t at) {
+           process.Map(at + 2 * page, page, PROT_READ | PROT_WRITE, true);
+           process.Write(at + 2 * page);
+           process.Map(at, page, PROT_READ | PROT_WRITE, true);
+           process.Map(at + page, page, PROT_READ | PROT_WRITE, true);
+         }) == 2;
+}
+
+// What becomes of a copy between its source, which stays, and another mapping.
+BesideSource ProbeBesideSource(ProbedProcess& process, uint64_t page) {
+  constexpr int kKeepOld = MREMAP_MAYMOVE | MREMAP_FIXED | 4 /* MREMAP_DONTUNMAP */;
+  const int count = MappingsOf(process, page, [&](uint64_t at) {
+    process.Map(at, page, PROT_READ | PROT_WRITE, true);
+    process.Map(at + 2 * page, page, PROT_READ | PROT_WRITE, true);
+    process.Remap(at, page, kKeepOld, at + page);
+  });
+  return count == 3   ? BesideSource::kJoinsNothing
+         : count == 2 ? BesideSource::kJoinsOthers
+                      : BesideSource::kJoinsSource;
+}
+
+// Nothing is mapped there, and the new place is no page's.
+bool ProbeLooksFirst(ProbedProcess& process, uint64_t page) {
+  const uint64_t at = process.Map(0, page, PROT_NONE);
+  process.Unmap(at, page);
+  return process.Remap(at, page, MREMAP_MAYMOVE | MREMAP_FIXED, at + 4 * page + 1) == EFAULT;
+}
+
+bool ProbeGuards(ProbedProcess& process, uint64_t page) {
+  const uint64_t at = process.Map(0, page, PROT_READ | PROT_WRITE);
+  const int error = process.Advise(at, page, 102 /* MADV_GUARD_INSTALL */);
+  process.Unmap(at, page);
+  return error == 0;
 }
 
 }  // namespace
@@ -75,6 +122,10 @@ absl::Status ProbeCalls(ProbedProcess& process, bool upwards, HostSwitches* host
                                     process.Write(at);
                                     process.Protect(at, page, PROT_WRITE);
                                   }) == 1;
+  host->new_joins_next_first = ProbeNextFirst(process, page);
+  host->beside_source = ProbeBesideSource(process, page);
+  host->remap_looks_first = ProbeLooksFirst(process, page);
+  host->has_guards = ProbeGuards(process, page);
   // Nothing more may be mapped, so a fixed mapping that needs one page more than it replaces is refused. Where the
   // kernel splits first, two mappings are left of the one (linux >= 6.12).
   host->replace_checks_first = MappingsAfter(process, page, PROT_NONE, [&](uint64_t at) {

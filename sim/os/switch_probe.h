@@ -24,6 +24,9 @@ class ProbedProcess {
   virtual void Unmap(uint64_t at, uint64_t bytes) = 0;
   virtual void Protect(uint64_t at, uint64_t bytes, int protection) = 0;
   virtual void Write(uint64_t at) = 0;
+  // mremap to as many bytes elsewhere, and madvise: an error number, 0 = done.
+  virtual int Remap(uint64_t from, uint64_t bytes, int flags, uint64_t to) = 0;
+  virtual int Advise(uint64_t at, uint64_t bytes, int advice) = 0;
   // RLIMIT_AS 0, and back to what it was.
   virtual void ForbidGrowth() = 0;
   virtual void AllowGrowth() = 0;
@@ -31,7 +34,8 @@ class ProbedProcess {
   virtual bool VisitMappings(absl::FunctionRef<void(uint64_t, uint64_t)> visit) = 0;
 };
 
-// The switches that the process's own calls show: placement_base, hint floor, huge alignment, charges, merges.
+// The switches that the process's own calls show: placement_base, hint floor, huge alignment, charges, merges, moves,
+// guards.
 // `upwards`: its searches go up (legacy layout). kUnavailable when its mappings cannot be read.
 absl::Status ProbeCalls(ProbedProcess& process, bool upwards, HostSwitches* host);
 

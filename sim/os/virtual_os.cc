@@ -28,10 +28,23 @@ OsResult<Done> Named(OsOperation operation, const OsResult<Done>& result) {
 Platform WithSwitches(Platform platform, const std::optional<HostSwitches>& switches) {
   if (switches) {
     platform.placement.hint_floor = switches->hint_floor_bytes;
-    platform.placement.huge_alignment_bytes = switches->huge_alignment_bytes;
+    Platform::Placement& placement = platform.placement;
+    if (!placement.huge_alignment_for_files_only) placement.huge_alignment_bytes = switches->huge_alignment_bytes;
+    placement.huge_alignment_for_files_only &= switches->huge_alignment_bytes == 0;
     platform.limits.protect_uncharges_unwritten = switches->protect_uncharges_unwritten;
     platform.mappings.written_joins_unwritten = switches->written_joins_unwritten;
+    platform.mappings.new_joins_next_first = switches->new_joins_next_first;
     platform.limits.max_mappings = switches->max_mappings;
+    if (platform.machine.remap) {
+      platform.machine.remap->order =
+          switches->remap_looks_first ? RemapOrder::kLooksFirst : RemapOrder::kChecksFirst;
+      platform.machine.remap->beside_source = switches->beside_source;
+    }
+    if (!switches->has_guards) {
+      std::erase_if(platform.advice, [](const AdviceWord& word) {
+        return word.meaning == AdviceMeaning::kInstallGuard || word.meaning == AdviceMeaning::kRemoveGuard;
+      });
+    }
     platform.mappings.replace =
         switches->replace_checks_first ? ReplaceOrder::kRemoveThenCheck : ReplaceOrder::kCheckThenReplace;
   }
@@ -316,6 +329,48 @@ OsResult<Done> VirtualOs::DoCommit(AddrRange range, reheap::Access access, Commi
   }
   if (method == CommitMethod::kMapFixed) return MapFixed(operation, range, protection);
   return Noted(Named(operation, protect_.Mprotect(range.start, range.bytes, protection)));
+}
+
+OsResult<AddrRange> VirtualOs::DoMap(uint64_t bytes, Addr hint, const MapTraits& traits) {
+  const OsOperation operation = traits.ready ? OsOperation::kMapReady : OsOperation::kReserve;
+  const int protection = traits.ready ? Protection(traits.access) : 0;
+  if (!maps()) {
+    if (traits.over) return Named<AddrRange>(operation, Refused(Rule::kInvalidArgument, 0, {hint, bytes}));
+    const uint32_t commit = traits.ready ? kMemCommit : 0;
+    return Labelled(MapAnywhere(operation, {hint, bytes}, protection, kMemReserve | commit));
+  }
+  if (RefusedByTest()) return TestRefusal(operation, {hint, bytes});
+  const CallBits& bits = platform_.machine.bits;
+  int flags = bits.map_private | bits.map_anonymous;
+  if (traits.no_reserve) flags |= bits.map_no_reserve;
+  if (traits.low) flags |= platform_.machine.map_extras.low_window;
+  if (traits.over) flags |= bits.map_fixed;
+  const MmapResult got = map_.Mmap(hint, bytes, protection, flags);
+  if (!got.ok()) return Noted(Named<AddrRange>(operation, got.refusal()));
+  return Labelled(AddrRange{got.value(), bytes});
+}
+
+OsResult<AddrRange> VirtualOs::DoGrowBreak(uint64_t bytes) {
+  const OsOperation operation = OsOperation::kMapReady;
+  if (RefusedByTest()) return TestRefusal(operation, {Addr(), bytes});
+  if (!maps() || !state_.break_start) {
+    return Named<AddrRange>(operation, Refused(Rule::kInvalidArgument, 0, {Addr(), bytes}));
+  }
+  const Addr start = RoundUp(state_.break_end, os_page_bytes());
+  const MmapResult got = break_.Brk(start + bytes);
+  if (!got.ok()) return Noted(Named<AddrRange>(operation, got.refusal()));
+  return Labelled(AddrRange{start, bytes});
+}
+
+bool VirtualOs::IsWhollyMapped(AddrRange range) {
+  Addr reached = range.start;
+  for (auto id = state_.space.FirstEndingAbove(range.start); id != AddressSpace::kNone && reached < range.end();
+       id = state_.space.Next(id)) {
+    const Mapping& m = state_.space.mapping(id);
+    if (m.start > reached) return false;
+    reached = m.end;
+  }
+  return reached >= range.end();
 }
 
 OsResult<Done> VirtualOs::DoDiscard(AddrRange range) {

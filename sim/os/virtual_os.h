@@ -57,6 +57,10 @@ struct HostSwitches {
   bool protect_uncharges_unwritten = false;
   bool written_joins_unwritten = false;
   bool replace_checks_first = false;  // a fixed mapping that a limit refuses splits nothing
+  bool new_joins_next_first = false;
+  bool remap_looks_first = false;  // at what is mapped, before the new place is checked
+  BesideSource beside_source = BesideSource::kJoinsSource;
+  bool has_guards = false;  // MADV_GUARD_INSTALL
 };
 
 // What a mapping of a maps file should be when no process of `platform` can have it; empty when one can.
@@ -89,6 +93,7 @@ class VirtualOs final : public Os, private BoundaryListener {
   bool release_is_whole() const override { return platform_.machine.calls == CallFamily::kReserveAndCommit; }
   bool only_grows() const override { return platform_.machine.calls == CallFamily::kGrowOnly; }
   OsUsage Usage() override;
+  bool IsWhollyMapped(AddrRange range) override;
 
   // ---- the platform's own calls; `map` where calls are kMapAndProtect, `reserve` where kReserveAndCommit
   // ----
@@ -185,6 +190,8 @@ class VirtualOs final : public Os, private BoundaryListener {
   OsResult<AddrRange> DoReserve(uint64_t bytes, Addr hint) override;
   OsResult<AddrRange> DoMapReady(uint64_t bytes, reheap::Access access, Addr hint) override;
   OsResult<Done> DoMapReadyAt(AddrRange range, reheap::Access access) override;
+  OsResult<AddrRange> DoMap(uint64_t bytes, Addr hint, const MapTraits& traits) override;
+  OsResult<AddrRange> DoGrowBreak(uint64_t bytes) override;
   OsResult<Done> DoCommit(AddrRange range, reheap::Access access, CommitMethod method) override;
   OsResult<Done> DoDiscard(AddrRange range) override;
   OsResult<Done> DoReuse(AddrRange range) override;

@@ -27,19 +27,6 @@ __attribute__((noinline)) void GrowStack() {
   asm volatile("" : : "r"(deep) : "memory");  // the array is used, as far as the compiler can know
 }
 
-size_t ReadWholeFile(const char* path, char* buffer, size_t capacity) {
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  REHEAP_CHECK(fd >= 0);
-  size_t size = 0;
-  for (;;) {
-    const ssize_t n = read(fd, buffer + size, capacity - size);
-    if (n <= 0) break;
-    size += static_cast<size_t>(n);
-  }
-  close(fd);
-  return size;
-}
-
 // Makes each page of [start, end) ours and resident without changing it.
 void MakeResident(uint64_t start, uint64_t end) {
   if (madvise(reinterpret_cast<void*>(start), end - start, MADV_POPULATE_WRITE) == 0) return;
@@ -84,6 +71,19 @@ uint64_t DataBytes() {
 }
 
 }  // namespace
+
+size_t ReadWholeFile(const char* path, char* buffer, size_t capacity) {
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  REHEAP_CHECK(fd >= 0);
+  size_t size = 0;
+  for (;;) {
+    const ssize_t n = read(fd, buffer + size, capacity - size);
+    if (n <= 0) break;
+    size += static_cast<size_t>(n);
+  }
+  close(fd);
+  return size;
+}
 
 uint64_t CountOwnMappings() {
   uint64_t count = 0;

@@ -23,6 +23,9 @@ struct ChildBaseline {
   uint64_t mapping_count = 0;  // VMAs
 };
 
+// Reads a file that exists, as far as it fits; how many bytes. Allocates nothing.
+size_t ReadWholeFile(const char* path, char* buffer, size_t capacity);
+
 // VMAs of this process now. Allocates nothing.
 uint64_t CountOwnMappings();
 

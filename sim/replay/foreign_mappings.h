@@ -52,6 +52,15 @@ class ForeignMappings {
   std::optional<Refusal> Apply(const ForeignOp& op);
 
   const ForeignStats& stats() const { return stats_; }
+  // Calls visit(range, holder) for what is mapped here now; stacks come last, else in order of recorded addresses.
+  template <class Visit>
+  void ForEachMapped(Visit visit) const {
+    for (auto piece = pieces_.begin(); piece != pieces_.end(); ++piece) {
+      if (piece->second.counted) visit(Here(piece), ForeignHolder::kProgram);
+    }
+    for (const auto& [thread, start] : stack_of_thread_) visit(StackAt(start), ForeignHolder::kThreadStack);
+    for (const auto& [order, start] : unused_stacks_) visit(StackAt(start), ForeignHolder::kThreadStack);
+  }
   // CHECKs the table's order and sums. O(n).
   void CheckInvariants() const;
 
@@ -88,6 +97,7 @@ class ForeignMappings {
   void Add(uint64_t start, const Piece& piece);
   void Count(int64_t bytes);
   bool Note(const OsResult<Done>& result);
+  AddrRange StackAt(Addr start) const { return {start, stack_and_guard_bytes()}; }
   uint64_t stack_and_guard_bytes() const { return stack_bytes_ + space_.os_page_bytes(); }
 
   ForeignSpace& space_;

@@ -30,7 +30,7 @@ size_t MallocTarget::Apply(const ReplayOp* ops, size_t count, const ForeignOp* f
       case ReplayOpKind::kNothing: break;
       case ReplayOpKind::kEndLane:
       case ReplayOpKind::kForeign:
-        if (op.slot != kNoForeign) ApplyForeign(foreign[op.slot], result_.events, *os_);
+        if (op.slot != kNoForeign) ApplyForeign(foreign[op.slot], result_.events, live_bytes_, *os_);
         break;
       case ReplayOpKind::kAllocate: Allocate(op); break;
       case ReplayOpKind::kResize: Resize(op); break;
@@ -39,13 +39,13 @@ size_t MallocTarget::Apply(const ReplayOp* ops, size_t count, const ForeignOp* f
         Place(op.slot, nullptr, 0);
         break;
     }
-    if (++result_.events % kSampleOps == 0) Sample();
+    if (++result_.events % kSampleOps == 0) Sample(result_.events - 1);
   }
   return count;
 }
 
 void MallocTarget::Finish() {
-  Sample();
+  Sample(result_.events == 0 ? kAtStartup : result_.events - 1);
   FinishForeign();
 }
 
@@ -82,13 +82,14 @@ void MallocTarget::Place(uint32_t slot, void* p, uint64_t bytes) {
   if (live_bytes_ > result_.peak_live_bytes) result_.peak_live_bytes = live_bytes_;
   if (touch_objects_ && bytes != 0) memory_.Touch(entry.address, bytes);
   if (live_bytes_ >= next_sample_live_bytes_) {
-    Sample();
+    Sample(result_.events);
     next_sample_live_bytes_ = live_bytes_ + kSampleLiveBytes;
   }
 }
 
-void MallocTarget::Sample() {
+void MallocTarget::Sample(uint64_t event) {
   result_.metrics.Sample(os_->Usage());
+  result_.metrics.Place(event, live_bytes_, MetricSink::Missed::kAnything);
   if (result_.metrics.WantsPoint(result_.events)) result_.metrics.AddPoint(result_.events, live_bytes_);
 }
 

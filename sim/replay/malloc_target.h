@@ -26,7 +26,8 @@ class MallocTarget final : public ReplayTarget {
   void Allocate(const ReplayOp& op);
   void Resize(const ReplayOp& op);
   void Place(uint32_t slot, void* p, uint64_t bytes);
-  void Sample();
+  // While `event` is carried out.
+  void Sample(uint64_t event);
 
   Os* os_;
   DirectMemory memory_;

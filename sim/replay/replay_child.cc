@@ -23,7 +23,9 @@
 #include "absl/strings/str_format.h"
 #include "alloc/check.h"
 #include "alloc/real_os.h"
+#include "sim/metrics/cpu_clock.h"
 #include "sim/os/host_probe.h"
+#include "sim/replay/child_picture.h"
 #include "sim/replay/malloc_target.h"
 #include "sim/replay/real_foreign_space.h"
 
@@ -65,6 +67,11 @@ struct SharedState {
   ForeignStats refusal_foreign;
 };
 
+// Behind the state comes the picture, most of whose pages nobody ever touches.
+constexpr size_t kSharedBytes = sizeof(SharedState) + sizeof(ChildPicture);
+static_assert(sizeof(SharedState) % alignof(ChildPicture) == 0);
+ChildPicture* PictureBehind(SharedState* shared) { return reinterpret_cast<ChildPicture*>(shared + 1); }
+
 // Foreign mappings of this process. Their table lies in shared memory mapped before the baseline: whatever it
 // grows to is neither the heap's VSIZE nor anonymous RSS.
 class ChildForeign {
@@ -93,12 +100,6 @@ class ChildForeign {
 void Wait(sem_t* semaphore) {
   while (sem_wait(semaphore) != 0) {
   }
-}
-
-uint64_t CpuNow() {
-  timespec ts;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-  return static_cast<uint64_t>(ts.tv_sec) * 1000000000u + static_cast<uint64_t>(ts.tv_nsec);
 }
 
 void LimitTo(int resource, uint64_t bytes) {
@@ -134,6 +135,7 @@ void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
   target->set_on_refusal([&](const Refusal&) {
     shared->refusal_vsize_bytes = os->Usage().vsize_bytes;
     if (foreign) shared->refusal_foreign = foreign->mappings()->stats();
+    TakeChildPicture(foreign ? foreign->mappings() : nullptr, PictureBehind(shared));
   });
   TakeChildBaseline(os, &shared->baseline);
   sem_post(&shared->baseline_taken);
@@ -150,16 +152,18 @@ void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
     Wait(&shared->filled_batches);
     const Batch& batch = shared->ring[next];
     if (batch.count == 0) break;
-    const uint64_t before_ns = CpuNow();
+    const uint64_t before_ns = ThreadCpuNs();
     alive = target->Apply(batch.ops, batch.count, batch.foreign) == batch.count;
-    cpu_ns += CpuNow() - before_ns;
+    cpu_ns += ThreadCpuNs() - before_ns;
     sem_post(&shared->free_batches);
   }
   shared->stopped = true;
   sem_post(&shared->free_batches);
+  cpu_ns -= target->result().picture_ns;  // so far: taken between two ops, or not yet
   target->Finish();
   target->result().cpu_ns = cpu_ns;
   shared->final_mapping_count = CountOwnMappings();
+  if (!target->result().refused) TakeChildPicture(foreign ? foreign->mappings() : nullptr, PictureBehind(shared));
   if (shared->measure_lookup && alive) {
     LiftLimit(RLIMIT_AS);
     LiftLimit(RLIMIT_DATA);
@@ -268,10 +272,10 @@ absl::Status ChildStatus(int wait_status, const ChildPlan& plan, const SharedSta
 absl::StatusOr<ChildReport> RunInChild(const ChildPlan& plan, OpStream* stream,
                                        const std::function<void(uint64_t)>& progress) {
   const int fd = memfd_create("reheap-replay-ring", MFD_CLOEXEC);
-  if (fd < 0 || ftruncate(fd, sizeof(SharedState)) != 0) {
+  if (fd < 0 || ftruncate(fd, kSharedBytes) != 0) {
     return absl::ErrnoToStatus(errno, "cannot make the replay ring (memfd)");
   }
-  void* p = mmap(nullptr, sizeof(SharedState), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void* p = mmap(nullptr, kSharedBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (p == MAP_FAILED) {
     close(fd);
     return absl::ErrnoToStatus(errno, "cannot map the replay ring");
@@ -313,12 +317,13 @@ absl::StatusOr<ChildReport> RunInChild(const ChildPlan& plan, OpStream* stream,
       report->baseline_data_bytes = shared->baseline.data_bytes;
       report->refusal_vsize_bytes = shared->refusal_vsize_bytes;
       report->refusal_foreign = shared->refusal_foreign;
+      report->picture = PictureOfChild(*PictureBehind(shared), report->baseline_image);
       report->added_mappings = shared->final_mapping_count - shared->baseline.mapping_count;
     } else {
       report = status;
     }
   }
-  munmap(p, sizeof(SharedState));
+  munmap(p, kSharedBytes);
   close(fd);
   return report;
 }
@@ -339,7 +344,7 @@ bool MallocIsPreloaded() {
 
 void MaybeRunReplayWorker(int argc, char** argv) {
   if (argc != 2 || strcmp(argv[1], kWorkerArgument) != 0) return;
-  void* p = mmap(nullptr, sizeof(SharedState), PROT_READ | PROT_WRITE, MAP_SHARED, kWorkerFd, 0);
+  void* p = mmap(nullptr, kSharedBytes, PROT_READ | PROT_WRITE, MAP_SHARED, kWorkerFd, 0);
   if (p == MAP_FAILED) _exit(125);
   if (!MallocIsPreloaded()) _exit(kNotPreloaded);
   SharedState* shared = static_cast<SharedState*>(p);

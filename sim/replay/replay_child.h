@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "alloc/addr.h"
 #include "sim/os/maps_text.h"
+#include "sim/os/space_picture.h"
 #include "sim/replay/child_baseline.h"
 #include "sim/replay/op_stream.h"
 #include "sim/replay/replay_target.h"
@@ -62,6 +63,7 @@ struct ChildReport {
   // When the result's refusal happened; valid when there was one.
   uint64_t refusal_vsize_bytes = 0;
   ForeignStats refusal_foreign;
+  SpacePicture picture;  // then; else at the end
 };
 
 // The limit that leaves `room` above what is in use; a limit near 2^64 is none.

@@ -8,10 +8,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "alloc/arena.h"
+#include "alloc/arena_plan.h"
 #include "sim/os/image_catalog.h"
 #include "sim/os/platform_catalog.h"
-#include "sim/strategies/strategy_catalog.h"
+#include "sim/strategies/strategy_resolver.h"
 
 namespace reheap {
 namespace {
@@ -153,10 +153,15 @@ void AddVirtualRows(const ReplayRequest& request, const std::vector<const Platfo
 
 void AddHeapRows(const ReplayRequest& request, const std::vector<const Platform*>& platforms, ReplayRow row,
                  ReplayGrid* grid) {
-  for (const ReservationStrategy& strategy : grid->strategies) {
+  for (size_t n = 0; n < grid->strategies.size(); ++n) {
+    const ReservationStrategy& strategy = grid->strategies[n];
     row.strategy = &strategy;
+    row.text = DependsOnEnvironment(grid->texts[n].text) ? &grid->texts[n] : nullptr;
     if (request.real) {
-      if (strategy.word_bits == 64) {
+      if (strategy.page_map == PageMapKind::kNone) {
+        grid->notes.push_back(absl::StrCat(strategy.name, " has no page map, the heap that plays its part has one, which "
+                                           "in a real process would count: left out of the real world"));
+      } else if (strategy.word_bits == 64) {
         row.world = proto::REAL;
         row.platform = nullptr;
         grid->rows.push_back(row);
@@ -215,17 +220,19 @@ absl::StatusOr<ReplayGrid> ResolveGrid(const ReplayRequest& request) {
   for (const std::string& name : request.strategies) {
     absl::StatusOr<CatalogStrategy> loaded = LoadStrategy(name);
     if (!loaded.ok()) return loaded.status();
-    grid.strategies.push_back(std::move(loaded->strategy));
+    grid.strategies.push_back(loaded->strategy);
+    grid.texts.push_back(*std::move(loaded));
   }
   std::vector<const Platform*> platforms;
   if (request.virtual_world) {
     for (const std::string& name : request.platforms) {
-      const Platform* platform = Platforms().Find(name);
-      if (platform == nullptr) {
+      const absl::StatusOr<const Platform*> platform = FindPlatform(name);
+      if (absl::IsNotFound(platform.status())) {
         return absl::InvalidArgumentError(
-            absl::StrCat("platform '", name, "' is not known; `reheap platform list` names them"));
+            absl::StrCat(platform.status().message(), "; `reheap platform list` names them"));
       }
-      platforms.push_back(platform);
+      if (!platform.ok()) return platform.status();
+      platforms.push_back(*platform);
     }
   }
   std::vector<std::string> targets = request.targets;

@@ -15,6 +15,7 @@
 #include "sim/os/limits.h"
 #include "sim/os/platform.h"
 #include "sim/replay/replay_request.h"
+#include "sim/strategies/strategy_catalog.h"
 
 namespace reheap {
 
@@ -38,6 +39,8 @@ struct VirtualSettings {
 struct ReplayRow {
   std::string target;                   // "heap", "malloc:..."
   const ReservationStrategy* strategy = nullptr;  // null for other mallocs; owned by the grid
+  // Where the strategy has formulas, else null: its numbers are of a usual machine (row_strategy.h).
+  const CatalogStrategy* text = nullptr;
   proto::World world = proto::REAL;
   const Platform* platform = nullptr;   // null in the real world
   std::optional<uint64_t> address_limit;
@@ -47,6 +50,7 @@ struct ReplayRow {
 
 struct ReplayGrid {
   std::vector<ReservationStrategy> strategies;
+  std::vector<CatalogStrategy> texts;  // of the strategies, in their order
   std::vector<ReplayRow> rows;      // a real row stands right before the virtual rows of the same strategy and limits
   std::vector<std::string> notes;   // combinations left out and why
 };

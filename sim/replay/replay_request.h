@@ -38,6 +38,7 @@ struct ReplayRequest {
   std::vector<std::optional<uint64_t>> job_commits;    // of a windows job; nullopt = unlimited
   std::vector<std::optional<uint64_t>> stack_limits;   // RLIMIT_STACK at exec; nullopt = unlimited
   std::vector<std::string> thp;                        // "never", "madvise", "always"
+  uint32_t cpus = 2;                    // of the modelled machine, for strategies that ask
   std::vector<std::string> targets;     // "heap", "malloc:glibc", "malloc:/path/lib.so"; empty = {"heap"}
   std::string order = "total";          // the one order of this version
   std::string touch = "none";           // "none" or "full": write to every OS page of each object

@@ -18,6 +18,7 @@
 #include "alloc/reservation_strategy.h"
 #include "sim/metrics/metric_sink.h"
 #include "sim/replay/foreign_mappings.h"
+#include "sim/replay/heap_picture.h"
 #include "sim/replay/replay_op.h"
 
 namespace reheap {
@@ -44,7 +45,12 @@ struct TargetResult {
   double lookup_ns = 0;          // 0 = not measured
   double baseline_ns = 0;
   uint64_t cpu_ns = 0;           // of the ops, measured; 0 = not measured
+  uint64_t picture_ns = 0;       // CPU time between ops, taken by the picture; real world only
+  HeapPicture picture;
   ForeignStats foreign;
+  // What the heap fell back to, in words, and the mapping whose refusal ended its start; cut off at the end.
+  char mode[120] = {};
+  char failed_purpose[60] = {};
 };
 static_assert(std::is_trivially_copyable_v<TargetResult>);
 
@@ -84,11 +90,12 @@ class ReplayTarget {
   }
 
   // `event` is the call's number. Usage peaks before what is unmapped goes and after what is mapped came.
-  void ApplyForeign(const ForeignOp& op, uint64_t event, Os& os) {
+  void ApplyForeign(const ForeignOp& op, uint64_t event, uint64_t live_bytes, Os& os) {
     if (foreign_ == nullptr) return;
     result_.metrics.Sample(os.Usage());
     const std::optional<Refusal> refusal = foreign_->Apply(op);
     result_.metrics.Sample(os.Usage());
+    result_.metrics.Place(event, live_bytes, MetricSink::Missed::kRss);
     if (refusal.has_value()) NoteRefusal(*refusal, event, /*is_foreign=*/true);
   }
 

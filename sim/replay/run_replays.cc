@@ -11,10 +11,12 @@
 #include "absl/strings/strip.h"
 #include "alloc/check.h"
 #include "sim/os/share_report.h"
+#include "sim/replay/event_words.h"
 #include "sim/replay/op_stream.h"
 #include "sim/replay/replay_child.h"
 #include "sim/replay/replay_grid.h"
 #include "sim/replay/replay_request.h"
+#include "sim/replay/row_strategy.h"
 #include "sim/replay/run_result.h"
 #include "sim/replay/target_factory.h"
 #include "sim/replay/trace_setup.h"
@@ -46,7 +48,6 @@ class Session {
   absl::Status RunReal(const ReplayRow& row, OpStream* stream, proto::Run* run);
   absl::Status RunVirtual(const ReplayRow& row, OpStream* stream, proto::Run* run);
   bool IsPairedWithReal(const ReplayRow& row) const;
-  HeapTargetOptions TargetOptions() const { return {setup_.facts.slot_count, request_.touch == "full"}; }
   std::function<void(uint64_t)> ProgressOfRow() const;
 
   const ReplayRequest& request_;
@@ -89,6 +90,8 @@ absl::StatusOr<proto::Report> Session::Run() {
     if (absl::Status status = RunRow(row, report.add_runs()); !status.ok()) return status;
     ++row_number_;
   }
+  const std::vector<proto::Run*> runs(report.mutable_runs()->pointer_begin(), report.mutable_runs()->pointer_end());
+  if (absl::Status status = FillCalls(request_.trace_path, runs); !status.ok()) return status;
   for (const std::string& note : grid_.notes) report.add_notes(note);
   if (real_rows_ > 0) {
     NoteHardLimit(RLIMIT_AS, "RLIMIT_AS (ulimit -Hv)", &report);
@@ -122,10 +125,14 @@ absl::Status Session::RunReal(const ReplayRow& row, OpStream* stream, proto::Run
   if (row.address_limit) plan.address_room_bytes = Room(*row.address_limit, setup_.image.vsize_bytes);
   if (row.data_limit) plan.data_room_bytes = Room(*row.data_limit, setup_.image.data_bytes);
   DirectMemory memory;
+  ReservationStrategy strategy;
   if (row.strategy != nullptr) {
+    absl::StatusOr<ReservationStrategy> resolved = StrategyOfRealRow(row, setup_.image);
+    if (!resolved.ok()) return resolved.status();
+    strategy = *std::move(resolved);
     plan.squatters = request_.squatters;
-    plan.make_target = [this, &row, &memory](Os* os) {
-      return MakeHeapTarget(*os, memory, *row.strategy, TargetOptions());
+    plan.make_target = [this, &strategy, &memory](Os* os) {
+      return MakeHeapTarget(*os, memory, strategy, TargetOptions(request_, setup_));
     };
   } else {
     plan.exec_worker = true;
@@ -147,6 +154,7 @@ absl::Status Session::RunReal(const ReplayRow& row, OpStream* stream, proto::Run
   run->set_peak_vma_count(child->added_mappings);
   TargetResult result = child->result;
   const ShareReport shares = SharesOfChild(*child);
+  const SpacePicture picture = child->picture;
   // With touching, the CPU time would be mostly page faults of the objects: not the allocator's.
   if (request_.touch != "none") result.cpu_ns = 0;
   if (row.strategy != nullptr) {
@@ -155,6 +163,8 @@ absl::Status Session::RunReal(const ReplayRow& row, OpStream* stream, proto::Run
   }
   REHEAP_CHECK_EQ(result.rejected_frees, 0);  // OpStream let only frees of live objects through
   FillRun(result, run);
+  FillHeapPicture(result.picture, setup_.demand, run);
+  FillAddressSpace(picture, run);
   FillHolders(shares, proto::MEASURED, run);
   if (setup_.replays_foreign()) FillForeign(result.foreign, request_, run);
   return absl::OkStatus();

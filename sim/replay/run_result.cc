@@ -1,6 +1,9 @@
 #include "sim/replay/run_result.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace reheap {
 namespace {
@@ -30,6 +33,7 @@ void FillRefusal(const TargetResult& result, proto::Run* run) {
   to->set_os_error(from.os_error);
   to->set_wanted_address(from.wanted.value());
   to->set_obtained_address(from.obtained.value());
+  to->set_purpose(result.failed_purpose);
   if (result.outcome != TargetOutcome::kStartupAbort) to->set_event(result.refusal_event);
 }
 
@@ -45,14 +49,20 @@ void FillTimeline(const MetricSink& metrics, proto::Run* run) {
   }
 }
 
+void AddProvenance(const char* metric, proto::Provenance provenance, proto::Run* run) {
+  proto::MetricProvenance* entry = run->add_provenance();
+  entry->set_metric(metric);
+  entry->set_provenance(provenance);
+}
+
+proto::Provenance ByWorld(const proto::Run& run) {
+  return run.world() == proto::REAL ? proto::MEASURED : proto::MODELLED;
+}
+
 void FillProvenance(proto::Run* run) {
   const bool real = run->world() == proto::REAL;
-  const auto add = [run](const char* metric, proto::Provenance provenance) {
-    proto::MetricProvenance* entry = run->add_provenance();
-    entry->set_metric(metric);
-    entry->set_provenance(provenance);
-  };
-  const proto::Provenance by_world = real ? proto::MEASURED : proto::MODELLED;
+  const auto add = [run](const char* metric, proto::Provenance provenance) { AddProvenance(metric, provenance, run); };
+  const proto::Provenance by_world = ByWorld(*run);
   add("outcome", by_world);
   add("peak_rss_bytes", by_world);
   add("peak_vsize_bytes", by_world);
@@ -65,6 +75,26 @@ void FillProvenance(proto::Run* run) {
     if (run->page_map().lookup_ns() > 0) add("page_map.lookup_ns", proto::MEASURED);
   }
   if (run->replay_ns_per_event() > 0) add("replay_ns_per_event", proto::MEASURED);
+}
+
+void FillCauses(const MetricSink& metrics, proto::Run* run) {
+  const OsUsage& peak = metrics.peak();
+  const auto add = [&](const char* metric, Peak which, uint64_t value) {
+    if (value == 0) return;
+    const PeakMoment& moment = metrics.moment(which);
+    proto::PeakCause* cause = run->add_peak_causes();
+    cause->set_metric(metric);
+    cause->set_live_bytes(moment.live_bytes);
+    if (moment.event != kAtStartup) cause->set_event(moment.event);
+    if (moment.exact()) return;
+    cause->set_sampled(true);
+    if (moment.since_event != kAtStartup) cause->set_since_event(moment.since_event);
+  };
+  add("peak_rss_bytes", Peak::kRss, peak.rss_anonymous_bytes);
+  add("peak_vsize_bytes", Peak::kVsize, peak.vsize_bytes);
+  add("peak_commit_bytes", Peak::kCommit, peak.commit_bytes);
+  add("peak_vma_count", Peak::kMappings, peak.mapping_count);
+  if (run->peak_causes_size() != 0) AddProvenance("peak_causes", ByWorld(*run), run);
 }
 
 void FillHolder(const Holder& from, proto::Holder* to) {
@@ -87,6 +117,55 @@ void FillHolders(const ShareReport& shares, proto::Provenance provenance, proto:
   if (!shares.holders.empty()) FillHolder(shares.holders.front(), refusal->mutable_largest_holder());
 }
 
+void FillHeapPicture(const HeapPicture& picture, const TraceDemand& demand, proto::Run* run) {
+  if (!picture.is_taken) return;
+  const HeapStats& heap = picture.heap;
+  proto::Fragmentation* fragmentation = run->mutable_fragmentation();
+  fragmentation->set_live_bytes(picture.live_bytes);
+  fragmentation->set_rounded_bytes(heap.live_bytes);
+  fragmentation->set_span_bytes(heap.small_span_bytes + heap.large_span_bytes);
+  fragmentation->set_heap_bytes(heap.heap_bytes);
+  fragmentation->set_table_bytes(heap.metadata_used_bytes + heap.bitmap_bytes + heap.page_map.resident_bytes);
+  fragmentation->set_events(picture.events);
+
+  const bool is_whole = run->events() == demand.events;
+  const std::vector<uint64_t>& allocations = demand.allocations(picture.heap_page_shift);
+  std::vector<proto::SizeClassUse> uses;
+  for (size_t c = 0; c < static_cast<size_t>(picture.class_count); ++c) {
+    const HeapPicture::Class& from = picture.classes[c];
+    if (allocations[c] == 0 && from.span_bytes == 0) continue;
+    proto::SizeClassUse& use = uses.emplace_back();
+    use.set_object_bytes(from.object_bytes);
+    if (is_whole) use.set_allocations(allocations[c]);
+    use.set_live_objects(from.live_objects);
+    use.set_requested_bytes(from.requested_bytes);
+    use.set_span_bytes(from.span_bytes);
+  }
+  std::stable_sort(uses.begin(), uses.end(), [](const proto::SizeClassUse& a, const proto::SizeClassUse& b) {
+    return a.span_bytes() > b.span_bytes();
+  });
+  for (proto::SizeClassUse& use : uses) *run->add_size_classes() = std::move(use);
+  // Counts of the allocator's own doing, in whichever world.
+  AddProvenance("fragmentation", proto::MODELLED, run);
+  AddProvenance("size_classes", proto::MODELLED, run);
+}
+
+void FillAddressSpace(const SpacePicture& picture, proto::Run* run) {
+  if (picture.user_end == 0) return;
+  proto::AddressSpacePicture* space = run->mutable_address_space();
+  space->set_when(run->has_refusal() ? "at the refusal" : "at the end");
+  space->set_user_end(picture.user_end);
+  space->set_left_out(picture.left_out);
+  for (const SpacePicture::Piece& from : picture.pieces) {
+    proto::SpacePiece* piece = space->add_pieces();
+    piece->set_start(from.range.start.value());
+    piece->set_end(from.range.end().value());
+    piece->set_permissions(from.permissions);
+    piece->set_holder(from.holder);
+  }
+  AddProvenance("address_space", ByWorld(*run), run);
+}
+
 void FillForeign(const ForeignStats& stats, const ReplayRequest& request, proto::Run* run) {
   proto::Foreign* foreign = run->mutable_foreign();
   foreign->set_mode(request.foreign);
@@ -98,12 +177,11 @@ void FillForeign(const ForeignStats& stats, const ReplayRequest& request, proto:
   foreign->set_outside(stats.outside);
   foreign->set_stacks(stats.stacks);
   foreign->set_peak_bytes(stats.peak_bytes);
-  proto::MetricProvenance* entry = run->add_provenance();
-  entry->set_metric("foreign");
-  entry->set_provenance(run->world() == proto::REAL ? proto::MEASURED : proto::MODELLED);
+  AddProvenance("foreign", ByWorld(*run), run);
 }
 
 void FillRun(const TargetResult& result, proto::Run* run) {
+  run->set_degraded_mode(result.mode);
   run->set_outcome(OutcomeOf(result.outcome));
   FillRefusal(result, run);
   run->set_events(result.events);
@@ -130,6 +208,7 @@ void FillRun(const TargetResult& result, proto::Run* run) {
   if (result.refused) run->set_mapped_at_failure_bytes(result.metrics.last().vsize_bytes);
   FillTimeline(result.metrics, run);
   FillProvenance(run);
+  FillCauses(result.metrics, run);
 }
 
 }  // namespace reheap

@@ -2,6 +2,7 @@
 
 #include "alloc/flat_index_page_map.h"
 #include "alloc/flat_page_map.h"
+#include "alloc/outside_page_map.h"
 #include "alloc/radix2_page_map.h"
 #include "alloc/radix3_page_map.h"
 #include "alloc/sparse_arena_page_map.h"
@@ -23,6 +24,8 @@ std::unique_ptr<ReplayTarget> Make(Os& os, M& memory, const ReservationStrategy&
       return std::make_unique<HeapTarget<Heap<M, Radix3PageMap>, M>>(os, memory, strategy, options);
     case PageMapKind::kSparseArenas:
       return std::make_unique<HeapTarget<Heap<M, SparseArenaPageMap>, M>>(os, memory, strategy, options);
+    case PageMapKind::kNone:
+      return std::make_unique<HeapTarget<Heap<M, OutsidePageMap>, M>>(os, memory, strategy, options);
   }
   return nullptr;
 }

@@ -24,11 +24,18 @@ uint64_t StackBytes(const proto::TraceHeader& header) {
 
 }  // namespace
 
+HeapTargetOptions TargetOptions(const ReplayRequest& request, const TraceSetup& setup) {
+  return {setup.facts.slot_count, /*touch_objects=*/request.touch == "full", setup.demand.events_at_peak};
+}
+
 absl::StatusOr<TraceSetup> ReadTraceSetup(const ReplayRequest& request) {
   TraceSetup setup;
   absl::StatusOr<OpStream::Facts> facts = OpStream::ReadFacts(request.trace_path, request.allow_cut_off);
   if (!facts.ok()) return facts.status();
   setup.facts = *facts;
+  absl::StatusOr<TraceDemand> demand = ReadDemand(request.trace_path, request.allow_cut_off);
+  if (!demand.ok()) return demand.status();
+  setup.demand = *std::move(demand);
   absl::StatusOr<std::unique_ptr<OpStream>> stream = OpStream::Open(request.trace_path, request.allow_cut_off);
   if (!stream.ok()) return stream.status();
   if (request.foreign == "replay") setup.foreign.calls = setup.facts.foreign_count;

@@ -7,6 +7,7 @@
 #include "alloc/check.h"
 #include "sim/os/host_probe.h"
 #include "sim/os/image_catalog.h"
+#include "sim/replay/row_strategy.h"
 #include "sim/replay/run_result.h"
 #include "sim/replay/target_factory.h"
 #include "sim/replay/transplant_image.h"
@@ -135,7 +136,7 @@ absl::StatusOr<std::unique_ptr<VirtualRun>> VirtualRun::Create(const ReplayReque
   if (!process.ok()) return process.status();
   std::unique_ptr<VirtualRun> run(new VirtualRun(request, setup, row, *process, std::move(described)));
   if (absl::Status status = run->PlaceSquatters(paired != nullptr); !status.ok()) return status;
-  run->Start();
+  if (absl::Status status = run->Start(); !status.ok()) return status;
   return run;
 }
 
@@ -166,17 +167,23 @@ absl::Status VirtualRun::PlaceSquatters(bool is_paired) {
   return absl::OkStatus();
 }
 
-void VirtualRun::Start() {
+absl::Status VirtualRun::Start() {
+  absl::StatusOr<ReservationStrategy> plan = StrategyOfVirtualRow(row_, request_.cpus, os_);
+  if (!plan.ok()) return plan.status();
+  plan_ = *std::move(plan);
   const OsUsage image = os_.Usage();
   described_.set_image_vsize_bytes(described_.image() == "replay child" ? setup_.image.vsize_bytes
                                                                         : image.vsize_bytes);
   described_.set_image_rss_bytes(image.rss_anonymous_bytes);
-  target_ = MakeHeapTarget(os_, memory_, *row_.strategy,
-                           {setup_.facts.slot_count, /*touch_objects=*/request_.touch == "full"});
-  target_->set_on_refusal([this](const Refusal& refusal) { shares_ = ReportShares(os_, refusal); });
+  target_ = MakeHeapTarget(os_, memory_, plan_, TargetOptions(request_, setup_));
+  target_->set_on_refusal([this](const Refusal& refusal) {
+    shares_ = ReportShares(os_, refusal);
+    picture_ = PictureSpace(os_);
+  });
   if (setup_.replays_foreign()) target_->set_foreign(&foreign_);
   if (described_.image() == "trace") AddImageTo(setup_.image, os_.image_end(), &foreign_);
   alive_ = target_->Start();
+  return absl::OkStatus();
 }
 
 void VirtualRun::Finish(proto::Run* run) {
@@ -184,7 +191,10 @@ void VirtualRun::Finish(proto::Run* run) {
   const TargetResult& result = target_->result();
   REHEAP_CHECK_EQ(result.rejected_frees, 0);  // OpStream let only frees of live objects through
   *run = described_;
+  if (!result.refused) picture_ = PictureSpace(os_);
   FillRun(result, run);
+  FillHeapPicture(result.picture, setup_.demand, run);
+  FillAddressSpace(picture_, run);
   FillHolders(shares_, proto::MODELLED, run);
   if (setup_.replays_foreign()) FillForeign(result.foreign, request_, run);
 }

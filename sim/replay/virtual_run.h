@@ -21,6 +21,7 @@
 #include "proto/report.pb.h"
 #include "sim/os/shadow_memory.h"
 #include "sim/os/share_report.h"
+#include "sim/os/space_picture.h"
 #include "sim/os/virtual_os.h"
 #include "sim/replay/foreign_mappings.h"
 #include "sim/replay/replay_child.h"
@@ -56,7 +57,7 @@ class VirtualRun {
   VirtualRun(const ReplayRequest& request, const TraceSetup& setup, const ReplayRow& row, const VirtualProcess& process,
              proto::Run described);
   absl::Status PlaceSquatters(bool is_paired);
-  void Start();
+  absl::Status Start();
 
   const ReplayRequest& request_;
   const TraceSetup& setup_;
@@ -66,7 +67,9 @@ class VirtualRun {
   ShadowMemory memory_;
   std::unique_ptr<ForeignSpace> space_;
   ForeignMappings foreign_;
-  ShareReport shares_;  // at the refusal
+  ShareReport shares_;        // at the refusal
+  SpacePicture picture_;      // then, else at the end
+  ReservationStrategy plan_;  // the row's strategy, with this process's numbers
   std::unique_ptr<ReplayTarget> target_;
   bool alive_ = false;
 };

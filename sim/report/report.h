@@ -31,6 +31,15 @@ absl::StatusOr<std::string> RenderJson(const proto::Report& report);
 // provenance is one column per metric; the timeline, a table of its own, is left to JSON.
 std::string RenderCsv(const proto::Report& report);
 
+// For a pull request: who survives, who does not and why, figures folded away, how to run it again. Short: what
+// does not fit a comment is counted instead. Names are code spans, so that they are neither markup nor mentions.
+std::string RenderMarkdown(const proto::Report& report);
+
+// The timelines as counters in the JSON trace event format, which Perfetto (ui.perfetto.dev) opens: a process per
+// run, counters live, rss, vsize and commit in bytes, a mark at the refusal and at each peak's cause. The clock is
+// events: one event of the trace is one microsecond.
+std::string RenderPerfetto(const proto::Report& report);
+
 // "RLIMIT_AS: asked 17.0 GiB, 0.03 of 4.0 GiB in use; largest: program 0.02 GiB; at startup: reserve"
 // (sim/os/refusal_text.h has the wording that the line shell shares.)
 std::string RefusalSentence(const proto::Refusal& refusal);

@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
+#include "sim/report/csv_field.h"
 #include "sim/report/report.h"
 
 namespace reheap {
@@ -17,12 +17,6 @@ namespace {
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-
-// RFC 4180: quoted when it must be, a quote doubled.
-std::string Cell(absl::string_view text) {
-  if (text.find_first_of(",\"\r\n") == absl::string_view::npos) return std::string(text);
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
-}
 
 std::string ScalarText(const Message& message, const FieldDescriptor* field) {
   const google::protobuf::Reflection* reflection = message.GetReflection();
@@ -67,7 +61,7 @@ void AppendFields(const google::protobuf::Descriptor* type, const Message* messa
     } else if (message == nullptr) {
       cells->push_back(absl::StrCat(prefix, field->name()));
     } else {
-      cells->push_back(has ? Cell(ScalarText(*message, field)) : "");
+      cells->push_back(has ? CsvField(ScalarText(*message, field)) : "");
     }
   }
 }
@@ -84,7 +78,7 @@ std::string RenderCsv(const proto::Report& report) {
   AppendFields(proto::Run::descriptor(), nullptr, true, "", &header);
   for (auto& [metric, column] : metrics) {
     column = header.size();
-    header.push_back(Cell(absl::StrCat("provenance.", metric)));
+    header.push_back(CsvField(absl::StrCat("provenance.", metric)));
   }
   std::string text = absl::StrCat(absl::StrJoin(header, ","), "\r\n");
   for (const proto::Run& run : report.runs()) {

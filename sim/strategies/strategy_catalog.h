@@ -10,6 +10,7 @@
 #ifndef REHEAP_SIM_STRATEGIES_STRATEGY_CATALOG_H_
 #define REHEAP_SIM_STRATEGIES_STRATEGY_CATALOG_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "alloc/reservation_strategy.h"
 #include "proto/strategy.pb.h"
+#include "sim/strategies/strategy_source.h"
 
 namespace reheap {
 
@@ -24,7 +26,10 @@ namespace reheap {
 struct CatalogStrategy {
   std::string file;  // "sim/strategies/go-2011-02-pretend.textproto", or the user's path
   proto::Strategy text;
+  // On a usual machine without limits (StrategyEnvironment's own values). Whoever knows better resolves `text` again
+  // (strategy_resolver.h).
   ReservationStrategy strategy;
+  std::shared_ptr<const StrategySource> source;
 };
 
 // Names of the strategies in the binary, sorted.

@@ -20,33 +20,6 @@ using google::protobuf::FieldDescriptor;
 
 constexpr uint64_t kOsPageBytes = 4096;
 
-// Where in the file the deepest present element of `path` stands.
-struct Place {
-  int line = 0;          // from 0
-  bool present = false;  // the whole path is there
-};
-
-Place FindPlace(const google::protobuf::TextFormat::ParseInfoTree& root, absl::string_view path) {
-  const google::protobuf::TextFormat::ParseInfoTree* tree = &root;
-  const google::protobuf::Descriptor* message = proto::Strategy::descriptor();
-  Place place;
-  const std::vector<std::string> names = absl::StrSplit(path, '.');
-  for (const std::string& name : names) {
-    const FieldDescriptor* field = message->FindFieldByName(name);
-    REHEAP_CHECK(field != nullptr);
-    const int index = field->is_repeated() ? 0 : -1;
-    const google::protobuf::TextFormat::ParseLocation location = tree->GetLocation(field, index);
-    if (location.line < 0) return place;
-    place.line = location.line;
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) break;
-    tree = tree->GetTreeForNested(field, index);
-    message = field->message_type();
-    if (tree == nullptr) return place;
-  }
-  place.present = true;
-  return place;
-}
-
 bool IsFlat(proto::StrategyPageMap kind) { return kind == proto::FLAT || kind == proto::FLAT_INDEX; }
 
 }  // namespace
@@ -65,12 +38,22 @@ std::vector<std::string> StrategyChecks::Run() {
 
 void StrategyChecks::Require(bool holds, absl::string_view path, absl::string_view message) {
   if (holds) return;
-  violations_.push_back(absl::StrFormat("%s:%d: %s: %s", file_, LineOf(path), path, message));
+  violations_.push_back(absl::StrFormat("%s: %s: %s", source_.LineOf(path), path, message));
 }
 
-bool StrategyChecks::IsPresent(absl::string_view path) const { return FindPlace(tree_, path).present; }
-
-int StrategyChecks::LineOf(absl::string_view path) const { return FindPlace(tree_, path).line + 1; }
+// A message may have been put there, or taken away, by a mode; a number may be computed.
+bool StrategyChecks::IsPresent(absl::string_view path) const {
+  const google::protobuf::Message* message = &strategy_;
+  for (absl::string_view step : absl::StrSplit(path, '.')) {
+    const auto* field = message->GetDescriptor()->FindFieldByName(std::string(step));
+    REHEAP_CHECK(field != nullptr);
+    const bool present = message->GetReflection()->HasField(*message, field);
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return present || source_.Has(path);
+    if (!present) return false;
+    message = &message->GetReflection()->GetMessage(*message, field);
+  }
+  return true;
+}
 
 void StrategyChecks::CheckIdentity() {
   Require(!strategy_.name().empty(), "name", "is missing");
@@ -102,12 +85,20 @@ void StrategyChecks::CheckSizes() {
       {"reservation.heap_bytes", reservation.heap_bytes()},
       {"reservation.reserve_chunk_bytes", reservation.reserve_chunk_bytes()},
       {"reservation.window_bytes", reservation.window_bytes()},
+      {"reservation.extend_bytes", reservation.extend_bytes()},
+      {"reservation.align_bytes", reservation.align_bytes()},
+      {"reservation.probe_bytes", reservation.probe_bytes()},
+      {"reservation.clobber_check_bytes", reservation.clobber_check_bytes()},
+      {"reservation.chunk_align_bytes", reservation.chunk_align_bytes()},
+      {"reservation.chunk_head_bytes", reservation.chunk_head_bytes()},
       {"reservation.hints.base", reservation.hints().base()},
       {"reservation.hints.stride_bytes", reservation.hints().stride_bytes()},
       {"reservation.hints.image_align_bytes", reservation.hints().image_align_bytes()},
       {"growth.min_bytes", growth.min_bytes()},
       {"growth.round_bytes", growth.round_bytes()},
       {"growth.startup_heap_bytes", growth.startup_heap_bytes()},
+      {"growth.most_bytes", growth.most_bytes()},
+      {"growth.map_min_bytes", growth.map_min_bytes()},
       {"tables.bitmap_bytes", tables.bitmap_bytes()},
       {"tables.bitmap_chunk_bytes", tables.bitmap_chunk_bytes()},
       {"tables.metadata_chunk_bytes", tables.metadata_chunk_bytes()},
@@ -121,6 +112,9 @@ void StrategyChecks::CheckSizes() {
   Require(std::has_single_bit(tables.heap_page_bytes()) && tables.heap_page_bytes() >= kOsPageBytes,
           "tables.heap_page_bytes",
           absl::StrCat("is ", tables.heap_page_bytes(), ", expected a power of two from 4096 up"));
+  // PageHeap's and SizeClasses' limit.
+  Require(tables.heap_page_bytes() <= 8192, "tables.heap_page_bytes",
+          absl::StrCat("is ", tables.heap_page_bytes(), ": 4096 or 8192 can be carried out"));
 }
 
 void StrategyChecks::CheckFirmness() {
@@ -137,12 +131,32 @@ void StrategyChecks::CheckFirmness() {
         absl::StrCat("is missing, and firmness ", proto::StrategyFirmness_Name(r.firmness()), " needs it"));
   }
   if (r.firmness() == proto::PRETEND) {
-    Require(r.on_conflict() == proto::DIE, "reservation.on_conflict",
+    const bool asks = r.probe_bytes() != 0 && r.on_conflict() == proto::NEXT_HINT;
+    Require(r.on_conflict() == proto::DIE || asks, "reservation.on_conflict",
             absl::StrCat(
                 proto::StrategyOnConflict_Name(r.on_conflict()),
-                " cannot be done with firmness PRETEND: what is in use already cannot move; expected DIE"));
-    Require(r.hints().count() == 1, "reservation.hints",
+                " cannot be done with firmness PRETEND: what is in use already cannot move; expected DIE, or "
+                "NEXT_HINT with probe_bytes"));
+    Require(r.hints().count() == 1 || asks, "reservation.hints",
             absl::StrCat("count is ", r.hints().count(), ": firmness PRETEND assumes exactly one place"));
+  }
+  const std::pair<absl::string_view, bool> only_pretend[] = {
+      {"reservation.probe_bytes", r.probe_bytes() != 0},
+      {"reservation.clobbers", r.clobbers()},
+      {"reservation.clobber_check_bytes", r.clobber_check_bytes() != 0}};
+  for (const auto& [path, given] : only_pretend) {
+    Require(!given || r.firmness() == proto::PRETEND, path, "has a meaning with firmness PRETEND only");
+  }
+  Require(r.align_bytes() == 0 || (r.firmness() == proto::RESERVE && std::has_single_bit(r.align_bytes())),
+          "reservation.align_bytes", "must be a power of two, and has a meaning with firmness RESERVE only");
+  Require(r.extend_bytes() == 0 || r.window_bytes() != 0, "reservation.extend_bytes",
+          "needs window_bytes, which says how far the heap can go");
+  Require(r.smaller_bytes_size() == 0 || r.firmness() == proto::RESERVE || per_chunk,
+          "reservation.smaller_bytes", "has a meaning with firmness RESERVE or PER_CHUNK only");
+  for (uint64_t bytes : r.smaller_bytes()) {
+    Require(bytes != 0 && bytes % kOsPageBytes == 0 && (!per_chunk || std::has_single_bit(bytes)),
+            "reservation.smaller_bytes",
+            absl::StrCat(bytes, " is not whole OS pages (PER_CHUNK: nor a power of two)"));
   }
   if (per_chunk) {
     Require(std::has_single_bit(r.reserve_chunk_bytes()), "reservation.reserve_chunk_bytes",
@@ -152,11 +166,16 @@ void StrategyChecks::CheckFirmness() {
   } else {
     Require(r.reserve_chunk_bytes() == 0, "reservation.reserve_chunk_bytes",
             "has a meaning with firmness PER_CHUNK only");
+    Require(r.chunk_align_bytes() == 0, "reservation.chunk_align_bytes",
+            "has a meaning with firmness PER_CHUNK only");
+    Require(r.chunk_head_bytes() == 0, "reservation.chunk_head_bytes",
+            "has a meaning with firmness PER_CHUNK only");
   }
   if (r.window_bytes() != 0) {
     Require(r.firmness() == proto::RESERVE, "reservation.window_bytes",
             "has a meaning with firmness RESERVE only");
-    Require(r.window_bytes() >= r.heap_bytes(), "reservation.window_bytes", "is smaller than heap_bytes");
+    Require(r.window_bytes() >= r.heap_bytes() || r.heap_bytes() == 0, "reservation.window_bytes",
+            "is smaller than heap_bytes");
   }
   const uint64_t span = r.heap_bytes() + strategy_.tables().bitmap_bytes();
   const uint64_t last = r.hints().base() + span - 1;
@@ -201,6 +220,14 @@ void StrategyChecks::CheckGrowth() {
     Require(growth.min_bytes() % growth.round_bytes() == 0, "growth.min_bytes",
             "is not a multiple of round_bytes");
   }
+  Require(growth.steps_per_doubling() <= 64, "growth.steps_per_doubling", "is more than 64");
+  Require(!growth.break_first() || strategy_.reservation().firmness() == proto::NOTHING, "growth.break_first",
+          "has a meaning with firmness NOTHING only");
+  for (const auto& growing : strategy_.tables().growing()) {
+    Require(growing.heap_bytes_per_byte() != 0 && growing.chunk_bytes() != 0 &&
+                growing.chunk_bytes() % kOsPageBytes == 0,
+            "tables.growing", "needs heap_bytes_per_byte, and chunk_bytes in whole OS pages");
+  }
   if (strategy_.tables().heap_page_bytes() != 0) {
     Require(growth.round_bytes() % strategy_.tables().heap_page_bytes() == 0, "growth.round_bytes",
             "is not a multiple of tables.heap_page_bytes");
@@ -226,6 +253,12 @@ void StrategyChecks::CheckPageMap() {
   if (tables.page_map() == proto::RADIX3) {
     Require(strategy_.word_bits() == 64, "tables.page_map",
             "RADIX3 covers 64-bit addresses: word_bits must be 64");
+  }
+  if (tables.page_map() == proto::NO_PAGE_MAP) {
+    Require(strategy_.word_bits() == 64, "tables.page_map",
+            "NO_PAGE_MAP keeps the heap's tables at 64-bit addresses: word_bits must be 64");
+    Require(tables.bitmap_bits_per_word() == 0, "tables.bitmap_bits_per_word",
+            "a bitmap in the process contradicts NO_PAGE_MAP");
   }
   Require(tables.page_map_place() != proto::IN_RESERVATION || IsFlat(tables.page_map()),
           "tables.page_map_place", absl::StrCat("IN_RESERVATION holds a flat page map only, not ", kind));

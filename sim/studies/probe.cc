@@ -68,6 +68,7 @@ class BlockSource final : public ProbeSource {
       : request_(request), block_bytes_(block_bytes) {
     setup_.facts.slot_count = blocks;
     setup_.facts.event_count = blocks;
+    setup_.demand.events_at_peak = ~uint64_t{0};  // nobody asks for a picture
     setup_.image = std::move(image);
   }
   absl::StatusOr<std::unique_ptr<OpFeed>> Open() const override {

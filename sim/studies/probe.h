@@ -14,12 +14,13 @@
 #include "sim/replay/replay_op.h"
 #include "sim/replay/replay_request.h"
 #include "sim/replay/trace_setup.h"
+#include "sim/strategies/strategy_catalog.h"
 
 namespace reheap {
 
 struct Probe {
   ReplayRow row;
-  std::shared_ptr<const ReservationStrategy> own_strategy;  // row.strategy points to it, unless null
+  std::shared_ptr<const CatalogStrategy> own_plan;  // row.strategy and row.text point into it, unless null
 };
 
 // Ops in order, for as many runs as listen.

@@ -76,9 +76,10 @@ class SensitivityCell final : public CellQuestion {
     std::erase(of_plan, "limits");
     if (fields_.empty() || !of_plan.empty()) changes_ = SingleChanges(cell_.strategy(), of_plan);
     for (const StrategyChange& change : changes_) {
-      auto strategy = std::make_shared<const ReservationStrategy>(change.strategy);
-      probes.push_back({*cell_.row, strategy});
-      probes.back().row.strategy = strategy.get();
+      auto plan = std::make_shared<const CatalogStrategy>(change.plan);
+      probes.push_back({*cell_.row, plan});
+      probes.back().row.strategy = &plan->strategy;
+      if (probes.back().row.text != nullptr) probes.back().row.text = plan.get();
     }
     if (!Asks("limits")) return probes;
     for (const LimitAxis& axis : LimitAxes()) {
@@ -148,6 +149,7 @@ class SensitivityCell final : public CellQuestion {
 void SensitivityCell::AddPlanChanges(proto::Sensitivity* answer) const {
   for (size_t i = 0; i < changes_.size(); ++i) {
     const StrategyChange& change = changes_[i];
+    if (change_runs_[i].outcome() == proto::OUTCOME_UNSPECIFIED) continue;  // no plan on this machine
     const bool is_size = change.size_bytes != 0;
     bool larger_lives = false;
     for (size_t j = i; is_size && j-- > 0 && changes_[j].field == change.field;) {

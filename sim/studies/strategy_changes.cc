@@ -131,11 +131,7 @@ std::string Printed(const proto::Strategy& text) {
 }
 
 // The plan that `text` is; an error when the rules of plans refuse it.
-absl::StatusOr<ReservationStrategy> PlanOf(const std::string& text) {
-  absl::StatusOr<CatalogStrategy> parsed = ParseStrategy(text, "changed strategy");
-  if (!parsed.ok()) return parsed.status();
-  return std::move(parsed->strategy);
-}
+absl::StatusOr<CatalogStrategy> PlanOf(const std::string& text) { return ParseStrategy(text, "changed strategy"); }
 
 // `edit` of `text`, alone or with the first other word that makes it a plan. False: there is none, or it is one of
 // `seen`, which then has it.
@@ -145,7 +141,7 @@ bool MakePlan(const proto::Strategy& text, const Edit& edit, const std::vector<E
   edit.apply(&edited);
   *change = {edit.field, edit.from, edit.to, edit.size_bytes, {}};
   std::string printed = Printed(edited);
-  absl::StatusOr<ReservationStrategy> plan = PlanOf(printed);
+  absl::StatusOr<CatalogStrategy> plan = PlanOf(printed);
   for (const Edit& other : all) {
     if (plan.ok()) break;
     if (other.field == edit.field || other.size_bytes != 0) continue;
@@ -159,7 +155,7 @@ bool MakePlan(const proto::Strategy& text, const Edit& edit, const std::vector<E
     change->to = absl::StrCat(edit.to, ", ", other.to);
   }
   if (!plan.ok() || !seen->insert(printed).second) return false;
-  change->strategy = *std::move(plan);
+  change->plan = *std::move(plan);
   return true;
 }
 

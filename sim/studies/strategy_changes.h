@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "alloc/reservation_strategy.h"
 #include "proto/strategy.pb.h"
+#include "sim/strategies/strategy_catalog.h"
 
 namespace reheap {
 
@@ -22,7 +22,7 @@ struct StrategyChange {
   std::string from;   // "RESERVE"; of two, joined by ", "
   std::string to;
   uint64_t size_bytes = 0;  // of a size: what it becomes; else 0
-  ReservationStrategy strategy;
+  CatalogStrategy plan;
 };
 
 // Paths in proto/strategy.proto, in its order.

@@ -25,8 +25,8 @@ TEST(StrategyChangesTest, TheTwoWordsOfTheMailAreOneChange) {
   ASSERT_NE(found, nullptr);
   EXPECT_EQ(found->from, "RESERVE, RELOCATE");
   EXPECT_EQ(found->to, "PRETEND, DIE");
-  EXPECT_EQ(found->strategy.firmness, Firmness::kPretend);
-  EXPECT_EQ(found->strategy.on_conflict, OnConflict::kDie);
+  EXPECT_EQ(found->plan.strategy.firmness, Firmness::kPretend);
+  EXPECT_EQ(found->plan.strategy.on_conflict, OnConflict::kDie);
 }
 
 TEST(StrategyChangesTest, EachPlanOnceAndEachSizeFalling) {
@@ -36,7 +36,7 @@ TEST(StrategyChangesTest, EachPlanOnceAndEachSizeFalling) {
   for (const StrategyChange& change : SingleChanges(Reserve17g(), {"reservation.heap_bytes"})) {
     EXPECT_TRUE(seen.insert(change.field + change.to).second) << change.field << " " << change.to;
     EXPECT_LT(change.size_bytes, before);
-    EXPECT_EQ(change.strategy.heap_bytes, change.size_bytes);
+    EXPECT_EQ(change.plan.strategy.heap_bytes, change.size_bytes);
     before = change.size_bytes;
     ++sizes;
   }

@@ -171,12 +171,7 @@ absl::Status Planner::AddQuestion(const proto::StudyQuestion& text) {
   absl::StatusOr<ReplayGrid> grid = ResolveGrid(request);
   if (!grid.ok()) return absl::Status(grid.status().code(), absl::StrCat(plan_->study.file, ": ", grid.status().message()));
   question.grid = *std::move(grid);
-  for (const std::string& name : request.strategies) {
-    absl::StatusOr<CatalogStrategy> loaded = LoadStrategy(name);
-    if (!loaded.ok()) return loaded.status();
-    question.strategies.push_back(std::move(loaded->text));
-  }
-  REHEAP_CHECK_EQ(question.strategies.size(), question.grid.strategies.size());
+  REHEAP_CHECK_EQ(question.grid.texts.size(), question.grid.strategies.size());
   plan_->notes.insert(plan_->notes.end(), question.grid.notes.begin(), question.grid.notes.end());
   if (text.has_usable_heap()) {
     question.block_request = std::make_unique<ReplayRequest>(CommonRequest());
@@ -216,7 +211,7 @@ absl::Status Planner::Digest() {
     if (!status.ok()) return status;
   }
   for (const PlannedQuestion& question : plan_->questions) {
-    for (const proto::Strategy& strategy : question.strategies) digest.Add(strategy.SerializeAsString());
+    for (const CatalogStrategy& strategy : question.grid.texts) digest.Add(strategy.text.SerializeAsString());
   }
   plan_->digest = digest.Text();
   return absl::OkStatus();

@@ -44,7 +44,6 @@ struct PlannedTrace {
 struct PlannedQuestion {
   const proto::StudyQuestion* text = nullptr;
   ReplayGrid grid;
-  std::vector<proto::Strategy> strategies;  // as grid.strategies
   const LimitAxis* axis = nullptr;          // of the limit that the question varies; else null
   std::unique_ptr<ReplayRequest> block_request;  // usable heap only, as the source
   std::unique_ptr<ProbeSource> blocks;
@@ -59,7 +58,7 @@ struct PlannedCell {
 
   const ProbeSource& source() const { return trace != nullptr ? *trace->source : *question->blocks; }
   const proto::Strategy& strategy() const {
-    return question->strategies[static_cast<size_t>(row->strategy - question->grid.strategies.data())];
+    return question->grid.texts[static_cast<size_t>(row->strategy - question->grid.strategies.data())].text;
   }
 };
 

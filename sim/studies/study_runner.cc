@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "sim/replay/event_words.h"
 #include "sim/studies/cell_question.h"
 #include "sim/studies/probe_runner.h"
 
@@ -30,6 +31,7 @@ std::vector<Group> GroupsOf(const StudyPlan& plan, const std::vector<uint64_t>& 
   for (uint64_t number : cells) {
     const PlannedCell* cell = &plan.cells[number];
     const bool joins = !groups.empty() && groups.back().cells.size() < most &&
+                       groups.back().cells.front()->question == cell->question &&
                        &groups.back().cells.front()->source() == &cell->source();
     if (!joins) groups.emplace_back();
     groups.back().cells.push_back(cell);
@@ -105,6 +107,7 @@ class Pool {
       std::vector<proto::Run> runs;
       const absl::Status status = runner->Run(group.cells.front()->source(), probes, &runs);
       if (!status.ok()) return status;
+      if (absl::Status words = FillWords(*group.cells.front(), &runs); !words.ok()) return words;
       auto run = runs.begin();
       for (const auto& [i, count] : shares) {
         const auto end = run + static_cast<std::ptrdiff_t>(count);
@@ -114,6 +117,14 @@ class Pool {
       }
     }
     return absl::OkStatus();
+  }
+
+  // What the program called when things came to a peak or to an end: told of a grid's runs.
+  static absl::Status FillWords(const PlannedCell& first, std::vector<proto::Run>* runs) {
+    if (!first.question->text->has_grid()) return absl::OkStatus();
+    std::vector<proto::Run*> rows;
+    for (proto::Run& run : *runs) rows.push_back(&run);
+    return FillCalls(first.trace->path, rows);
   }
 
   absl::Status Answer(const PlannedCell& cell, CellQuestion* question) {

@@ -48,7 +48,9 @@ _LIBRARIES = {
     "program_options": ("/usr/include/boost/program_options.hpp", "libboost-program-options-dev", ["-lboost_program_options"]),
     "absl": ("/usr/include/absl/status/statusor.h", "libabsl-dev", ["-l" + lib for lib in _ABSL_LIBS]),
     "xxhash": ("/usr/include/xxhash.h", "libxxhash-dev", ["-lxxhash"]),
+    "yaml_cpp": ("/usr/include/yaml-cpp/yaml.h", "libyaml-cpp-dev", ["-lyaml-cpp"]),
     "zstd": ("/usr/include/zstd.h", "libzstd-dev", ["-lzstd"]),
+    "png": ("/usr/include/png.h", "libpng-dev", ["-lpng"]),
     "gtest": ("/usr/include/gtest/gtest.h", "libgtest-dev", ["-lgtest"]),
     "gtest_main": ("/usr/include/gtest/gtest.h", "libgtest-dev", ["-lgtest_main", "-lgtest"]),
     "gmock": ("/usr/include/gmock/gmock.h", "libgmock-dev", ["-lgmock", "-lgtest"]),
@@ -56,8 +58,18 @@ _LIBRARIES = {
     "benchmark_main": ("/usr/include/benchmark/benchmark.h", "libbenchmark-dev", ["-lbenchmark_main", "-lbenchmark"]),
 }
 
+# Files that go into what we build, under the name of their folder: @system//:dygraphs/dygraph.min.js.
+# folder -> (where it lies, the package, files)
+_FILES = {
+    "dygraphs": ("/usr/share/javascript/dygraphs", "libjs-dygraphs", ["dygraph.min.css", "dygraph.min.js"]),
+}
+
 def _system_libraries_impl(ctx):
     missing = []
+    for folder in _FILES:
+        path, package, files = _FILES[folder]
+        if not ctx.path(path + "/" + files[0]).exists:
+            missing.append(package)
     for name in _LIBRARIES:
         header, package, _ = _LIBRARIES[name]
         if not ctx.path(header).exists and package not in missing:
@@ -71,9 +83,16 @@ def _system_libraries_impl(ctx):
     ctx.symlink(protoc, "bin/protoc")
     ctx.symlink("/usr/include/google/protobuf/descriptor.proto", "google/protobuf/descriptor.proto")
 
+    for folder in _FILES:
+        path, _, files = _FILES[folder]
+        for name in files:
+            ctx.symlink(path + "/" + name, folder + "/" + name)
+
     build = ["package(default_visibility = [\"//visibility:public\"])", "exports_files([\"bin/protoc\"])"]
     for name in _LIBRARIES:
         build.append("cc_library(name = %r, linkopts = %r)" % (name, _LIBRARIES[name][2] + ["-lpthread"]))
+    for folder in _FILES:
+        build.append("exports_files(%r)" % [folder + "/" + name for name in _FILES[folder][2]])
     # What schemas may import besides each other. libprotobuf has its C++ already.
     build.append("""
 proto_library(

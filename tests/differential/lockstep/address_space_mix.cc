@@ -14,9 +14,10 @@ constexpr uint64_t kMostFiles = 6;  // few enough that no descriptor the executo
 constexpr uint64_t kPrivate = MAP_PRIVATE | MAP_ANONYMOUS, kShared = MAP_SHARED | MAP_ANONYMOUS;
 constexpr int kFirst = 3;
 
-// Whether files of /tmp are placed for huge pages: on ext4, xfs and btrfs they are (their get_unmapped_area is
-// thp_get_unmapped_area, linux 6.12). Elsewhere only lengths are mapped for which it makes no difference.
-bool PlacesForHugePages() {
+// Whether files of /tmp are on ext4, xfs or btrfs. Those place them for huge pages (their get_unmapped_area is
+// thp_get_unmapped_area, linux 6.12), elsewhere only lengths are mapped for which it makes no difference; and they alone
+// look at MAP_SYNC.
+bool IsOnDisk() {
   struct statfs info = {};
   if (statfs("/tmp", &info) != 0) return false;
   const auto type = static_cast<uint32_t>(info.f_type);
@@ -76,17 +77,18 @@ Operation MakeFile(Draw& d) {
 }
 
 Operation MmapFile(Draw& d) {
-  static const bool any_length = PlacesForHugePages();
+  static const bool on_disk = IsOnDisk();
   uint64_t flags = d.Chance(65) ? MAP_PRIVATE : MAP_SHARED;
   if (d.Chance(4)) flags = MAP_SHARED_VALIDATE;
   AddrRange place = SomePlace(d, &flags);
-  if (!any_length && place.bytes >= kMiB) place.bytes = d.SmallBytes();
+  if (!on_disk && place.bytes >= kMiB) place.bytes = d.SmallBytes();
   uint64_t file = kFirst + d.Below(std::max<uint64_t>(d.os().file_count(), 1));
   if (d.Chance(2)) file += 20;
   uint64_t offset = Draw::kOsPage * d.Below(d.Chance(80) ? 16 : 3000);
   if (d.Chance(2)) offset = d.OneOf({1, 0x7ffffffffffff000, 0x7fffffffffff8000, ~uint64_t{4095}});
   if (d.Chance(5)) flags |= MAP_NORESERVE;
-  if (d.Chance(3)) flags |= d.OneOf({MAP_GROWSDOWN, MAP_SYNC, MAP_DENYWRITE, MAP_HUGETLB, 0x200000});
+  const uint64_t sync = on_disk ? MAP_SYNC : 0;
+  if (d.Chance(3)) flags |= d.OneOf({MAP_GROWSDOWN, sync, MAP_DENYWRITE, MAP_HUGETLB, 0x200000});
   return MmapOf(place, d.Protection(), flags, file, offset);
 }
 

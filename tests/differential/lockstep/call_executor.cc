@@ -356,7 +356,7 @@ void ObserveLayout(Answer* answer) {
   answer->layout_hash = hash.value();
 }
 
-// "Anonymous: N kB" of each mapping, added up.
+// "Anonymous: N kB" of all mappings together.
 void ObserveSmaps(Answer* answer) {
   ProcReader smaps(kSmapsDescriptor);
   uint64_t kib = 0;
@@ -419,7 +419,7 @@ void Run() {
   CatchFaults();
   OpenAt("/proc/self/statm", kStatmDescriptor);
   OpenAt("/proc/self/maps", kMapsDescriptor);
-  OpenAt("/proc/self/smaps", kSmapsDescriptor);
+  OpenAt("/proc/self/smaps_rollup", kSmapsDescriptor);
   while (Transfer(kRead, 0, &header, sizeof(header)) && header.operations != 0 &&
          header.operations <= kMaxBatch) {
     if (!Transfer(kRead, 0, operations, header.operations * sizeof(Operation))) Exit(92);

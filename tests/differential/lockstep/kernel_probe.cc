@@ -32,6 +32,14 @@ class Asked final : public ProbedProcess {
     Call(OperationKind::kMprotect, at, bytes, static_cast<uint64_t>(protection));
   }
   void Write(uint64_t at) override { Call(OperationKind::kTouch, at, 1, kOsPage, 1); }
+  int Remap(uint64_t from, uint64_t bytes, int flags, uint64_t to) override {
+    Call(OperationKind::kMremap, from, bytes, bytes, static_cast<uint64_t>(flags), to);
+    return static_cast<int>(answer_.error);
+  }
+  int Advise(uint64_t at, uint64_t bytes, int advice) override {
+    Call(OperationKind::kMadvise, at, bytes, static_cast<uint64_t>(advice));
+    return static_cast<int>(answer_.error);
+  }
   void ForbidGrowth() override { Call(OperationKind::kRlimit, kResourceAddress, 0); }
   void AllowGrowth() override { Call(OperationKind::kRlimit, kResourceAddress, kNoLimit); }
   bool MayLockAtLimitZero(uint64_t limit_before) {
@@ -56,8 +64,9 @@ class Asked final : public ProbedProcess {
   const Answer& answer() const { return answer_; }
 
  private:
-  uint64_t Call(OperationKind kind, uint64_t a, uint64_t b, uint64_t c = 0, uint64_t d = 0) {
-    const Operation operation{kind, 0, {a, b, c, d, ~uint64_t{0}, 0}};
+  // `e`: of mmap, no file.
+  uint64_t Call(OperationKind kind, uint64_t a, uint64_t b, uint64_t c = 0, uint64_t d = 0, uint64_t e = ~uint64_t{0}) {
+    const Operation operation{kind, 0, {a, b, c, d, e, 0}};
     answer_ = Answer();
     status_.Update(process_.Carry({&operation, 1}, 0, {&answer_, 1}));
     return answer_.error == 0 ? answer_.value : 0;

@@ -2,8 +2,9 @@
 // compared and how many mismatches there were.
 //
 //   lockstep_fuzz [--operations N] [--seed S] [--kinds amd64,i386] [--release 6.1] [--executors DIRECTORY]
-//                 [--mismatches 3]
+//                 [--mismatches 3] [--scripts DIRECTORY]
 //
+// The scripts of the directory, if one is given, come before the random operations of each kind.
 // Status: 0 no mismatch, 1 mismatches, 2 usage.
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include <string>
 
 #include "tests/differential/lockstep/fuzz_run.h"
+#include "tests/differential/lockstep/script_run.h"
 
 namespace reheap {
 namespace {
@@ -24,6 +26,7 @@ struct Options {
   uint64_t seed = std::random_device()();
   std::string kinds;  // between commas; empty = all
   std::string release;
+  std::string scripts;
   int mismatches = 3;  // after so many of a kind it goes on to the next
 };
 
@@ -41,6 +44,8 @@ bool ParseOptions(int argc, char** argv, Options* options) {
       options->release = value;
     } else if (name == "--mismatches") {
       options->mismatches = std::atoi(value.c_str());
+    } else if (name == "--scripts") {
+      options->scripts = value;
     } else if (name == "--executors") {
       SetExecutorDirectory(value);
     } else {
@@ -61,6 +66,12 @@ int FuzzKind(const ProcessKind& kind, const Options& options) {
   }
   Tally tally;
   int mismatches = 0;
+  for (const std::string& script : ScriptsIn(options.scripts)) {
+    const absl::Status agreed = RunScript(*setup, script);
+    if (agreed.ok()) continue;
+    ++mismatches;
+    std::printf("%s\n", std::string(agreed.message()).c_str());
+  }
   for (uint64_t seed = options.seed; tally.total() < options.operations && mismatches < options.mismatches; ++seed) {
     const absl::Status agreed = FuzzRun(*setup, seed, kSequence, &tally);
     if (agreed.ok()) continue;
@@ -78,7 +89,7 @@ int Main(int argc, char** argv) {
   if (!ParseOptions(argc, argv, &options)) {
     std::fprintf(stderr,
                  "lockstep_fuzz [--operations N] [--seed S] [--kinds K,L] [--release R] [--executors DIR] "
-                 "[--mismatches N]\n");
+                 "[--mismatches N] [--scripts DIR]\n");
     return 2;
   }
   std::printf("seed %llu\n", static_cast<unsigned long long>(options.seed));

@@ -1,13 +1,17 @@
 #include "tests/differential/lockstep/lockstep_pair.h"
 
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <sstream>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "alloc/check.h"
+#include "sim/os/host_platform.h"
 #include "sim/os/host_probe.h"
 #include "sim/os/maps_text.h"
+#include "sim/os/platform_catalog.h"
 #include "tests/differential/lockstep/model_side.h"
 #include "tests/differential/lockstep/kernel_probe.h"
 
@@ -36,6 +40,20 @@ DataSegment DataSegmentOf(const std::string& stat) {
   uint64_t start_data = 0, end_data = 0, start_break = 0;
   words >> start_data >> end_data >> start_break;
   return {end_data - start_data, Addr(start_break), Addr(start_break)};
+}
+
+// The rules of `release`, or of the one that the kernel's version and answers point to.
+absl::StatusOr<const Platform*> PlatformOf(const ProcessKind& kind, const KernelAnswers& answers,
+                                           const std::string& release) {
+  utsname names;
+  REHEAP_CHECK(uname(&names) == 0);
+  const auto host = RecogniseKernel(answers.switches, names.machine, release.empty() ? names.release : release,
+                                    kind.word_bits, answers.has_high_addresses);
+  if (!host.ok()) return host.status();
+  const std::string name = release.empty() ? host->name : host->name.substr(0, host->name.find('@') + 1) + release;
+  const Platform* const platform = Platforms().Find(name);
+  return platform != nullptr ? absl::StatusOr<const Platform*>(platform)
+                             : absl::NotFoundError("no platform is called " + name);
 }
 
 std::string AnswerText(const Answer& a) {
@@ -84,9 +102,9 @@ std::string Mismatch::ToString() const {
 absl::StatusOr<LockstepSetup> MakeSetup(const ProcessKind& kind, const std::string& release) {
   const auto answers = ProbeKernel(kind);
   if (!answers.ok()) return answers.status();
-  const Platform* const platform = PlatformOf(kind, answers->has_high_addresses, release);
-  if (platform == nullptr) return absl::NotFoundError("no linux platform has a release " + release);
-  return LockstepSetup{kind, *platform, answers->switches, false, answers->rss_counter_lags,
+  const auto platform = PlatformOf(kind, *answers, release);
+  if (!platform.ok()) return platform.status();
+  return LockstepSetup{kind, **platform, answers->switches, false, answers->rss_counter_lags,
                        answers->locked_limit_bytes};
 }
 

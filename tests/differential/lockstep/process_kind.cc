@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "alloc/addr.h"
-#include "sim/os/platform_catalog.h"
 
 namespace reheap {
 namespace {
@@ -30,12 +29,6 @@ const ProcessKind* FindProcessKind(std::string_view name) {
   const auto found = std::find_if(std::begin(kKinds), std::end(kKinds),
                                   [name](const ProcessKind& kind) { return kind.name == name; });
   return found == std::end(kKinds) ? nullptr : found;
-}
-
-const Platform* PlatformOf(const ProcessKind& kind, bool high_addresses, const std::string& release) {
-  std::string name = kind.word_bits == 32 ? "linux-386" : high_addresses ? "linux-amd64-5level" : "linux-amd64";
-  if (!release.empty()) name += "@" + release;
-  return Platforms().Find(name);
 }
 
 }  // namespace reheap

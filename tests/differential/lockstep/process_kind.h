@@ -7,10 +7,7 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
-
-#include "sim/os/platform.h"
 
 namespace reheap {
 
@@ -25,10 +22,6 @@ struct ProcessKind {
 std::span<const ProcessKind> ProcessKinds();
 // Null when there is none of that name.
 const ProcessKind* FindProcessKind(std::string_view name);
-
-// The model's rules for it. `release` as in "6.1", empty = the newest that the catalogue has; `high_addresses`
-// = above 2^47, too. Null when the catalogue has none.
-const Platform* PlatformOf(const ProcessKind& kind, bool high_addresses, const std::string& release);
 
 }  // namespace reheap
 

@@ -2,7 +2,8 @@
 //
 // Mounts what the lockstep needs, then runs lockstep_fuzz under each of the machine settings below, and powers
 // off. Its last line is "guest: N runs, M failed". Arguments of every run come from the kernel's command line:
-// reheap.fuzz=--operations,2000,--seed,1
+// reheap.fuzz=--operations:2000:--seed:1
+// reheap.settings=0,4 leaves out the other settings.
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,20 +53,20 @@ bool Write(const char* path, const char* text) {
   return done;
 }
 
-std::vector<std::string> FuzzArguments() {
-  std::vector<std::string> arguments = {"/lockstep_fuzz", "--executors", "/"};
+// What the kernel's command line says after `key`, between separators.
+std::vector<std::string> WordsOf(const std::string& key, char separator) {
+  std::vector<std::string> words;
   std::ifstream in("/proc/cmdline");
-  std::string word;
-  while (in >> word) {
-    const std::string key = "reheap.fuzz=";
-    if (word.rfind(key, 0) != 0) continue;
-    for (size_t at = key.size(); at < word.size();) {
-      const size_t comma = std::min(word.find(',', at), word.size());
-      arguments.push_back(word.substr(at, comma - at));
-      at = comma + 1;
+  std::string text;
+  while (in >> text) {
+    if (text.rfind(key, 0) != 0) continue;
+    for (size_t at = key.size(); at < text.size();) {
+      const size_t end = std::min(text.find(separator, at), text.size());
+      words.push_back(text.substr(at, end - at));
+      at = end + 1;
     }
   }
-  return arguments;
+  return words;
 }
 
 bool RunFuzz(std::vector<std::string> arguments) {
@@ -89,14 +90,20 @@ int main() {
   mount("proc", "/proc", "proc", 0, nullptr);
   mount("sysfs", "/sys", "sysfs", 0, nullptr);
   mount("tmpfs", "/tmp", "tmpfs", 0, nullptr);
-  int failed = 0;
-  for (const Setting& setting : Settings()) {
+  std::vector<std::string> fuzz = {"/lockstep_fuzz", "--executors", "/", "--scripts", "/scripts"};
+  for (std::string& word : WordsOf("reheap.fuzz=", ':')) fuzz.push_back(std::move(word));
+  const std::vector<std::string> wanted = WordsOf("reheap.settings=", ',');
+  int runs = 0, failed = 0;
+  for (size_t i = 0; i < Settings().size(); ++i) {
+    const Setting& setting = Settings()[i];
     bool ready = true;
     for (const auto& [path, text] : setting.files) ready &= Write(path, text);
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), std::to_string(i)) == wanted.end()) continue;
     printf("guest: %s\n", setting.name);
-    failed += !ready || !RunFuzz(FuzzArguments());
+    ++runs;
+    failed += !ready || !RunFuzz(fuzz);
   }
-  printf("guest: %zu runs, %d failed\n", Settings().size(), failed);
+  printf("guest: %d runs, %d failed\n", runs, failed);
   fflush(stdout);
   sync();
   reboot(RB_POWER_OFF);

@@ -2,18 +2,23 @@
 # Compares the model with other kernels: boots Debian's in a virtual machine without KVM, with nothing in it but
 # the lockstep, which runs under overcommit 0, 1 and 2, huge pages always and never, few mappings (guest_init.cc).
 #
-#   lockstep_in_guest.sh INIT FUZZ EXECUTOR_32 EXECUTOR_64
+#   lockstep_in_guest.sh INIT FUZZ EXECUTOR_32 EXECUTOR_64 SCRIPT...
 #
-# REHEAP_KERNELS  packages to try (default below), or paths of kernel images that are there already
+# REHEAP_KERNELS  releases, of which the newest cloud package is taken ("6.1 6.12", the default), packages, or paths of
+#                 kernel images that are there already
 # REHEAP_KERNEL_CACHE  where packages are kept (default: a fresh directory)
 # REHEAP_OPERATIONS, REHEAP_SEED  of each setting and kind of process
+# REHEAP_KINDS, REHEAP_SETTINGS  only these, between commas ("amd64,i386", "0,4")
 #
 # What cannot be had here (qemu, the packages) is skipped with a message. Status 1 when a guest found a mismatch.
 set -uo pipefail
 
 init=$1 fuzz=$2 executor_32=$3 executor_64=$4
-kernels=${REHEAP_KERNELS:-linux-image-6.1.0-56-cloud-amd64-unsigned linux-image-6.12.117+deb12-cloud-amd64-unsigned}
+shift 4
+scripts=("$@")
+kernels=${REHEAP_KERNELS:-6.1 6.12}
 operations=${REHEAP_OPERATIONS:-2000} seed=${REHEAP_SEED:-$RANDOM}
+kinds=${REHEAP_KINDS:+:--kinds:$REHEAP_KINDS}
 work=$(mktemp -d "${TEST_TMPDIR:-/tmp}/lockstep.XXXXXX")
 cache=${REHEAP_KERNEL_CACHE:-$work}
 trap 'rm -rf "$work"' EXIT
@@ -26,9 +31,18 @@ for tool in qemu-system-x86_64 cpio gzip dpkg-deb apt-get; do
   command -v "$tool" >/dev/null || skip "$tool is not installed (Debian: qemu-system-x86 cpio)"
 done
 
+# The newest package of a release ("6.1"), or what was given.
+package_of() {
+  [[ $1 =~ ^[0-9.]+$ ]] || { echo "$1"; return; }
+  apt-cache pkgnames "linux-image-$1." | grep -- '-cloud-amd64-unsigned$' | sort -V | tail -n 1
+}
+
 # Prints the path of the kernel image that a package holds, which it fetches first when it has to.
 image_of() {
-  local name=$1 dir=$cache/$1
+  local name dir
+  name=$(package_of "$1")
+  [ -n "$name" ] || return 1
+  dir=$cache/$name
   if [ -f "$name" ]; then
     echo "$name"
     return
@@ -43,7 +57,8 @@ image_of() {
 # The guest's only file system.
 make_initramfs() {
   local root=$work/root
-  mkdir -p "$root"/{proc,sys,tmp,dev}
+  mkdir -p "$root"/{proc,sys,tmp,dev,scripts}
+  cp -L "${scripts[@]}" "$root/scripts/"
   cp -L "$init" "$root/init"
   cp -L "$fuzz" "$root/lockstep_fuzz"
   cp -L "$executor_32" "$root/call_executor_32"
@@ -61,7 +76,7 @@ boot() {
   # Little memory: the slack of the kernel's commit counter is a 256th of it (mm_compute_batch, mm/util.c, 6.12).
   timeout "${REHEAP_GUEST_SECONDS:-900}" qemu-system-x86_64 -machine pc,accel=tcg -cpu "$cpu" -m 512 -smp 1 -nographic \
     -no-reboot -net none -kernel "$image" -initrd "$work/initramfs.gz" \
-    -append "console=ttyS0 quiet panic=-1 reheap.fuzz=--operations,$operations,--seed,$seed,--mismatches,1" </dev/null >"$log" 2>&1
+    -append "console=ttyS0 quiet panic=-1 reheap.fuzz=--operations:$operations:--seed:$seed:--mismatches:1$kinds reheap.settings=${REHEAP_SETTINGS:-}" </dev/null >"$log" 2>&1
   tr -d '\r' <"$log" | grep -a -v '^\[ *[0-9]' | sed 's/\x1b[^a-zA-Z]*[a-zA-Z]//g'
   grep -aq 'guest: [0-9]* runs, 0 failed' "$log"
 }

@@ -1,6 +1,5 @@
 // Linux: what no process of this machine can show (other processors, other page sizes, five levels, a 32-bit
-// kernel, kernels 6.12 and 6.1), and what one run showed and must stay (layouts under personality, commit
-// modes).
+// kernel), and what one run showed and must stay (layouts under personality, commit modes).
 #include <gtest/gtest.h>
 
 #include "tests/golden/platforms/rule_table.h"
@@ -247,73 +246,8 @@ TEST(LinuxRulesTest, Arm64WithLargerPages) {
                                      {{Step::kMap, 0, k16, kRw, kLinux, 0x7ffff7ff0000}}}});
 }
 
-// The switches between kernels, each case on both sides of its change.
 constexpr uint64_t kAt = 0x100000000000;
-
-std::vector<Case> HugeAlignment(uint64_t place) {
-  return {{"hintless huge pages",
-           "measured on 6.1.192, 6.12.107 and 6.18",
-           {{Step::kMap, 0, 2 * kMiB, kRw, kLinux, place}}}};
-}
-std::vector<Case> ProtectBackAndForth(uint64_t mappings) {
-  return {{"a page made usable and taken back, never written",
-           "mprotect_fixup, mm/mprotect.c; measured on all",
-           {{Step::kMap, kAt, 3 * kPage, 0, kLinux, kAt},
-            {Step::kProtect, kAt + kPage, kPage, kRw},
-            {Step::kProtect, kAt + kPage, kPage, 0},
-            {Step::kCount, 0, 0, 0, 0, mappings}}}};
-}
-std::vector<Case> WrittenBesideUnwritten(uint64_t mappings) {
-  return {{"a written page takes its unwritten neighbour's protection",
-           "is_mergeable_anon_vma, mm/vma.c; measured on all",
-           {{Step::kMap, kAt, 2 * kPage, kRw, kLinux, kAt},
-            {Step::kProtect, kAt + kPage, kPage, kProtWrite},
-            {Step::kWrite, kAt, 0, 0, 0, 1},
-            {Step::kProtect, kAt, kPage, kProtWrite},
-            {Step::kCount, 0, 0, 0, 0, mappings}}}};
-}
-std::vector<Case> RefusedReplacement(uint64_t mappings) {
-  return {{"a fixed mapping that the address limit refuses",
-           "mmap_region, mm/mmap.c; measured on all",
-           {{Step::kMap, kAt, 4 * kPage, 0, kLinux, kAt},
-            {Step::kMap, kAt + 2 * kPage, 8 * kPage, 0, kFixed, kOk, 12},
-            {Step::kCount, 0, 0, 0, 0, mappings}},
-           4 * kPage}};
-}
 void NeverOvercommit(VirtualProcess* process) { process->limits.overcommit = OvercommitMode::kNever; }
-std::vector<Case> RefusedCharge(int again_error) {
-  return {{"a fixed mapping whose charge is refused: 6.1 has unmapped already, later ones have not",
-           "mmap_region, mm/mmap.c, 6.1; mm/vma.c, 6.12",
-           {{Step::kMap, kAt, 4 * kPage, 0, kLinux, kAt},
-            {Step::kMap, kAt, 17 * kGiB, kRw, kFixed, kOk, 12},
-            {Step::kMap, kAt, kPage, 0, kLinux | 0x100000, again_error == 0 ? kAt : kOk, again_error}},
-           {},
-           {},
-           16 * kGiB,
-           NeverOvercommit}};
-}
-
-TEST(LinuxRulesTest, Kernel6_18) {
-  ExpectRules("linux-amd64@6.18", HugeAlignment(0x7ffff7c00000));
-  ExpectRules("linux-amd64@6.18", ProtectBackAndForth(1));
-  ExpectRules("linux-amd64@6.18", WrittenBesideUnwritten(1));
-  ExpectRules("linux-amd64@6.18", RefusedReplacement(2));
-  ExpectRules("linux-amd64@6.18", RefusedCharge(17));
-}
-TEST(LinuxRulesTest, Kernel6_12) {
-  ExpectRules("linux-amd64@6.12", HugeAlignment(0x7ffff7c00000));
-  ExpectRules("linux-amd64@6.12", ProtectBackAndForth(1));
-  ExpectRules("linux-amd64@6.12", WrittenBesideUnwritten(2));
-  ExpectRules("linux-amd64@6.12", RefusedReplacement(2));
-  ExpectRules("linux-amd64@6.12", RefusedCharge(17));
-}
-TEST(LinuxRulesTest, Kernel6_1) {
-  ExpectRules("linux-amd64@6.1", HugeAlignment(0x7ffff7df7000));
-  ExpectRules("linux-amd64@6.1", ProtectBackAndForth(3));
-  ExpectRules("linux-amd64@6.1", WrittenBesideUnwritten(2));
-  ExpectRules("linux-amd64@6.1", RefusedReplacement(1));
-  ExpectRules("linux-amd64@6.1", RefusedCharge(0));
-}
 
 // ---- commit ----
 

@@ -48,6 +48,8 @@ Answer Take(VirtualOs& os, const Step& s, const OsUsage& image) {
       return AnswerOf(os.Mprotect(addr, s.bytes, s.protection));
     case Step::kAdvise:
       return AnswerOf(os.Madvise(addr, s.bytes, s.flags));
+    case Step::kRemap:
+      return AnswerOf(os.Mremap(addr, s.bytes, s.bytes, s.flags, Addr(s.to)));
     case Step::kBreak:
       return AnswerOf(os.Brk(addr));
     case Step::kWrite:

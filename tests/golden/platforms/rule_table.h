@@ -28,6 +28,7 @@ struct Step {
     kUnmap,    // munmap
     kProtect,  // mprotect
     kAdvise,   // madvise: flags = the advice
+    kRemap,    // mremap of `bytes` to as many: to = the place, value = the new address
     kBreak,    // brk to addr: value = the new break
     kWrite,    // a write to addr: value = 1 where it is possible
     kReadPage,   // a read likewise
@@ -53,6 +54,7 @@ struct Step {
   int flags = 0;
   uint64_t value = kOk;  // what is expected
   int error = 0;         // expected error number; 0 = success
+  uint64_t to = 0;       // of kRemap
 };
 
 struct Case {

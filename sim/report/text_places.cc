@@ -1,4 +1,4 @@
-#include "sim/studies/text_places.h"
+#include "sim/report/text_places.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/tokenizer.h>
