@@ -36,16 +36,19 @@ namespace {
 constexpr char kVerb[] = "check";
 
 VerbOptions CheckOptions() {
-  VerbOptions options(kVerb, "check T --budget FILE [options]",
-                      "Replays the trace T as each row of a budget says and compares what it cost: peaks, survival, "
-                      "fragmentation, lookup loads. Exit code 0 when every row keeps its budget, 1 when one does not; the "
-                      "message says which figure, by how much, and which event made the peak. Virtual rows are the same on "
-                      "every machine. tools/README.md, \"Replay in CI\", shows how to write a budget.",
-                      "reheap check web.trace --budget web.budget.textproto --junit check.xml");
+  VerbOptions options(
+      kVerb, "check T --budget FILE [options]",
+      "Replays the trace T as each row of a budget says and compares what it cost: peaks, survival, "
+      "fragmentation, lookup loads. Exit code 0 when every row keeps its budget, 1 when one does not; the "
+      "message says which figure, by how much, and which event made the peak. Virtual rows are the same on "
+      "every machine. tools/README.md, \"Replay in CI\", shows how to write a budget.",
+      "reheap check web.trace --budget web.budget.textproto --junit check.xml");
   options.Group("Check");
   options.Value("budget", "FILE", "", "the budget, a textproto (proto/budget.proto)");
-  options.Value("baseline", "R", "", "an earlier result, from --save or `reheap replay --save`: what of_baseline is about");
-  options.Flag("cut-off", "replay a trace that was cut off as far as its blocks are whole, instead of refusing it");
+  options.Value("baseline", "R", "",
+                "an earlier result, from --save or `reheap replay --save`: what of_baseline is about");
+  options.Flag("cut-off",
+               "replay a trace that was cut off as far as its blocks are whole, instead of refusing it");
   options.Group("Output");
   options.Value("junit", "FILE", "", "also write a JUnit XML file, a test case per row");
   options.Value("save", "FILE", "", "also write the runs as a result (JSON): the next baseline");
@@ -100,7 +103,8 @@ BudgetWords WordsOf(const std::string& budget_path) {
 }
 
 // The request of one run. Preconditions: ParseBudget found nothing wrong.
-ReplayRequest RequestOf(const proto::BudgetRow& row, const std::string& trace, const std::string& budget_path, bool cut_off) {
+ReplayRequest RequestOf(const proto::BudgetRow& row, const std::string& trace, const std::string& budget_path,
+                        bool cut_off) {
   ReplayRequest request;
   request.trace_path = trace;
   request.real = row.world() == proto::REAL;
@@ -163,10 +167,11 @@ absl::Status ReadFiles(const VerbOptions& options, Check* check) {
   return absl::OkStatus();
 }
 
-absl::Status RunRow(ReplayFunction replay, const Check& check, const proto::BudgetRow& row, ProgressSink* progress,
-                    proto::CheckedRow* checked) {
+absl::Status RunRow(ReplayFunction replay, const Check& check, const proto::BudgetRow& row,
+                    ProgressSink* progress, proto::CheckedRow* checked) {
   checked->set_name(row.name());
-  absl::StatusOr<proto::Report> report = replay(RequestOf(row, check.trace, check.budget_path, check.cut_off), progress);
+  absl::StatusOr<proto::Report> report =
+      replay(RequestOf(row, check.trace, check.budget_path, check.cut_off), progress);
   if (!report.ok()) return report.status();
   if (report->runs_size() != 1) {
     checked->add_failures(absl::StrCat("it cannot be replayed: ", absl::StrJoin(report->notes(), "; ")));
@@ -183,8 +188,10 @@ absl::Status RunRow(ReplayFunction replay, const Check& check, const proto::Budg
 
 absl::Status WriteForms(const VerbOptions& options, const proto::CheckResult& result) {
   if (options.Given("junit")) {
-    const std::string suite = absl::StrCat(FileName(options.operand(0)), " ", FileName(options.Get("budget")));
-    if (absl::Status status = WriteOutput(options.Get("junit"), RenderJUnit(result, suite)); !status.ok()) return status;
+    const std::string suite =
+        absl::StrCat(FileName(options.operand(0)), " ", FileName(options.Get("budget")));
+    if (absl::Status status = WriteOutput(options.Get("junit"), RenderJUnit(result, suite)); !status.ok())
+      return status;
   }
   if (!options.Given("save")) return absl::OkStatus();
   proto::Report report;
@@ -211,7 +218,8 @@ absl::Status CheckWords(const VerbOptions& options, const Check& check) {
 
 int CheckWith(ReplayFunction replay, const std::vector<std::string>& arguments, Terminal& terminal) {
   VerbOptions options = CheckOptions();
-  if (absl::Status status = options.Parse(arguments, {"T"}); !status.ok()) return FailUsage(kVerb, status, terminal);
+  if (absl::Status status = options.Parse(arguments, {"T"}); !status.ok())
+    return FailUsage(kVerb, status, terminal);
   if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
   const absl::StatusOr<std::string> format = options.Word("format", {"table", "json"});
   if (!format.ok()) return FailUsage(kVerb, format.status(), terminal);
@@ -219,8 +227,10 @@ int CheckWith(ReplayFunction replay, const std::vector<std::string>& arguments, 
     return FailUsage(kVerb, absl::InvalidArgumentError("--budget FILE is missing"), terminal);
   }
   Check check;
-  if (absl::Status status = ReadFiles(options, &check); !status.ok()) return FailUnreadable(kVerb, status, terminal);
-  if (absl::Status status = CheckWords(options, check); !status.ok()) return FailUsage(kVerb, status, terminal);
+  if (absl::Status status = ReadFiles(options, &check); !status.ok())
+    return FailUnreadable(kVerb, status, terminal);
+  if (absl::Status status = CheckWords(options, check); !status.ok())
+    return FailUsage(kVerb, status, terminal);
 
   proto::CheckResult result;
   result.set_tool(kToolVersion);
@@ -237,7 +247,8 @@ int CheckWith(ReplayFunction replay, const std::vector<std::string>& arguments, 
       *format == "json" ? MessageJson(result) : RenderCheckTable(result, terminal.out_is_terminal);
   if (!text.ok()) return FailUnreadable(kVerb, text.status(), terminal);
   terminal.out << *text;
-  if (absl::Status status = WriteForms(options, result); !status.ok()) return FailUnreadable(kVerb, status, terminal);
+  if (absl::Status status = WriteForms(options, result); !status.ok())
+    return FailUnreadable(kVerb, status, terminal);
   return passed ? kAsExpected : kExpectationNotMet;
 }
 

@@ -1,7 +1,7 @@
 // `reheap check`: replays of one trace against a budget; says yes or no, and what made the difference.
 //
-// Each row of the budget becomes a ReplayRequest; what replays is a parameter, so that words and verdicts are tested
-// without any replay.
+// Each row of the budget becomes a ReplayRequest; what replays is a parameter, so that words and verdicts are
+// tested without any replay.
 //
 // Functions of their arguments. Threads: one.
 #ifndef REHEAP_TOOLS_CMD_CHECK_H_

@@ -76,9 +76,15 @@ TEST(CheckTest, AnExceededBudgetNamesTheEvent) {
   const std::string junit = TempPath("exceeded.xml");
   const Ran ran = Reheap({"check", Trace(), "--budget", budget, "--junit", junit, "--quiet"});
   EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_THAT(ran.out, testing::ContainsRegex("small: peak RSS of [0-9.]+ MiB is [0-9.]+ MiB \\([0-9.]+ %\\) above the budget of 16.0 MiB; "
-                                              "reached at event 22 \\(malloc of 8.0 MiB by thread 0\\), with 30.0 MiB of objects alive"));
-  EXPECT_THAT(ran.out, HasSubstr("must live: the program must end SURVIVED and ended STARTUP_ABORT: RLIMIT_AS: asked 17.0 GiB"));
+  EXPECT_THAT(
+      ran.out,
+      testing::ContainsRegex(
+          "small: peak RSS of [0-9.]+ MiB is [0-9.]+ MiB \\([0-9.]+ %\\) above the budget of 16.0 MiB; "
+          "reached at event 22 \\(malloc of 8.0 MiB by thread 0\\), with 30.0 MiB of objects alive"));
+  EXPECT_THAT(
+      ran.out,
+      HasSubstr(
+          "must live: the program must end SURVIVED and ended STARTUP_ABORT: RLIMIT_AS: asked 17.0 GiB"));
   EXPECT_THAT(Read(junit), HasSubstr("tests=\"2\" failures=\"2\""));
   const Ran json = Reheap({"check", Trace(), "--budget", budget, "--format", "json", "--quiet"});
   EXPECT_EQ(json.exit_code, 1);
@@ -108,32 +114,43 @@ TEST(CheckTest, UsageAndUnreadableInput) {
   EXPECT_EQ(Reheap({"check", Trace()}).exit_code, 2);
   EXPECT_EQ(Reheap({"check", Trace(), "--budget", "x", "--format", "csv"}).exit_code, 2);
   EXPECT_EQ(Reheap({"check", Trace(), "--budget", TempPath("none")}).exit_code, 3);
-  const std::string wrong = Write("wrong.textproto", "row {\n name: 'a'\n strategy: 'go-2010-radex'\n platform: 'linux-amd46' }");
+  const std::string wrong =
+      Write("wrong.textproto", "row {\n name: 'a'\n strategy: 'go-2010-radex'\n platform: 'linux-amd46' }");
   const Ran ran = Reheap({"check", Trace(), "--budget", wrong});
   EXPECT_EQ(ran.exit_code, 3);
-  EXPECT_THAT(ran.err, HasSubstr("wrong.textproto:3: row[0].strategy: no strategy is called 'go-2010-radex'; the nearest is 'go-2010-radix'"));
-  EXPECT_THAT(ran.err, HasSubstr("wrong.textproto:4: row[0].platform: no platform is called 'linux-amd46'; the nearest is 'linux-amd64'"));
+  EXPECT_THAT(ran.err, HasSubstr("wrong.textproto:3: row[0].strategy: no strategy is called 'go-2010-radex'; "
+                                 "the nearest is 'go-2010-radix'"));
+  EXPECT_THAT(ran.err, HasSubstr("wrong.textproto:4: row[0].platform: no platform is called 'linux-amd46'; "
+                                 "the nearest is 'linux-amd64'"));
   const std::string budget = Write("good.textproto", kBudget);
   EXPECT_EQ(Reheap({"check", TempPath("none.trace"), "--budget", budget, "--quiet"}).exit_code, 3);
   const Ran full = Reheap({"check", Trace(), "--budget", budget, "--junit", "/dev/full", "--quiet"});
   EXPECT_EQ(full.exit_code, 3);
   EXPECT_THAT(full.err, HasSubstr("/dev/full"));
-  EXPECT_EQ(Reheap({"check", Trace(), "--budget", budget, "--baseline", Trace(), "--quiet"}).exit_code, 3) << "no result";
+  EXPECT_EQ(Reheap({"check", Trace(), "--budget", budget, "--baseline", Trace(), "--quiet"}).exit_code, 3)
+      << "no result";
 }
 
 TEST(CheckTest, AStrategyBesideTheBudget) {
   const std::string strategy = Read("sim/strategies/go-2010-radix.textproto");
   ASSERT_NE(strategy, "");
   Write("mine.textproto", strategy);
-  const std::string budget = Write("own.textproto", "row { name: 'mine' strategy: './mine.textproto' platform: 'linux-amd64' }");
+  const std::string budget =
+      Write("own.textproto", "row { name: 'mine' strategy: './mine.textproto' platform: 'linux-amd64' }");
   EXPECT_EQ(Reheap({"check", Trace(), "--budget", budget, "--quiet"}).exit_code, 0);
 }
 
 TEST(CompareTest, TwoResults) {
   const std::string unlimited = TempPath("one"), small = TempPath("two");
-  ASSERT_EQ(Reheap({"replay", Trace(), "--save", unlimited, "--quiet", "--strategy", "go-2011-02-pretend"}).exit_code, 0);
-  ASSERT_EQ(Reheap({"replay", Trace(), "--save", small, "--quiet", "--strategy", "go-2011-02-pretend,go-2010-radix"}).exit_code, 0);
-  const Ran same = Reheap({"compare", unlimited + ".json", small + ".json", "--tolerance", "peak_rss=0,peak_vmas=0"});
+  ASSERT_EQ(Reheap({"replay", Trace(), "--save", unlimited, "--quiet", "--strategy", "go-2011-02-pretend"})
+                .exit_code,
+            0);
+  ASSERT_EQ(Reheap({"replay", Trace(), "--save", small, "--quiet", "--strategy",
+                    "go-2011-02-pretend,go-2010-radix"})
+                .exit_code,
+            0);
+  const Ran same =
+      Reheap({"compare", unlimited + ".json", small + ".json", "--tolerance", "peak_rss=0,peak_vmas=0"});
   EXPECT_EQ(same.exit_code, 0) << same.err;
   EXPECT_THAT(same.out, HasSubstr("only in the second:\n  shop.trace go-2010-radix"));
   proto::Report report = *ReadReport(unlimited + ".json");
@@ -144,7 +161,8 @@ TEST(CompareTest, TwoResults) {
   EXPECT_EQ(worse.exit_code, 1);
   EXPECT_THAT(worse.out, testing::ContainsRegex("peak_rss .* 2.000 +5 % +WORSE"));
   for (const char* format : {"json", "csv"}) {
-    const Ran form = Reheap({"compare", half, unlimited + ".json", "--tolerance", "peak_rss=5%", "--format", format});
+    const Ran form =
+        Reheap({"compare", half, unlimited + ".json", "--tolerance", "peak_rss=5%", "--format", format});
     EXPECT_EQ(form.exit_code, 1);
     EXPECT_THAT(form.out, HasSubstr("peak_rss"));
   }

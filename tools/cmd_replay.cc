@@ -1,9 +1,6 @@
 #include "tools/cmd_replay.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -21,6 +18,7 @@
 #include "tools/nearest_name.h"
 #include "tools/options.h"
 #include "tools/progress.h"
+#include "tools/write_output.h"
 
 namespace reheap {
 
@@ -87,6 +85,8 @@ VerbOptions ReplayOptions() {
   options.Flag("measure-lookup", "also time page-to-span lookups in the heap that each run leaves behind");
   options.Group("Output");
   options.Value("format", "F", "table", "table, json (report.proto), csv");
+  options.Value("output", "R", "",
+                "also write the result to R, binary report.proto: for `reheap report`, `reheap compare`");
   options.Value("save", "BASE", "", "also write the results to BASE.txt (the table), BASE.json and BASE.csv");
   options.Flag("quiet", "no progress on stderr");
   return options;
@@ -290,20 +290,12 @@ absl::StatusOr<std::string> Render(const proto::Report& report, const std::strin
   return format == "csv" ? RenderCsv(report) : RenderTable(report, style);
 }
 
-absl::Status WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream stream(path, std::ios::binary | std::ios::trunc);
-  stream << text;
-  stream.close();
-  if (!stream) return absl::UnavailableError(absl::StrCat(path, ": cannot write it: ", std::strerror(errno)));
-  return absl::OkStatus();
-}
-
 absl::Status Save(const proto::Report& report, const std::string& base) {
   const std::pair<const char*, const char*> forms[] = {{"table", ".txt"}, {"json", ".json"}, {"csv", ".csv"}};
   for (const auto& [format, suffix] : forms) {
     const absl::StatusOr<std::string> text = Render(report, format, {.color = false});
     if (!text.ok()) return text.status();
-    if (absl::Status status = WriteFile(absl::StrCat(base, suffix), *text); !status.ok()) return status;
+    if (absl::Status status = WriteOutput(absl::StrCat(base, suffix), *text); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -336,11 +328,12 @@ int ReplayWith(ReplayFunction replay, const std::vector<std::string>& arguments,
   for (proto::Run& run : *report->mutable_runs()) {
     if (run.has_refusal()) run.mutable_refusal()->set_message(RefusalSentence(run.refusal()));
   }
-  const absl::StatusOr<std::string> text = Render(*report, *format, {.color = terminal.out_is_terminal});
+  const absl::StatusOr<std::string> text = Render(*report, *format, {.color = WantsColor(terminal)});
   if (!text.ok()) return FailUnreadable(kVerb, text.status(), terminal);
   terminal.out << *text;
-  if (!options.Given("save")) return kAsExpected;
-  const absl::Status saved = Save(*report, options.Get("save"));
+  absl::Status saved;
+  if (options.Given("output")) saved = WriteOutput(options.Get("output"), report->SerializeAsString());
+  if (saved.ok() && options.Given("save")) saved = Save(*report, options.Get("save"));
   return saved.ok() ? kAsExpected : FailUnreadable(kVerb, saved, terminal);
 }
 

@@ -82,7 +82,7 @@ int ReportCommand(const std::vector<std::string>& arguments, Terminal& terminal)
   if (absl::Status status = WriteFiles(*report, options, terminal); !status.ok()) {
     return FailUnreadable(kVerb, status, terminal);
   }
-  const absl::StatusOr<std::string> text = Render(*report, *form, terminal.out_is_terminal);
+  const absl::StatusOr<std::string> text = Render(*report, *form, WantsColor(terminal));
   if (!text.ok()) return FailUnreadable(kVerb, text.status(), terminal);
   terminal.out << *text;
   return kAsExpected;

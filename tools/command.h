@@ -37,9 +37,13 @@ struct Terminal {
   // end. Null: there is none.
   std::function<size_t(char* to, size_t bytes)> read_input = nullptr;
   bool in_is_terminal = false;
+  bool no_color = false;  // the user's wish (no-color.org): NO_COLOR is set and not empty
   // When set, --help fills this instead of printing.
   VerbDescription* description = nullptr;
 };
+
+// Colour is for people who watch and did not ask for none.
+inline bool WantsColor(const Terminal& terminal) { return terminal.out_is_terminal && !terminal.no_color; }
 
 struct Verb {
   const char* name;     // "replay", "trace info"

@@ -1,5 +1,6 @@
 // `reheap`: the command. Gathers its surroundings, then tools/command.cc finds the verb.
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -27,6 +28,8 @@ int main(int argc, char** argv) {
   typed.insert(typed.begin(), "reheap");
   reheap::Terminal terminal{std::cout, std::cerr, isatty(STDOUT_FILENO) == 1, isatty(STDERR_FILENO) == 1,
                             reheap::ShellQuoted(typed), ReadInput, isatty(STDIN_FILENO) == 1};
+  const char* const no_color = getenv("NO_COLOR");
+  terminal.no_color = no_color != nullptr && *no_color != '\0';
   const int exit_code = reheap::RunReheap(arguments, reheap::Verbs(), terminal);
   std::cout.flush();
   if (!std::cout) {

@@ -62,6 +62,47 @@ TEST(MetricSinkTest, ALongTimelineKeepsItsFirstPointAndEvenDistances) {
   EXPECT_GT(sink.point(sink.point_count() - 1).event + stride, events - stride);
 }
 
+OsUsage Usage(uint64_t vsize_bytes, uint64_t rss_bytes) {
+  OsUsage usage;
+  usage.vsize_bytes = vsize_bytes;
+  usage.rss_anonymous_bytes = rss_bytes;
+  return usage;
+}
+
+TEST(MetricSinkTest, APeakIsTheEventsThatRaisedItLast) {
+  MetricSink sink;
+  sink.SetBaseline(OsUsage());
+  sink.Sample(Usage(100, 10));
+  EXPECT_FALSE(sink.is_placed());
+  sink.Place(kAtStartup, 0, MetricSink::Missed::kNothing);
+  EXPECT_TRUE(sink.is_placed());
+  EXPECT_EQ(sink.moment(Peak::kVsize).event, kAtStartup);
+  sink.Sample(Usage(100, 20));
+  sink.Place(7, 64, MetricSink::Missed::kNothing);
+  sink.Sample(Usage(100, 20));  // no more than before
+  sink.Place(9, 32, MetricSink::Missed::kNothing);
+  EXPECT_EQ(sink.moment(Peak::kVsize).event, kAtStartup);
+  EXPECT_EQ(sink.moment(Peak::kRss).event, 7u);
+  EXPECT_EQ(sink.moment(Peak::kRss).live_bytes, 64u);
+  EXPECT_TRUE(sink.moment(Peak::kRss).exact());
+}
+
+TEST(MetricSinkTest, WhatSamplesMayHaveMissedLiesBetweenTwoEvents) {
+  MetricSink sink;
+  sink.SetBaseline(OsUsage());
+  sink.Sample(Usage(100, 10));
+  sink.Place(5, 0, MetricSink::Missed::kRss);
+  EXPECT_EQ(sink.moment(Peak::kRss).since_event, kAtStartup);
+  sink.Sample(Usage(200, 20));
+  sink.Place(50, 0, MetricSink::Missed::kRss);
+  EXPECT_EQ(sink.moment(Peak::kRss).since_event, 5u);
+  EXPECT_EQ(sink.moment(Peak::kRss).event, 50u);
+  EXPECT_TRUE(sink.moment(Peak::kVsize).exact()) << "address space changes by requests alone, and each is sampled";
+  sink.Sample(Usage(300, 20));
+  sink.Place(60, 0, MetricSink::Missed::kAnything);
+  EXPECT_EQ(sink.moment(Peak::kVsize).since_event, 50u);
+}
+
 // Answers every request; its usage is what the test says.
 class ScriptedUsage final : public Os {
  public:

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <map>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace reheap {
@@ -64,6 +65,38 @@ TEST(AddressSpaceTest, PageBetweenTwoWrittenIslandsJoinsTheLeft) {
   space.NoteFirstWrite(space.Containing(Page(3)));
   space.Insert(Pages(2, 1), ReadWrite());
   EXPECT_EQ(Layout(space), "0+3 3+2");
+}
+
+// linux 6.1: the next one first, and who never wrote stays out below one that did.
+TEST(AddressSpaceTest, NextFirstKeepsOthersOutBelow) {
+  for (const bool below_is_written : {false, true}) {
+    AddressSpace space(MergeRule::kBothSidesSameWriter, false);
+    space.Insert(Pages(0, 2), ReadWrite());
+    space.Insert(Pages(3, 2), ReadWrite());
+    if (below_is_written) space.NoteFirstWrite(space.Containing(Page(0)));
+    space.NoteFirstWrite(space.Containing(Page(3)));
+    space.Insert(Pages(2, 1), ReadWrite(), 0, AddressSpace::Join::kNextFirst);
+    EXPECT_EQ(Layout(space), "0+2 2+3");
+  }
+  AddressSpace space(MergeRule::kBothSidesSameWriter, false);
+  space.Insert(Pages(0, 2), ReadWrite());
+  space.Insert(Pages(3, 2), ReadWrite());
+  space.NoteFirstWrite(space.Containing(Page(0)));
+  space.Insert(Pages(2, 1), ReadWrite(), 0, AddressSpace::Join::kNextFirst);
+  EXPECT_EQ(Layout(space), "0+5");
+}
+
+TEST(AddressSpaceTest, JoinsOnlyTheSideThatItMay) {
+  using Join = AddressSpace::Join;
+  for (const auto& [join, layout] :
+       {std::pair{Join::kBoth, "0+3"}, std::pair{Join::kLeft, "0+2 2+1"}, std::pair{Join::kRight, "0+1 1+2"},
+        std::pair{Join::kNone, "0+1 1+1 2+1"}}) {
+    AddressSpace space = Modern();
+    space.Insert(Pages(0, 1), ReadWrite());
+    space.Insert(Pages(2, 1), ReadWrite());
+    space.Insert(Pages(1, 1), ReadWrite(), 0, join);
+    EXPECT_EQ(Layout(space), layout);
+  }
 }
 
 TEST(AddressSpaceTest, NeighboursThatShareAWriterMergeAgain) {

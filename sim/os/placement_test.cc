@@ -103,6 +103,26 @@ TEST(PlacementTest, MultiplesOfAHugePageAreAlignedToIt) {
   EXPECT_EQ(Choose(p, space, kPage, 2 * kMiB), Addr(9 * kMiB + 3 * kPage));
 }
 
+// linux 6.1: files alone, and from the gap's own start when that is a multiple.
+TEST(PlacementTest, HugePagesOfFilesOnlyAndAtTheGapsStart) {
+  Platform p = Small();
+  p.placement.huge_alignment_bytes = 2 * kMiB;
+  PlaceRequest file{Addr(), 2 * kMiB};
+  file.content = PlaceRequest::Content::kFile;
+  const auto place = [&](const PlaceRequest& request) {
+    return Placement(&p, Addr(p.placement.base_bytes), {}).Choose(Space(), request);
+  };
+  EXPECT_EQ(place(file), Addr(10 * kMiB));
+  p.placement.huge_aligned_at_gap_start = true;
+  EXPECT_EQ(place(file), Addr(8 * kMiB));
+  p.placement.base_bytes = 11 * kMiB + 3 * kPage;
+  EXPECT_EQ(place(file), Addr(8 * kMiB));
+  EXPECT_EQ(Choose(p, Space(), 0, 2 * kMiB), Addr(8 * kMiB));
+  p.placement.huge_alignment_for_files_only = true;
+  EXPECT_EQ(place(file), Addr(8 * kMiB));
+  EXPECT_EQ(Choose(p, Space(), 0, 2 * kMiB), Addr(9 * kMiB + 3 * kPage));
+}
+
 TEST(PlacementTest, StackKeepsItsGuardGap) {
   Platform p = Small();
   p.placement.stack_guard_bytes = kMiB;

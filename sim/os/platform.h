@@ -266,6 +266,7 @@ struct Platform {
     MergeRule merge = MergeRule::kBothSidesSameWriter;
     bool written_joins_unwritten = false;
     bool new_joins_next_first = false;
+    bool heap_name_at_edges = false;
     ReplaceOrder replace = ReplaceOrder::kCheckThenReplace;
     HoleRule hole = HoleRule::kError;
     UnalignedRule unaligned = UnalignedRule::kRefused;

@@ -165,6 +165,7 @@ void CopyMappings(const proto::Platform::Mappings& from, Platform::Mappings* to)
   Copy(from.merge(), &to->merge);
   Copy(from.written_joins_unwritten(), &to->written_joins_unwritten);
   Copy(from.new_joins_next_first(), &to->new_joins_next_first);
+  Copy(from.heap_name_at_edges(), &to->heap_name_at_edges);
   Copy(from.replace(), &to->replace);
   Copy(from.hole(), &to->hole);
   Copy(from.unaligned(), &to->unaligned);

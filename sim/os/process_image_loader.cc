@@ -83,9 +83,18 @@ class Loader {
       s_.main_stack = {start, m.end - start};
     }
     if (m.name == "[heap]") {
-      if (!s_.break_start) s_.break_start = m.start;
+      if (!s_.break_start) s_.break_start = IsBss(m) ? m.end : m.start;
       s_.break_end = m.end;
     }
+  }
+
+  // Named for the heap that it touches. Who has no BSS, and a heap right behind the data, is taken for one
+  // that has.
+  bool IsBss(const ImageMapping& heap) const {
+    if (!s_.platform->mappings.heap_name_at_edges) return false;
+    const AddressSpace::Id before = s_.space.Previous(s_.space.Containing(heap.start));
+    return before != AddressSpace::kNone && s_.space.mapping(before).end == heap.start &&
+           s_.space.mapping(before).traits.kind == MappingKind::kFile;
   }
 
   void Label(AddrRange range, std::string_view holder) { labels_.Set(range, s_.space.InternName(holder)); }

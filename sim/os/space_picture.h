@@ -1,9 +1,10 @@
 // SpacePicture: who sits where in an address space, at one moment (row 9, "modelled kernel", and row 10).
 //
-//   c000000000-c000200000 rw-p heap | 7ffff7d8d000-7ffff7f22000 r-xp libc.so.6 | 7ffffffde000-7ffffffff000 rw-p [stack]
+//   c000000000-c000200000 rw-p heap | 7ffff7d8d000-7ffff7f22000 r-xp libc.so.6 | 7ffffffde000-7ffffffff000
+//   rw-p [stack]
 //
-// Pieces in address order; neighbours of one holder and one kind of access are one. A process may have 60,000 mappings
-// and a picture is for people: beyond kMostPieces the smallest are left out and counted.
+// Pieces in address order; neighbours of one holder and one kind of access are one. A process may have 60,000
+// mappings and a picture is for people: beyond kMostPieces the smallest are left out and counted.
 //
 // Values. Threads: one. O(n log n) in pieces.
 #ifndef REHEAP_SIM_OS_SPACE_PICTURE_H_

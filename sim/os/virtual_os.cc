@@ -437,8 +437,12 @@ std::string_view VirtualOs::LabelOf(const Mapping& m) const {
   if (m.traits.kind == MappingKind::kStack && m.end != image_.stack_end) return {};
   const std::string& name = state_.space.NameOf(m.traits.name);
   if (m.traits.shared && name.empty()) return "/dev/zero (deleted)";
-  const bool is_heap = m.traits.kind == MappingKind::kAnonymous && m.traits.object == MemoryObjects::kNone &&
-                       m.start < state_.break_end && m.end > state_.break_start;
+  if (m.traits.kind != MappingKind::kAnonymous || m.traits.object != MemoryObjects::kNone) return name;
+  // vma_is_initial_heap, include/linux/mm.h, linux 6.12; show_map_vma, fs/proc/task_mmu.c, 6.1: with what
+  // touches it.
+  const bool is_heap = platform_.mappings.heap_name_at_edges
+                           ? m.start <= state_.break_end && m.end >= state_.break_start
+                           : m.start < state_.break_end && m.end > state_.break_start;
   return is_heap ? std::string_view("[heap]") : std::string_view(name);
 }
 

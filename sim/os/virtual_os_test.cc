@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+
 #include "sim/os/platform_catalog.h"
 
 namespace reheap {
@@ -110,6 +113,33 @@ TEST(VirtualOsTest, RefuseAfterRefusesFromThenOn) {
     EXPECT_EQ(refused.refusal().rule, Rule::kUnknown);
     EXPECT_EQ(refused.refusal().os_error, 12);
     EXPECT_EQ(refused.refusal().wanted, kAt);
+  }
+}
+
+// linux 6.1 names the BSS [heap], too: a process that starts from such a text has its break where it was.
+TEST(VirtualOsTest, WhatTouchesTheHeapHasItsNameOnSomeReleases) {
+  const auto heaps = [](const VirtualOs& os) {
+    const std::string text = os.MapsText();
+    int count = 0;
+    for (size_t at = text.find("[heap]"); at != std::string::npos; at = text.find("[heap]", at + 1)) ++count;
+    return count;
+  };
+  for (const auto& [name, named] : {std::pair{"linux-amd64@6.1", 1}, std::pair{"linux-amd64@6.12", 0}}) {
+    VirtualProcess process;
+    process.platform = Platforms().Find(name);
+    VirtualOs os(process);
+    const Addr start = os.break_start();
+    EXPECT_EQ(heaps(os), named) << name;
+    process.image = *ParseMaps(os.MapsText(), "maps");
+    EXPECT_EQ(VirtualOs(process).break_start(), start) << name;
+    EXPECT_EQ(VirtualOs(process).program_break(), start) << name;
+    ASSERT_TRUE(os.Brk(start + 3 * kPage).ok());
+    EXPECT_EQ(heaps(os), named + 1) << name;
+    process.image = *ParseMaps(os.MapsText(), "maps");
+    const VirtualOs copy(process);
+    EXPECT_EQ(copy.break_start(), start) << name;
+    EXPECT_EQ(copy.program_break(), start + 3 * kPage) << name;
+    EXPECT_EQ(copy.MapsText(), os.MapsText());
   }
 }
 

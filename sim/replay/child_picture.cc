@@ -13,7 +13,8 @@ namespace {
 constexpr uint64_t kUserEnd = (uint64_t{1} << 47) - 4096;
 
 enum Whose : RangeLabels::Label { kHeaps = 0, kReplayers, kPrograms, kStacks };
-constexpr std::string_view kHolderNames[] = {"heap", "the replayer", "mapped by the program", "thread stacks"};
+constexpr std::string_view kHolderNames[] = {"heap", "the replayer", "mapped by the program",
+                                             "thread stacks"};
 
 }  // namespace
 
@@ -40,7 +41,8 @@ SpacePicture PictureOfChild(const ChildPicture& taken, const std::vector<ImageMa
   for (const ImageMapping& m : baseline_image) labels.Set({m.start, m.end - m.start}, kReplayers);
   for (uint64_t i = 0; i < taken.foreign_count; ++i) {
     const ChildPicture::Foreign& foreign = taken.foreign[i];
-    labels.Set({Addr(foreign.start), foreign.bytes}, foreign.holder == ForeignHolder::kProgram ? kPrograms : kStacks);
+    labels.Set({Addr(foreign.start), foreign.bytes},
+               foreign.holder == ForeignHolder::kProgram ? kPrograms : kStacks);
   }
   picture.user_end = kUserEnd;
   for (const ImageMapping& m : *mappings) {

@@ -1,8 +1,10 @@
-// ChildPicture: a replay child's address space as the kernel shows it, less what is the replayer's own (row 10).
+// ChildPicture: a replay child's address space as the kernel shows it, less what is the replayer's own (row
+// 10).
 //
-// The child copies its /proc/self/maps into memory that it shares with the parent, which has been mapped since before
-// the baseline and costs no anonymous memory; the parent makes sense of it afterwards. What was mapped at the baseline
-// is the replayer's, what the program's own calls mapped is known, and the rest is the heap's.
+// The child copies its /proc/self/maps into memory that it shares with the parent, which has been mapped
+// since before the baseline and costs no anonymous memory; the parent makes sense of it afterwards. What was
+// mapped at the baseline is the replayer's, what the program's own calls mapped is known, and the rest is the
+// heap's.
 //
 // Plain data of fixed size, too large for a stack. Threads: one. Limits: maps text of kMapsBytes (some 50,000
 // mappings) and kMostForeign mappings of the program's own; a process with more has no picture.

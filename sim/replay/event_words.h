@@ -1,8 +1,10 @@
 // EventWords: what the program called at an event, in words: "malloc of 1.0 MiB by thread 3" (rows 6 and 11).
 //
-// Replays know events by number alone; this looks a few of them up in the trace afterwards, through its block index.
+// Replays know events by number alone; this looks a few of them up in the trace afterwards, through its block
+// index.
 //
-// Threads: one. Limits: those of the trace reader. A trace that was cut off has no index and is read from its start.
+// Threads: one. Limits: those of the trace reader. A trace that was cut off has no index and is read from its
+// start.
 #ifndef REHEAP_SIM_REPLAY_EVENT_WORDS_H_
 #define REHEAP_SIM_REPLAY_EVENT_WORDS_H_
 

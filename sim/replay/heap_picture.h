@@ -1,7 +1,8 @@
 // HeapPicture: what lies in a heap at one moment, by size class (row 10 of the walk).
 //
 // Taken once in a replay, at the moment of most live bytes. Which event that is the trace alone decides
-// (trace_demand.h), so nothing is looked for while the replay runs: the target stops between two events and counts.
+// (trace_demand.h), so nothing is looked for while the replay runs: the target stops between two events and
+// counts.
 //
 // Plain data of fixed size (it may stand in shared memory). Threads: one.
 #ifndef REHEAP_SIM_REPLAY_HEAP_PICTURE_H_
@@ -33,7 +34,7 @@ struct HeapPicture {
 
 // O(slots + caches x classes). Makes nothing resident.
 template <class HeapT>
-  requires requires(const HeapT& heap) { heap.stats(); }
+requires requires(const HeapT& heap) { heap.stats(); }
 void TakeHeapPicture(const HeapT& heap, ObjectTable& slots, HeapPicture* picture) {
   const SizeClasses& classes = heap.size_classes();
   picture->heap = heap.stats();

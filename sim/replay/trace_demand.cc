@@ -25,7 +25,9 @@ class ClassCounter {
   }
 
  private:
-  uint64_t Pages(uint64_t bytes) const { return (bytes >> shift_) + ((bytes & ((uint64_t{1} << shift_) - 1)) != 0); }
+  uint64_t Pages(uint64_t bytes) const {
+    return (bytes >> shift_) + ((bytes & ((uint64_t{1} << shift_) - 1)) != 0);
+  }
 
   const SizeClasses& classes_;
   const uint32_t shift_;
@@ -51,7 +53,8 @@ absl::StatusOr<TraceDemand> ReadDemand(const std::string& trace_path, bool allow
       ++demand.events;
       const bool allocates = op.kind == ReplayOpKind::kAllocate, resizes = op.kind == ReplayOpKind::kResize;
       if (!allocates && !resizes && op.kind != ReplayOpKind::kFree) continue;
-      if (op.slot >= bytes_of_slot.size()) bytes_of_slot.resize(std::max<size_t>(op.slot + 1, 2 * bytes_of_slot.size()));
+      if (op.slot >= bytes_of_slot.size())
+        bytes_of_slot.resize(std::max<size_t>(op.slot + 1, 2 * bytes_of_slot.size()));
       uint64_t& bytes = bytes_of_slot[op.slot];
       if (allocates) {
         small.Allocate(op);

@@ -1,7 +1,7 @@
 // TraceDemand: what a trace asks of any heap, whichever it is (row 6 of the walk).
 //
-// When are the most bytes alive? How often is each size asked for? Both follow from the trace alone, so they are found
-// once, by one reading without a heap, and no row spends anything on them while it replays.
+// When are the most bytes alive? How often is each size asked for? Both follow from the trace alone, so they
+// are found once, by one reading without a heap, and no row spends anything on them while it replays.
 //
 // Values. Threads: one. Limits: those of OpStream, whose errors it returns; 8 bytes per slot while it reads.
 #ifndef REHEAP_SIM_REPLAY_TRACE_DEMAND_H_
@@ -22,8 +22,9 @@ struct TraceDemand {
   uint64_t events_at_peak = 0;
   uint64_t peak_live_bytes = 0;
   uint64_t events = 0;
-  // Objects made, by size class of heap pages of 4 and of 8 KiB; [0] = larger than classes go. An object that is
-  // resized is made again when it needs another class; a large one, another number of heap pages that is not less.
+  // Objects made, by size class of heap pages of 4 and of 8 KiB; [0] = larger than classes go. An object that
+  // is resized is made again when it needs another class; a large one, another number of heap pages that is
+  // not less.
   std::vector<uint64_t> allocations_4k, allocations_8k;
 
   const std::vector<uint64_t>& allocations(uint32_t heap_page_shift) const {

@@ -46,8 +46,8 @@ std::string Above(const RunFigure& figure, double value, double ceiling) {
 
 std::string Sentence(const RunFigure& figure, const proto::Run& run, double value, double ceiling,
                      const std::string& whose) {
-  std::string text = absl::StrCat(figure.title, " of ", FormatFigure(figure, value), " is ", Above(figure, value, ceiling),
-                                  " ", whose);
+  std::string text = absl::StrCat(figure.title, " of ", FormatFigure(figure, value), " is ",
+                                  Above(figure, value, ceiling), " ", whose);
   const std::string cause = PeakCauseText(run, figure.metric);
   return cause.empty() ? text : absl::StrCat(text, "; ", cause);
 }
@@ -58,9 +58,11 @@ void CheckAbsolute(const proto::BudgetRow& row, const proto::Run& run, std::vect
     if (!ceiling) continue;
     const std::optional<double> value = figure.value(run);
     if (!value) {
-      failures->push_back(absl::StrCat(figure.title, " has a budget of ", FormatFigure(figure, *ceiling), " and is not known"));
+      failures->push_back(absl::StrCat(figure.title, " has a budget of ", FormatFigure(figure, *ceiling),
+                                       " and is not known"));
     } else if (*value > *ceiling) {
-      failures->push_back(Sentence(figure, run, *value, *ceiling, absl::StrCat("the budget of ", FormatFigure(figure, *ceiling))));
+      failures->push_back(Sentence(figure, run, *value, *ceiling,
+                                   absl::StrCat("the budget of ", FormatFigure(figure, *ceiling))));
     }
   }
 }
@@ -72,16 +74,20 @@ void CheckRelative(const proto::BudgetRow& row, const proto::Run& run, const pro
     if (!ratio) continue;
     const std::optional<double> before = figure.value(baseline), value = figure.value(run);
     if (!before || !value) {
-      failures->push_back(absl::StrCat(figure.title, " has a budget relative to the baseline and is not known ",
+      failures->push_back(absl::StrCat(figure.title,
+                                       " has a budget relative to the baseline and is not known ",
                                        before ? "here" : "there"));
       continue;
     }
     // Ratios are decimal words: 1.05 times 20 is 21, whatever binary fractions make of it.
     const double most = *before * *ratio;
-    const double ceiling = std::nearbyint(most) != 0 && std::abs(most - std::nearbyint(most)) < 1e-9 * most ? std::nearbyint(most) : most;
+    const double ceiling = std::nearbyint(most) != 0 && std::abs(most - std::nearbyint(most)) < 1e-9 * most
+                               ? std::nearbyint(most)
+                               : most;
     if (*value <= ceiling) continue;
-    failures->push_back(Sentence(figure, run, *value, ceiling,
-                                 absl::StrFormat("%g times the baseline's %s", *ratio, FormatFigure(figure, *before))));
+    failures->push_back(
+        Sentence(figure, run, *value, ceiling,
+                 absl::StrFormat("%g times the baseline's %s", *ratio, FormatFigure(figure, *before))));
   }
 }
 
@@ -102,9 +108,11 @@ void CheckOutcome(const proto::BudgetRow& row, const proto::Run& run, std::vecto
   }
   if (wanted.empty()) wanted.push_back(OutcomeName(proto::SURVIVED));
   if (!is_met) {
-    failures->push_back(absl::StrCat("the program must end ", absl::StrJoin(wanted, " or "), " and ended ", OutcomeText(run)));
+    failures->push_back(absl::StrCat("the program must end ", absl::StrJoin(wanted, " or "), " and ended ",
+                                     OutcomeText(run)));
   } else if (!row.rule().empty() && run.outcome() != proto::SURVIVED && run.refusal().rule() != row.rule()) {
-    failures->push_back(absl::StrCat("the program must be refused by ", row.rule(), " and ended ", OutcomeText(run)));
+    failures->push_back(
+        absl::StrCat("the program must be refused by ", row.rule(), " and ended ", OutcomeText(run)));
   }
 }
 
@@ -112,7 +120,8 @@ void CheckOutcome(const proto::BudgetRow& row, const proto::Run& run, std::vecto
 
 bool NeedsBaseline(const proto::BudgetRow& row) { return row.of_baseline().ByteSizeLong() != 0; }
 
-std::vector<std::string> BudgetFailures(const proto::BudgetRow& row, const proto::Run& run, const proto::Run* baseline) {
+std::vector<std::string> BudgetFailures(const proto::BudgetRow& row, const proto::Run& run,
+                                        const proto::Run* baseline) {
   std::vector<std::string> failures;
   CheckOutcome(row, run, &failures);
   CheckAbsolute(row, run, &failures);

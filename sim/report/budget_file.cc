@@ -34,7 +34,8 @@ class BudgetChecks {
     row_ = &budget_.row(index);
     at_ = absl::StrCat("row[", index, "]");
     Require(!row_->name().empty(), "name", "each row needs one: it is the test case's");
-    Require(names_.insert(row_->name()).second, "name", absl::StrCat("'", row_->name(), "' is the name of an earlier row"));
+    Require(names_.insert(row_->name()).second, "name",
+            absl::StrCat("'", row_->name(), "' is the name of an earlier row"));
     CheckWhat();
     CheckLimits();
     Word("touch", row_->touch(), {"full", "none"});
@@ -47,19 +48,23 @@ class BudgetChecks {
   void CheckWhat() {
     const bool is_heap = row_->target().empty() || row_->target() == "heap";
     const bool is_real = row_->world() == proto::REAL;
-    Require(is_heap || row_->target() == "malloc:glibc" || absl::StartsWith(row_->target(), "malloc:/"), "target",
+    Require(is_heap || row_->target() == "malloc:glibc" || absl::StartsWith(row_->target(), "malloc:/"),
+            "target",
             absl::StrCat("'", row_->target(), "' is not heap, malloc:glibc or malloc:/path/lib.so"));
     Require(is_heap || is_real, "target", "a malloc of this machine runs in the world REAL only");
     Require(row_->strategy().empty() != is_heap, "strategy",
-            is_heap ? "each row of the heap needs one (`reheap strategy list`)" : "is carried out by the target heap only");
+            is_heap ? "each row of the heap needs one (`reheap strategy list`)"
+                    : "is carried out by the target heap only");
     Require(row_->platform().empty() == is_real, "platform",
-            is_real ? "the world REAL has the running kernel only" : "each virtual row needs one (`reheap platform list`)");
+            is_real ? "the world REAL has the running kernel only"
+                    : "each virtual row needs one (`reheap platform list`)");
     if (!row_->strategy().empty()) Fault("strategy", words_.strategy_fault(row_->strategy()));
     if (!row_->platform().empty()) Fault("platform", words_.platform_fault(row_->platform()));
     if (!row_->image().empty()) Fault("image", words_.image_fault(row_->image()));
-    Require(row_->image().empty() || row_->maps().empty(), "image", "and maps: a process starts from one of them");
-    Require(!is_real || (row_->image().empty() && row_->maps().empty()), row_->image().empty() ? "maps" : "image",
-            "virtual world only");
+    Require(row_->image().empty() || row_->maps().empty(), "image",
+            "and maps: a process starts from one of them");
+    Require(!is_real || (row_->image().empty() && row_->maps().empty()),
+            row_->image().empty() ? "maps" : "image", "virtual world only");
   }
 
   void CheckLimits() {
@@ -81,10 +86,12 @@ class BudgetChecks {
   void CheckOutcome() {
     bool may_die = false;
     for (const int outcome : row_->outcome()) {
-      Require(outcome != proto::OUTCOME_UNSPECIFIED, "outcome", "SURVIVED, STARTUP_ABORT, LATE_ABORT, CATCHABLE_ERROR or DEGRADED");
+      Require(outcome != proto::OUTCOME_UNSPECIFIED, "outcome",
+              "SURVIVED, STARTUP_ABORT, LATE_ABORT, CATCHABLE_ERROR or DEGRADED");
       may_die = may_die || outcome != proto::SURVIVED;
     }
-    Require(row_->rule().empty() || may_die, "rule", "who must survive is refused by no rule: name the outcome too");
+    Require(row_->rule().empty() || may_die, "rule",
+            "who must survive is refused by no rule: name the outcome too");
   }
 
   void CheckFigures() {
@@ -111,10 +118,13 @@ class BudgetChecks {
       }
       const bool is_time = absl::EndsWith(field->name(), "_ns") || absl::StrContains(field->name(), "_ns_");
       Require(!is_time || row_->world() == proto::REAL, path, "time is measured in the world REAL only");
-      Require(field->name() != "peak_commit" || row_->world() != proto::REAL, path, "known in the virtual world only");
+      Require(field->name() != "peak_commit" || row_->world() != proto::REAL, path,
+              "known in the virtual world only");
       const bool is_of_heap = field->name() == "fragmentation" || field->name() == "tables" ||
-                              absl::StrContains(field->name(), "lookup") || field->name() == "page_map_resident";
-      Require(!is_of_heap || !absl::StartsWith(row_->target(), "malloc:"), path, "known of the target heap only");
+                              absl::StrContains(field->name(), "lookup") ||
+                              field->name() == "page_map_resident";
+      Require(!is_of_heap || !absl::StartsWith(row_->target(), "malloc:"), path,
+              "known of the target heap only");
     }
   }
 
@@ -150,12 +160,14 @@ class BudgetChecks {
 
 }  // namespace
 
-absl::StatusOr<proto::Budget> ParseBudget(absl::string_view text, absl::string_view file, const BudgetWords& words) {
+absl::StatusOr<proto::Budget> ParseBudget(absl::string_view text, absl::string_view file,
+                                          const BudgetWords& words) {
   proto::Budget budget;
   TextPlaces places(file);
   places.Parse(text, &budget);
   if (places.complaints().empty()) BudgetChecks(budget, words, &places).Run();
-  if (!places.complaints().empty()) return absl::InvalidArgumentError(absl::StrJoin(places.complaints(), "\n"));
+  if (!places.complaints().empty())
+    return absl::InvalidArgumentError(absl::StrJoin(places.complaints(), "\n"));
   return budget;
 }
 

@@ -1,7 +1,8 @@
 // BudgetFile: a budget as a person wrote it, read and checked (row 11 of the walk).
 //
-// Whatever is wrong is said at once, each mistake as "file:line: field: what is wrong", so that nobody needs a second
-// run of CI to learn of the second slip. Which strategies and platforms exist the caller knows (tools/cmd_check.cc).
+// Whatever is wrong is said at once, each mistake as "file:line: field: what is wrong", so that nobody needs
+// a second run of CI to learn of the second slip. Which strategies and platforms exist the caller knows
+// (tools/cmd_check.cc).
 //
 // Values. Threads: any.
 #ifndef REHEAP_SIM_REPORT_BUDGET_FILE_H_
@@ -24,7 +25,8 @@ struct BudgetWords {
 };
 
 // `file` is what messages call it. InvalidArgument: every mistake, a line each.
-absl::StatusOr<proto::Budget> ParseBudget(absl::string_view text, absl::string_view file, const BudgetWords& words);
+absl::StatusOr<proto::Budget> ParseBudget(absl::string_view text, absl::string_view file,
+                                          const BudgetWords& words);
 
 }  // namespace reheap
 

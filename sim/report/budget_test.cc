@@ -22,7 +22,9 @@ BudgetWords Words() {
   return {fault, fault, fault};
 }
 
-absl::StatusOr<proto::Budget> Parse(const std::string& text) { return ParseBudget(text, "b.textproto", Words()); }
+absl::StatusOr<proto::Budget> Parse(const std::string& text) {
+  return ParseBudget(text, "b.textproto", Words());
+}
 
 std::string Complaints(const std::string& text) {
   const absl::StatusOr<proto::Budget> budget = Parse(text);
@@ -56,13 +58,18 @@ TEST(BudgetFileTest, MistakesAreSaidWithLineAndField) {
       {"", "b.textproto:1: row: a budget has at least one row"},
       {"row {\n  name: 'a'\n  strategy: 'god'\n  platform: 'good' }",
        "b.textproto:3: row[0].strategy: nothing is called 'god'; the nearest is 'good'"},
-      {"row {\n  name: 'a'\n  strategy: 'good'\n  platform: 'linux' }", "b.textproto:4: row[0].platform: nothing is called 'linux'"},
-      {"row {\n  name: 'a'\n  stategy: 'good' }", "has no field named \"stategy\".; the nearest is 'strategy'"},
+      {"row {\n  name: 'a'\n  strategy: 'good'\n  platform: 'linux' }",
+       "b.textproto:4: row[0].platform: nothing is called 'linux'"},
+      {"row {\n  name: 'a'\n  stategy: 'good' }",
+       "has no field named \"stategy\".; the nearest is 'strategy'"},
       {"row { name: 'a' platform: 'good' }", "row[0].strategy: each row of the heap needs one"},
       {"row { name: 'a' strategy: 'good' }", "row[0].platform: each virtual row needs one"},
-      {"row { name: 'a' target: 'jemalloc' }", "row[0].target: 'jemalloc' is not heap, malloc:glibc or malloc:/path/lib.so"},
-      {"row { name: 'a' target: 'malloc:glibc' platform: 'good' }", "a malloc of this machine runs in the world REAL only"},
-      {"row { name: 'a' strategy: 'good' world: REAL at_most { peak_commit: '1MiB' } }", "at_most.peak_commit: known in the virtual world only"},
+      {"row { name: 'a' target: 'jemalloc' }",
+       "row[0].target: 'jemalloc' is not heap, malloc:glibc or malloc:/path/lib.so"},
+      {"row { name: 'a' target: 'malloc:glibc' platform: 'good' }",
+       "a malloc of this machine runs in the world REAL only"},
+      {"row { name: 'a' strategy: 'good' world: REAL at_most { peak_commit: '1MiB' } }",
+       "at_most.peak_commit: known in the virtual world only"},
   };
   for (const Case& c : cases) EXPECT_THAT(Complaints(c.text), HasSubstr(c.complaint));
   const Case in_row[] = {
@@ -79,9 +86,12 @@ TEST(BudgetFileTest, MistakesAreSaidWithLineAndField) {
       {"of_baseline { peak_rss: nan }", "row[0].of_baseline.peak_rss: a number above 0"},
       {"image: 'good' maps: 'x'", "row[0].image: and maps: a process starts from one of them"},
   };
-  for (const Case& c : in_row) EXPECT_THAT(Complaints(std::string(good) + c.text + "}"), HasSubstr(c.complaint));
-  EXPECT_THAT(Complaints(std::string(good) + "}\n" + good + "}"), HasSubstr("b.textproto:2: row[1].name: 'a' is the name of an earlier row"));
-  EXPECT_THAT(Complaints("row { name: 'a' touch: 'x' foreign: 'y' }"), testing::ContainsRegex("touch: .*\n.*foreign: "))
+  for (const Case& c : in_row)
+    EXPECT_THAT(Complaints(std::string(good) + c.text + "}"), HasSubstr(c.complaint));
+  EXPECT_THAT(Complaints(std::string(good) + "}\n" + good + "}"),
+              HasSubstr("b.textproto:2: row[1].name: 'a' is the name of an earlier row"));
+  EXPECT_THAT(Complaints("row { name: 'a' touch: 'x' foreign: 'y' }"),
+              testing::ContainsRegex("touch: .*\n.*foreign: "))
       << "all at once";
 }
 
@@ -105,7 +115,7 @@ proto::Run SomeRun() {
   cause->set_call("malloc of 1.0 MiB by thread 3");
   cause->set_live_bytes(30 * kMiB);
   run.mutable_fragmentation()->set_live_bytes(100);
-  run.mutable_fragmentation()->set_heap_bytes(150);
+  run.mutable_fragmentation()->set_span_bytes(150);
   return run;
 }
 
@@ -124,19 +134,23 @@ TEST(BudgetCheckTest, SaysWhichFigureByHowMuchAndWhatMadeIt) {
   row.mutable_at_most()->set_peak_vsize("1GiB");
   row.mutable_at_most()->set_peak_vmas(10);
   row.mutable_at_most()->set_fragmentation(1.2);
-  EXPECT_THAT(BudgetFailures(row, SomeRun(), nullptr),
-              ElementsAre("peak RSS of 40.0 MiB is 8.0 MiB (25 %) above the budget of 32.0 MiB; reached at event 12,345 "
-                          "(malloc of 1.0 MiB by thread 3), with 30.0 MiB of objects alive",
-                          "peak VSIZE has a budget of 1.0 GiB and is not known",
-                          "peak of mappings (VMAs) of 12 is 2 (20 %) above the budget of 10",
-                          "heap per live byte of 1.500 is 0.300 (25 %) above the budget of 1.200"));
+  EXPECT_THAT(
+      BudgetFailures(row, SomeRun(), nullptr),
+      ElementsAre(
+          "peak RSS of 40.0 MiB is 8.0 MiB (25 %) above the budget of 32.0 MiB; reached at event 12,345 "
+          "(malloc of 1.0 MiB by thread 3), with 30.0 MiB of objects alive",
+          "peak VSIZE has a budget of 1.0 GiB and is not known",
+          "peak of mappings (VMAs) of 12 is 2 (20 %) above the budget of 10",
+          "bytes in spans per live byte of 1.500 is 0.300 (25 %) above the budget of 1.200"));
   proto::Run run = SomeRun();
   run.mutable_peak_causes(0)->add_call_site("Grow (web.c:17)");
   run.mutable_peak_causes(0)->add_call_site("main (web.c:40)");
-  EXPECT_THAT(BudgetFailures(row, run, nullptr)[0], HasSubstr("alive, called from Grow (web.c:17) < main (web.c:40)"));
+  EXPECT_THAT(BudgetFailures(row, run, nullptr)[0],
+              HasSubstr("alive, called from Grow (web.c:17) < main (web.c:40)"));
   run.mutable_peak_causes(0)->set_sampled(true);
   run.mutable_peak_causes(0)->set_since_event(12000);
-  EXPECT_THAT(BudgetFailures(row, run, nullptr)[0], HasSubstr("reached between event 12,000 and event 12,345, with"));
+  EXPECT_THAT(BudgetFailures(row, run, nullptr)[0],
+              HasSubstr("reached between event 12,000 and event 12,345, with"));
   run.mutable_peak_causes(0)->clear_event();
   EXPECT_THAT(BudgetFailures(row, run, nullptr)[0], HasSubstr("reached at startup"));
 }
@@ -150,27 +164,31 @@ TEST(BudgetCheckTest, WhoMustSurviveAndWhoMustDie) {
   dead.mutable_refusal()->set_call("malloc of 3.0 MiB by thread 0");
   const std::vector<std::string> failures = BudgetFailures(row, dead, nullptr);
   ASSERT_EQ(failures.size(), 1u);
-  EXPECT_THAT(failures[0], testing::StartsWith("the program must end SURVIVED and ended LATE_ABORT: RLIMIT_AS"));
+  EXPECT_THAT(failures[0],
+              testing::StartsWith("the program must end SURVIVED and ended LATE_ABORT: RLIMIT_AS"));
   EXPECT_THAT(failures[0], HasSubstr("(malloc of 3.0 MiB by thread 0)"));
   row.add_outcome(proto::LATE_ABORT);
   row.set_rule("RLIMIT_AS");
   EXPECT_THAT(BudgetFailures(row, dead, nullptr), IsEmpty());
   row.set_rule("RLIMIT_DATA");
   EXPECT_THAT(BudgetFailures(row, dead, nullptr), ElementsAre(HasSubstr("must be refused by RLIMIT_DATA")));
-  EXPECT_THAT(BudgetFailures(row, SomeRun(), nullptr), ElementsAre(HasSubstr("must end LATE_ABORT and ended SURVIVED")));
+  EXPECT_THAT(BudgetFailures(row, SomeRun(), nullptr),
+              ElementsAre(HasSubstr("must end LATE_ABORT and ended SURVIVED")));
 }
 
 TEST(BudgetCheckTest, RelativeToTheBaseline) {
   proto::BudgetRow row;
   row.mutable_of_baseline()->set_peak_rss(1.05);
   row.mutable_of_baseline()->set_peak_vmas(1.2);
-  EXPECT_THAT(BudgetFailures(row, SomeRun(), nullptr), ElementsAre(HasSubstr("the baseline has no run of web.trace go linux-amd64")));
+  EXPECT_THAT(BudgetFailures(row, SomeRun(), nullptr),
+              ElementsAre(HasSubstr("the baseline has no run of web.trace go linux-amd64")));
   proto::Run baseline = SomeRun();
   baseline.set_peak_vma_count(10);
   EXPECT_THAT(BudgetFailures(row, SomeRun(), &baseline), IsEmpty()) << "1.2 times 10 is 12, to the mapping";
   baseline.set_peak_rss_bytes(32 * kMiB);
   EXPECT_THAT(BudgetFailures(row, SomeRun(), &baseline),
-              ElementsAre(HasSubstr("is 6.4 MiB (19 %) above 1.05 times the baseline's 32.0 MiB; reached at event 12,345")));
+              ElementsAre(HasSubstr(
+                  "is 6.4 MiB (19 %) above 1.05 times the baseline's 32.0 MiB; reached at event 12,345")));
 }
 
 proto::CheckResult SomeResult() {
@@ -191,7 +209,8 @@ TEST(CheckFormsTest, JUnitIsEscaped) {
   EXPECT_THAT(xml, HasSubstr("tests=\"2\" failures=\"1\" errors=\"0\""));
   EXPECT_THAT(xml, HasSubstr("<testcase name=\"kept\" classname=\"web.trace &quot;b&quot;\"/>"));
   EXPECT_THAT(xml, HasSubstr("name=\"&lt;&quot;&amp;'&#10;\xef\xbf\xbd&gt;\""));
-  EXPECT_THAT(xml, HasSubstr("message=\"first &amp; &lt;last&gt;\">first &amp; &lt;last&gt;&#10;second</failure>"));
+  EXPECT_THAT(
+      xml, HasSubstr("message=\"first &amp; &lt;last&gt;\">first &amp; &lt;last&gt;&#10;second</failure>"));
   EXPECT_EQ(xml, RenderJUnit(SomeResult(), "web.trace \"b\"")) << "the same bytes";
 }
 

@@ -34,8 +34,10 @@ TEST(TolerancesTest, PercentAndFractions) {
   const Tolerances tolerances = Tolerance("peak_rss=5%,peak_vmas=0,tables=0.5");
   EXPECT_DOUBLE_EQ(tolerances.by_figure.at("peak_rss"), 0.05);
   EXPECT_DOUBLE_EQ(tolerances.by_figure.at("tables"), 0.5);
-  EXPECT_THAT(std::string(ParseTolerances("peak_rrs=5%").status().message()), HasSubstr("the nearest is 'peak_rss'"));
-  for (const char* wrong : {"peak_rss", "peak_rss=", "peak_rss=-1%", "peak_rss=x", "peak_rss=5%%", "peak_rss=nan", ","}) {
+  EXPECT_THAT(std::string(ParseTolerances("peak_rrs=5%").status().message()),
+              HasSubstr("the nearest is 'peak_rss'"));
+  for (const char* wrong :
+       {"peak_rss", "peak_rss=", "peak_rss=-1%", "peak_rss=x", "peak_rss=5%%", "peak_rss=nan", ","}) {
     EXPECT_FALSE(ParseTolerances(wrong).ok()) << wrong;
   }
 }
@@ -55,8 +57,10 @@ TEST(CompareReportsTest, GrowsWithinAndBeyondTheTolerance) {
   EXPECT_FALSE(comparison.runs(1).figures(0).is_worse());
   EXPECT_DOUBLE_EQ(comparison.runs(1).figures(0).ratio(), 1.05);
   EXPECT_EQ(CompareReports(before, after, {}).worse(), 0u) << "nobody asked";
-  EXPECT_THAT(RenderComparisonTable(comparison, false), testing::ContainsRegex("peak_rss +1000 B +1.0 KiB +1.060 +5 % +WORSE"));
-  EXPECT_THAT(RenderComparisonCsv(comparison), HasSubstr(",peak_rss,1000,1060,1.0600000000000001,0.050000000000000003,1\r\n"));
+  EXPECT_THAT(RenderComparisonTable(comparison, false),
+              testing::ContainsRegex("peak_rss +1000 B +1.0 KiB +1.060 +5 % +WORSE"));
+  EXPECT_THAT(RenderComparisonCsv(comparison),
+              HasSubstr(",peak_rss,1000,1060,1.0600000000000001,0.050000000000000003,1\r\n"));
 }
 
 TEST(CompareReportsTest, AFigureThatIsNotKnownAnyMoreIsWorse) {

@@ -1,5 +1,5 @@
-// RunFigure: the figures of a run that budgets, tolerances and comparisons speak of, each under one name (row 11 of the
-// walk).
+// RunFigure: the figures of a run that budgets, tolerances and comparisons speak of, each under one name (row
+// 11 of the walk).
 //
 // Every one of them is better when it is smaller. A figure that a run does not know is absent, never 0.
 //
@@ -20,8 +20,8 @@ namespace reheap {
 struct RunFigure {
   enum class Unit { kBytes, kCount, kRatio, kNanoseconds };
 
-  const char* name;    // in files and options: "peak_rss"
-  const char* title;   // in sentences: "peak RSS"
+  const char* name;   // in files and options: "peak_rss"
+  const char* title;  // in sentences: "peak RSS"
   Unit unit;
   const char* metric;  // field of Run: for its provenance and PeakCause.metric
   std::optional<double> (*value)(const proto::Run& run);
@@ -36,14 +36,14 @@ const RunFigure* FindRunFigure(absl::string_view name);
 // "32.0 MiB", "12", "1.27", "3.4 ns"
 std::string FormatFigure(const RunFigure& figure, double value);
 
-// What made the peak, a clause to follow a sentence about it: "reached at event 12,345 (malloc of 1.0 MiB by thread 3),
-// with 30.1 MiB of objects alive, called from main (web.c:17)"; empty when nobody knows.
+// What made the peak, a clause to follow a sentence about it: "reached at event 12,345 (malloc of 1.0 MiB by
+// thread 3), with 30.1 MiB of objects alive, called from main (web.c:17)"; empty when nobody knows.
 std::string PeakCauseText(const proto::Run& run, absl::string_view metric);
 
 // What a run is about, in words: "web.trace go-1.11-sparse linux-amd64 as 4.0 GiB".
 std::string RunAbout(const proto::Run& run);
-// What two runs must have in common to be compared: trace (its file's name), target, strategy, world, platform, limits to
-// the byte, order, touch. For machines.
+// What two runs must have in common to be compared: trace (its file's name), target, strategy, world,
+// platform, limits to the byte, order, touch. For machines.
 std::string RunKey(const proto::Run& run);
 
 }  // namespace reheap

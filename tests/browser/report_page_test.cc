@@ -143,6 +143,8 @@ TEST_F(ReportPageTest, EveryFigureOfMemorySaysWhoSaysSo) {
             "true");
   EXPECT_EQ(AskNumber("document.querySelectorAll('table.runs tbody tr[id]').length"), report.runs_size());
   EXPECT_GT(AskNumber("document.querySelectorAll('table.runs .source.measured').length"), 0);
+  BoxOf("table.runs");
+  Look("runs");
 }
 
 TEST_F(ReportPageTest, HoveringShowsTheRefusal) {
@@ -341,6 +343,7 @@ TEST_F(ReportPageTest, AMillionPointsAreDrawn) {
   EXPECT_THAT(Ask("document.getElementById('chart-words').textContent"),
               HasSubstr("drawn from the extremes of up to 1,000,000 points"));
   EXPECT_LT(std::filesystem::file_size(path_), 2000000u);
+  BoxOf("#chart");
   Look("million");
   EXPECT_THAT(browser_->complaints(), IsEmpty());
 }

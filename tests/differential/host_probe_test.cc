@@ -25,6 +25,10 @@ TEST(HostProbeTest, LeavesNothingBehindAndAgreesWithItself) {
   EXPECT_EQ(probed->hint_floor_bytes, warm->hint_floor_bytes);
   EXPECT_EQ(probed->protect_uncharges_unwritten, warm->protect_uncharges_unwritten);
   EXPECT_EQ(probed->written_joins_unwritten, warm->written_joins_unwritten);
+  EXPECT_EQ(probed->new_joins_next_first, warm->new_joins_next_first);
+  EXPECT_EQ(probed->beside_source, warm->beside_source);
+  EXPECT_EQ(probed->remap_looks_first, warm->remap_looks_first);
+  EXPECT_EQ(probed->has_guards, warm->has_guards);
 }
 
 TEST(HostProbeTest, AnswersAreWhatTheSystemSays) {

@@ -1,5 +1,5 @@
-// The pipelines of tools/ci, tried: they are YAML, their `reheap` commands run, and what they leave is JUnit as CI systems
-// read it (junit.xsd), whatever the budget's words are.
+// The pipelines of tools/ci, tried: they are YAML, their `reheap` commands run, and what they leave is JUnit
+// as CI systems read it (junit.xsd), whatever the budget's words are.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <yaml-cpp/yaml.h>
@@ -27,7 +27,9 @@ std::string ReadAll(const std::string& path) {
 int Shell(const std::string& folder, const std::string& command) {
   std::ofstream(folder + "/.command") << command << "\n";
   const std::string tools = fs::absolute("tools").string();
-  const int status = std::system(absl::StrCat("cd '", folder, "' && PATH='", tools, "':\"$PATH\" GITHUB_STEP_SUMMARY=summary.md bash -e .command").c_str());
+  const int status = std::system(absl::StrCat("cd '", folder, "' && PATH='", tools,
+                                              "':\"$PATH\" GITHUB_STEP_SUMMARY=summary.md bash -e .command")
+                                     .c_str());
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -42,9 +44,13 @@ class CiTest : public testing::Test {
   static std::string Repository(const char* name) {
     const std::string folder = absl::StrCat(testing::TempDir(), "/", name);
     fs::create_directories(folder + "/traces");
-    fs::copy_file("tests/example_workspace/shop.trace", folder + "/traces/web.trace", fs::copy_options::overwrite_existing);
+    fs::copy_file("tests/example_workspace/shop.trace", folder + "/traces/web.trace",
+                  fs::copy_options::overwrite_existing);
     WriteBudget(folder, "64MiB");
-    EXPECT_EQ(Shell(folder, "reheap replay traces/web.trace --strategy go-1.11-sparse --save traces/web.baseline --quiet >/dev/null"), 0);
+    EXPECT_EQ(Shell(folder,
+                    "reheap replay traces/web.trace --strategy go-1.11-sparse --save traces/web.baseline "
+                    "--quiet >/dev/null"),
+              0);
     return folder;
   }
 
@@ -57,8 +63,10 @@ class CiTest : public testing::Test {
   // Both rows fail or one does; the file is right either way.
   static void ExpectJUnit(const std::string& folder, const std::string& counts) {
     const std::string schema = fs::absolute("tests/e2e/junit.xsd").string();
-    EXPECT_EQ(Shell(folder, absl::StrCat("xmllint --noout --schema '", schema, "' reheap.xml")), 0) << ReadAll(folder + "/reheap.xml");
-    EXPECT_TRUE(absl::StrContains(ReadAll(folder + "/reheap.xml"), counts)) << ReadAll(folder + "/reheap.xml");
+    EXPECT_EQ(Shell(folder, absl::StrCat("xmllint --noout --schema '", schema, "' reheap.xml")), 0)
+        << ReadAll(folder + "/reheap.xml");
+    EXPECT_TRUE(absl::StrContains(ReadAll(folder + "/reheap.xml"), counts))
+        << ReadAll(folder + "/reheap.xml");
   }
 };
 
@@ -91,8 +99,11 @@ TEST_F(CiTest, GitLab) {
 
 TEST_F(CiTest, TheSchemaRefusesWhatIsNoJUnit) {
   const std::string folder = Repository("schema");
-  std::ofstream(folder + "/no.xml") << "<testsuites><testsuite name='x' tests='1' failures='0'><testcase/></testsuite></testsuites>";
-  EXPECT_NE(Shell(folder, absl::StrCat("xmllint --noout --schema '", fs::absolute("tests/e2e/junit.xsd").string(), "' no.xml 2>/dev/null")), 0);
+  std::ofstream(folder + "/no.xml")
+      << "<testsuites><testsuite name='x' tests='1' failures='0'><testcase/></testsuite></testsuites>";
+  EXPECT_NE(Shell(folder, absl::StrCat("xmllint --noout --schema '",
+                                       fs::absolute("tests/e2e/junit.xsd").string(), "' no.xml 2>/dev/null")),
+            0);
 }
 
 }  // namespace

@@ -6,8 +6,9 @@
 set -euo pipefail
 
 copy=$TEST_TMPDIR/reheap
-mkdir -p "$copy/tools" "$copy/tests"
+mkdir -p "$copy/tools/build_deps" "$copy/tests"
 cp -L tools/BUILD.bazel tools/*.bzl "$copy/tools/"
+cp -L tools/build_deps/* "$copy/tools/build_deps/"
 cp -rL tests/example_workspace "$copy/tests/"
 echo 'workspace(name = "reheap")' > "$copy/WORKSPACE"
 cd "$copy/tests/example_workspace"

@@ -150,7 +150,7 @@ TEST_P(PagesTest, EachCommandDoesWhatThePageSays) {
 
 INSTANTIATE_TEST_SUITE_P(Pages, PagesTest,
                          ::testing::Values("traces/recorder/PRODUCTION.md", "sim/os/platforms/README.md",
-                                           "tools/ci/README.md"),
+                                           "tools/ci/README.md", "sim/report/READING.md"),
                          [](const auto& page) {
                            std::string name = page.param;
                            for (char& c : name) c = isalnum(static_cast<unsigned char>(c)) ? c : '_';

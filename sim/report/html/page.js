@@ -183,7 +183,7 @@
         return;
       }
       const rows = this.rows(lines);
-      const highest = Math.max(1, ...rows.map((row) => Math.max(...row.slice(1).map((value) => value ?? 0))));
+      const highest = rows.reduce((most, row) => row.slice(1).reduce((high, value) => Math.max(high, value ?? 0), most), 1);
       const limits = this.limits(lines).filter(({height}) => height > 0);
       // A limit far above the curves would press them flat: then it is told in words.
       const shown = limits.filter(({height}) => this.isLog() || height <= 4 * highest);

@@ -16,6 +16,8 @@ namespace {
 constexpr uint64_t kBatch = 64;        // operations per round trip
 constexpr uint64_t kCheckpoint = 512;  // operations between two: /proc/PID/smaps walks every page table
 
+constexpr uint64_t kHighPlaces = uint64_t{1} << 47;
+
 bool IsGranted(const Operation& operation, const Answer& answer) {
   if (operation.kind == OperationKind::kBrk) return answer.value == operation.arguments[0];
   return answer.error == 0;
@@ -30,6 +32,7 @@ void Tally::Add(const Tally& other) {
     granted[i] += other.granted[i];
     refused[i] += other.refused[i];
   }
+  placed_high += other.placed_high;
 }
 
 uint64_t Tally::total() const {
@@ -58,6 +61,8 @@ Operation Step(LockstepPair& pair, Draw& draw, Tally* tally) {
   const Answer& answer = pair.Queue(operation);
   if (operation.kind == OperationKind::kMmap && answer.error == 0) draw.Remember(answer.value);
   ++(IsGranted(operation, answer) ? tally->granted : tally->refused)[row];
+  const bool is_place = operation.kind == OperationKind::kMmap || operation.kind == OperationKind::kMremap;
+  tally->placed_high += is_place && answer.error == 0 && answer.value >= kHighPlaces;
   return operation;
 }
 

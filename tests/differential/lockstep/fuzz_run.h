@@ -19,6 +19,7 @@ namespace reheap {
 struct Tally {
   std::vector<uint64_t> granted;
   std::vector<uint64_t> refused;
+  uint64_t placed_high = 0;  // above 2^47, where only five-level page tables have places
 
   Tally();
   void Add(const Tally& other);

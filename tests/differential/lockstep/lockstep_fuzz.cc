@@ -13,6 +13,7 @@
 #include <random>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "tests/differential/lockstep/fuzz_run.h"
 #include "tests/differential/lockstep/script_run.h"
 
@@ -78,8 +79,10 @@ int FuzzKind(const ProcessKind& kind, const Options& options) {
     ++mismatches;
     std::printf("%s\n", std::string(agreed.message()).c_str());
   }
-  std::printf("%-26s %10llu operations, %d mismatches (model %s)\n", kind.name,
-              static_cast<unsigned long long>(tally.total()), mismatches, setup->platform.name.c_str());
+  std::printf(
+      "%-26s %10llu operations, %d mismatches (model %s%s)\n", kind.name,
+      static_cast<unsigned long long>(tally.total()), mismatches, setup->platform.name.c_str(),
+      tally.placed_high == 0 ? "" : absl::StrCat(", ", tally.placed_high, " places above 2^47").c_str());
   std::fflush(stdout);
   return mismatches;
 }

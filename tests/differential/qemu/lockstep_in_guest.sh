@@ -63,10 +63,6 @@ make_initramfs() {
   cp -L "$fuzz" "$root/lockstep_fuzz"
   cp -L "$executor_32" "$root/call_executor_32"
   cp -L "$executor_64" "$root/call_executor_64"
-  ldd "$fuzz" | grep -o '/[^ ]*' | while read -r library; do
-    mkdir -p "$root$(dirname "$library")"
-    cp -L "$library" "$root$library"
-  done
   (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initramfs.gz"
 }
 
