@@ -19,6 +19,7 @@ namespace reheap {
 struct Tally {
   std::vector<uint64_t> granted;
   std::vector<uint64_t> refused;
+  uint64_t repeated = 0;  // processes that were begun anew, since the kernel meddled with their huge pages
 
   Tally();
   void Add(const Tally& other);
