@@ -45,6 +45,7 @@ absl::Span<const Verb> Verbs() {
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},
       {"strategy show", "one strategy in words, with the source of its numbers", StrategyShowCommand},
+      {"strategy diff", "how two strategies differ, in words", StrategyDiffCommand},
       {"help", "this list, the man page, completion for shells", HelpCommand},
   };
   return kVerbs;
