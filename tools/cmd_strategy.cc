@@ -2,10 +2,22 @@
 
 #include "absl/strings/str_format.h"
 #include "sim/strategies/strategy_catalog.h"
+#include "sim/strategies/strategy_diff.h"
 #include "tools/nearest_name.h"
 #include "tools/options.h"
 
 namespace reheap {
+namespace {
+
+// What went wrong when `name` was loaded, told; the exit code.
+int FailLoading(const char* verb, const std::string& name, const absl::Status& status, Terminal& terminal) {
+  if (IsStrategyPath(name)) return FailUnreadable(verb, status, terminal);
+  return FailUsage(
+      verb, absl::NotFoundError(UnknownName("strategy", name, StrategyNames(), "reheap strategy list")),
+      terminal);
+}
+
+}  // namespace
 
 int StrategyListCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
   constexpr char kVerb[] = "strategy list";
@@ -38,12 +50,25 @@ int StrategyShowCommand(const std::vector<std::string>& arguments, Terminal& ter
     terminal.out << DescribeStrategy(*strategy);
     return kAsExpected;
   }
-  if (!IsStrategyPath(name)) {
-    return FailUsage(
-        kVerb, absl::NotFoundError(UnknownName("strategy", name, StrategyNames(), "reheap strategy list")),
-        terminal);
-  }
-  return FailUnreadable(kVerb, strategy.status(), terminal);
+  return FailLoading(kVerb, name, strategy.status(), terminal);
+}
+
+int StrategyDiffCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
+  constexpr char kVerb[] = "strategy diff";
+  VerbOptions options(
+      kVerb, "strategy diff A B",
+      "Says in which fields two strategies differ, and what that means. A and B are names of `reheap "
+      "strategy list` or paths of textprotos of your own (with a / in them or ending in .textproto).",
+      "reheap strategy diff go-2011-02-reserve17g go-2011-02-pretend");
+  if (absl::Status status = options.Parse(arguments, {"A", "B"}); !status.ok())
+    return FailUsage(kVerb, status, terminal);
+  if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
+  const absl::StatusOr<CatalogStrategy> a = LoadStrategy(options.operand(0));
+  if (!a.ok()) return FailLoading(kVerb, options.operand(0), a.status(), terminal);
+  const absl::StatusOr<CatalogStrategy> b = LoadStrategy(options.operand(1));
+  if (!b.ok()) return FailLoading(kVerb, options.operand(1), b.status(), terminal);
+  terminal.out << DescribeDifference(*a, *b);
+  return kAsExpected;
 }
 
 }  // namespace reheap

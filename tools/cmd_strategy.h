@@ -1,4 +1,4 @@
-// `reheap strategy list` and `reheap strategy show`: the strategy catalogue for people (sim/strategies).
+// `reheap strategy list`, `show` and `diff`: the strategy catalogue for people (sim/strategies).
 //
 // Functions of their arguments. Threads: one.
 #ifndef REHEAP_TOOLS_CMD_STRATEGY_H_
@@ -13,6 +13,7 @@ namespace reheap {
 
 int StrategyListCommand(const std::vector<std::string>& arguments, Terminal& terminal);
 int StrategyShowCommand(const std::vector<std::string>& arguments, Terminal& terminal);
+int StrategyDiffCommand(const std::vector<std::string>& arguments, Terminal& terminal);
 
 }  // namespace reheap
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -109,7 +110,8 @@ absl::Status VerbOptions::Parse(const std::vector<std::string>& arguments,
     return absl::InvalidArgumentError(
         absl::StrCat(operand_names[operands_.size()], " is missing: reheap ", description_.usage));
   }
-  if (operands_.size() > operand_names.size()) {
+  const bool repeats = !operand_names.empty() && absl::EndsWith(operand_names.back(), "...");
+  if (operands_.size() > operand_names.size() && !repeats) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", operands_[operand_names.size()], "' is one argument too many: reheap ", description_.usage));
   }

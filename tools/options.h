@@ -34,7 +34,8 @@ class VerbOptions {
   void Value(const std::string& name, const std::string& placeholder, const std::string& fallback,
              const std::string& help);
 
-  // Options in any place, the rest are operands, `operand_names` in order, all required.
+  // Options in any place, the rest are operands, `operand_names` in order, all required; a last name that ends in
+  // "..." stands for one or more.
   absl::Status Parse(const std::vector<std::string>& arguments,
                      const std::vector<std::string>& operand_names);
 
@@ -42,6 +43,7 @@ class VerbOptions {
   std::optional<int> AnswerHelp(Terminal& terminal) const;
 
   const std::string& operand(size_t index) const { return operands_[index]; }
+  const std::vector<std::string>& operands() const { return operands_; }
   // True when the user said it, false when the default did.
   bool Given(const std::string& name) const;
   bool IsSet(const std::string& flag) const { return values_.count(flag) != 0; }

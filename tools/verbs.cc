@@ -8,6 +8,7 @@
 #include "tools/cmd_replay.h"
 #include "tools/cmd_report.h"
 #include "tools/cmd_strategy.h"
+#include "tools/cmd_study.h"
 #include "tools/cmd_trace.h"
 #include "tools/command.h"
 
@@ -32,6 +33,10 @@ absl::Span<const Verb> Verbs() {
       {"trace collect", "joins what a recorder without a collector left", TraceCollectCommand},
       {"trace import", "another tool's record becomes a trace", TraceImportCommand},
       {"replay", "replays a trace on strategies, worlds, platforms and limits", ReplayCommand},
+      {"study list", "names the what-if studies", StudyListCommand},
+      {"study show", "one study's text", StudyShowCommand},
+      {"study merge", "joins the results of a study's shards", StudyMergeCommand},
+      {"study", "runs a what-if study: grid, smallest limits, usable heap, what would help", StudyCommand},
       {"check", "replays a trace against a budget, for CI", CheckCommand},
       {"compare", "two saved results side by side, with tolerances", CompareCommand},
       {"report", "a saved result as a page, Markdown, CSV, JSON or counters", ReportCommand},
@@ -40,6 +45,7 @@ absl::Span<const Verb> Verbs() {
       {"platform show", "one system's rules, with the source of each", PlatformShowCommand},
       {"strategy list", "names the reservation strategies", StrategyListCommand},
       {"strategy show", "one strategy in words, with the source of its numbers", StrategyShowCommand},
+      {"strategy diff", "how two strategies differ, in words", StrategyDiffCommand},
       {"help", "this list, the man page, completion for shells", HelpCommand},
   };
   return kVerbs;

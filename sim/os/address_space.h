@@ -52,6 +52,8 @@ enum MappingFlag : uint32_t {
   kReadRandomly = 1u << 10,   // MADV_RANDOM
   kReadInSequence = 1u << 11, // MADV_SEQUENTIAL
   kMergeable = 1u << 12,      // MADV_MERGEABLE
+  kSealed = 1u << 13,         // mseal: not unmapped, moved, resized or protected anew
+  kReadForGood = 1u << 14,    // the kernel's own data: never writable or executable
 };
 
 // What makes a mapping the same as its neighbour.

@@ -60,6 +60,22 @@ bool GivesBack(AdviceMeaning meaning) {
   }
 }
 
+// Whether the contents go, for the process or for its children (is_discard, mm/madvise.c, linux 6.18).
+bool TakesContents(AdviceMeaning meaning) {
+  switch (meaning) {
+    case AdviceMeaning::kDiscard:
+    case AdviceMeaning::kDiscardLocked:
+    case AdviceMeaning::kFreeLazily:
+    case AdviceMeaning::kRemove:
+    case AdviceMeaning::kDontFork:
+    case AdviceMeaning::kWipeOnFork:
+    case AdviceMeaning::kInstallGuard:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // Whether a word that gives pages back is for such memory (madvise_dontneed_free, mm/madvise.c, linux 6.12).
 bool Suits(const MappingTraits& traits, AdviceMeaning meaning) {
   const bool is_lazy = meaning == AdviceMeaning::kFreeLazily || meaning == AdviceMeaning::kFreeReusable;
@@ -130,6 +146,10 @@ OsResult<Done> AdviceCalls::Madvise(Addr addr, uint64_t bytes, int advice) {
 
 Refusal AdviceCalls::Advise(AddressSpace::Id* id, AddrRange piece, AdviceMeaning meaning) {
   const Mapping m = s_.space.mapping(*id);
+  // Who may write may take the contents as well (can_madvise_modify, mm/madvise.c, linux 6.18).
+  if (IsSealed(m.traits) && TakesContents(meaning) && IsPrivateAnonymous(m.traits) && !m.traits.write) {
+    return Refused(Rule::kPrivilege, s_.platform->machine.errors.privilege, piece);
+  }
   if (GivesBack(meaning)) return Discard(m, piece, meaning);
   switch (meaning) {
     case AdviceMeaning::kReuse:
@@ -187,13 +207,14 @@ Refusal AdviceCalls::Discard(const Mapping& m, AddrRange piece, AdviceMeaning me
   }
 }
 
-// Without swap, private memory goes only when it was freed lazily. Shared memory loses its mapping in any case, and its
+// Without swap, private memory goes only when it was freed lazily, or is MAP_DROPPABLE. Shared memory loses its mapping in any case, and its
 // page when nobody wrote it (shrink_folio_list, mm/vmscan.c, linux 6.12; measured on 6.18). Pages that are mapped
 // elsewhere, too, are left alone (madvise_cold_or_pageout_pte_range).
 void AdviceCalls::PageOut(const Mapping& m, AddrRange piece) {
   s_.NotePeaks();
   s_.resident.SplitFolios(piece);
   s_.resident.TakeLazyIn(piece);
+  if (m.traits.flags & kDroppable) s_.resident.ClearButGuards(piece);
   std::vector<Addr> mapped;
   for (const PageState state : {PageState::kShared, PageState::kFile}) {
     s_.resident.ForEach(state, piece, [&](Addr a) { mapped.push_back(a); });

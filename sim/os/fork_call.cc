@@ -4,10 +4,8 @@ namespace reheap {
 namespace {
 
 // VM_ACCOUNT is of private mappings only (accountable_mapping, mm/vma.c, linux 6.12): a shared object's
-// charge is the object's. What MADV_DONTFORK marked is not the child's (dup_mmap, kernel/fork.c, 6.12).
-bool IsCopied(const MappingTraits& traits) {
-  return traits.charged && !traits.shared && (traits.flags & kNotForked) == 0;
-}
+// charge is the object's.
+bool IsCopied(const MappingTraits& traits) { return traits.charged && !traits.shared && IsInherited(traits); }
 
 }  // namespace
 
@@ -37,6 +35,25 @@ OsResult<Done> ForkCall::Fork() {
     s_.limits.set_process(limits);
   }
   return Done();
+}
+
+// dup_mmap, kernel/fork.c, and copy_page_range, mm/memory.c, linux 6.12.
+ForkedChild ForkCall::Child() const {
+  const MappingTotals& totals = s_.space.totals();
+  ForkedChild child{s_.space.count(), totals.mapped_bytes, totals.data_bytes, totals.stack_bytes,
+                    s_.AnonymousRssBytes()};
+  for (auto id = s_.space.First(); id != AddressSpace::kNone; id = s_.space.Next(id)) {
+    const Mapping& m = s_.space.mapping(id);
+    const bool is_inherited = IsInherited(m.traits);
+    if (is_inherited && (m.traits.flags & kWipedOnFork) == 0) continue;
+    child.rss_anonymous_bytes -= s_.resident.AnonymousPagesIn(m.range()) * s_.resident.os_page_bytes();
+    if (is_inherited) continue;
+    --child.mapping_count;
+    child.vsize_bytes -= m.bytes();
+    if (IsData(m.traits)) child.data_bytes -= m.bytes();
+    if (GrowsDown(m.traits)) child.stack_bytes -= m.bytes();
+  }
+  return child;
 }
 
 }  // namespace reheap

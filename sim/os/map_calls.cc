@@ -176,6 +176,16 @@ PlaceRequest MapCalls::PlaceOf(AddrRange range, const Request& request) const {
 
 // ---- mmap: may it, and what it replaces ----
 
+// Of what lies in `range` nothing may be sealed (vms_gather_munmap_vmas, mm/vma.c, linux 6.18).
+Refusal MapCalls::CheckSeals(AddrRange range) const {
+  for (AddressSpace::Id id = s_.space.FirstEndingAbove(range.start);
+       id != AddressSpace::kNone && s_.space.mapping(id).start < range.end(); id = s_.space.Next(id)) {
+    if (!IsSealed(s_.space.mapping(id).traits)) continue;
+    return Refused(Rule::kPrivilege, s_.platform->machine.errors.privilege, range);
+  }
+  return Refusal();
+}
+
 Refusal MapCalls::CheckEdges(AddrRange range) {
   const Refusal invalid =
       Refused(Rule::kInvalidArgument, s_.platform->machine.errors.invalid_argument, range);
@@ -188,7 +198,12 @@ Refusal MapCalls::CheckEdges(AddrRange range) {
       const Refusal refusal = s_.limits.CheckCount(s_.space.count(), true);
       if (refusal.rule != Rule::kNone) return Where(refusal, range);
     }
+    if (IsSealed(m.traits)) return CheckSeals(range);
     if (!MaySplit(m.traits)) return invalid;
+  }
+  if (const Refusal sealed = CheckSeals(range); sealed.rule != Rule::kNone) {
+    s_.space.SplitAt(range.start);  // comes before the look at the next mapping, and stays
+    return sealed;
   }
   const AddressSpace::Id last = s_.space.Containing(range.end());
   if (last == AddressSpace::kNone || s_.space.mapping(last).start == range.end()) return Refusal();

@@ -72,6 +72,7 @@ class MapCalls {
   Refusal MakeObject(AddrRange range, const Request& request, MappingTraits* traits);
   // Whether the mappings that stick out of `range` may be split where it begins and ends.
   Refusal CheckEdges(AddrRange range);
+  Refusal CheckSeals(AddrRange range) const;
   Refusal CheckUnmapHole(AddrRange range) const;
   Overlap OverlapOf(AddrRange range) const;
   static Demand DemandOf(AddrRange range, const MappingTraits& traits, const Overlap& overlap);

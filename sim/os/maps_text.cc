@@ -71,12 +71,12 @@ bool IsDetail(std::string_view line) {
 std::string ParseDetail(std::string_view line, ImageMapping* mapping) {
   const std::string_view key = NextWord(line);
   mapping->has_details = true;
-  if (key == "Anonymous:") {
+  if (key == "Rss:" || key == "Anonymous:") {
     uint64_t kilobytes = 0;
     if (!ParseNumber(NextWord(line), 10, &kilobytes) || kilobytes > (mapping->end - mapping->start) / kKiB) {
       return "kilobytes, no more than the mapping has";
     }
-    mapping->anonymous_bytes = kilobytes * kKiB;
+    (key == "Rss:" ? mapping->resident_bytes : mapping->anonymous_bytes) = kilobytes * kKiB;
   } else if (key == "VmFlags:") {
     for (std::string_view flag = NextWord(line); !flag.empty(); flag = NextWord(line)) {
       if (flag == "ac") mapping->charged = true;

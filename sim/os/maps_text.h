@@ -28,6 +28,7 @@ struct ImageMapping {
   std::string name;
   // From smaps; a maps file leaves them so that VirtualOs decides by name.
   bool has_details = false;
+  uint64_t resident_bytes = 0;
   uint64_t anonymous_bytes = 0;
   bool charged = false;     // VmFlags "ac"
   bool no_reserve = false;  // VmFlags "nr"

@@ -84,7 +84,8 @@ class OsPageTree {
   }
   template <class Visit>
   void ForEachLeaf(Visit visit) const {
-    for (const auto& [key, branch] : branches_) {
+    for (const auto& entry : branches_) {
+      const Branch& branch = entry.second;
       branch.used.ForEach(0, kFan - 1, [&](uint64_t i) { visit(*branch.leaf[i]); });
     }
   }

@@ -31,6 +31,9 @@ class PageTables {
   bool Has(Addr a) const { return !levels_.empty() && levels_[0].Contains(a); }
   // The one of the lowest level goes.
   void Drop(Addr a) { levels_[0].Remove(a); }
+  // What the entries of `range` need at `to`, where they go: a table whose whole range moves to where one can lie goes
+  // along, for others new ones are made and they stay.
+  void Move(AddrRange range, Addr to);
   // `gap` has no mapping: all tables wholly within it go.
   void DropWithin(AddrRange gap);
   // Calls visit(Addr) for the start of each lowest table that lies wholly in `range`.
@@ -47,6 +50,10 @@ class PageTables {
   uint64_t Recount() const;
 
  private:
+  // Those of the lowest level above the entries in `part`, which lies in one of the next.
+  void MoveLowest(AddrRange part, uint64_t distance);
+  // The starts of the blocks of `level` that `range` has a part of.
+  static std::vector<Addr> Overlapping(const PageBits& level, AddrRange range);
   // The blocks of `level` wholly within `range`.
   static AddrRange Inner(const PageBits& level, AddrRange range);
 

@@ -225,6 +225,7 @@ struct Platform {
     int protection_known = 0xf;  // read, write, execute and PROT_SEM (do_mprotect_pkey, mm/mprotect.c, linux 6.12)
     bool protection_dropped = false;  // others are dropped, not refused
     int protection_wrap_error = 0;    // 0 = errors.out_of_memory
+    bool seals = false;               // mseal
   } machine;
 
   struct Placement {

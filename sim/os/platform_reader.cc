@@ -99,6 +99,7 @@ void CopyMachine(const proto::Platform::Machine& from, Platform::Machine* to) {
   CopyMapExtras(from.map_extras(), &to->map_extras);
   if (from.has_remap()) to->remap = ReadRemap(from.remap());
   to->map_flag_rules = FlagRules(from.map_flag_rules());
+  Copy(from.seals(), &to->seals);
   if (from.has_protection_bits()) {
     to->protection_known = static_cast<int>(from.protection_bits().known());
     to->protection_dropped = from.protection_bits().dropped();

@@ -1,5 +1,6 @@
 #include "sim/os/process_image_loader.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,7 @@ class Loader {
     const AddrRange range{m.start, m.end - m.start};
     s_.space.InsertImage(range, traits, m.has_details ? m.anonymous_bytes > 0 : is_written);
     s_.image_resident_bytes += m.anonymous_bytes;
+    MakeTables(range, m.resident_bytes, traits.kind == MappingKind::kStack);
     if (traits.kind == MappingKind::kAnonymous) Label(range, "mapped before the start");
     NoteStackAndHeap(m, traits.kind);
   }
@@ -62,6 +64,8 @@ class Loader {
     traits.charged = m.has_details ? m.charged : is_charged;
     if (traits.kind != MappingKind::kAnonymous) traits.name = s_.space.InternName(m.name);
     if (traits.kind == MappingKind::kFile) traits.origin = m.start.value() - m.offset;
+    // No VM_MAYWRITE, no VM_MAYEXEC (vdso_install_vvar_mapping, lib/vdso/datastore.c, linux 6.18).
+    if (m.name.starts_with("[vvar")) traits.flags |= kReadForGood;
     if (traits.kind == MappingKind::kStack) {
       traits.flags |= kGrowsDown;
       if (const uint64_t made_at = s_.platform->placement.stack_made_at; made_at != 0) {
@@ -72,6 +76,18 @@ class Loader {
       SetImageAllocation(s_.space, m.start, &traits);
     }
     return traits;
+  }
+
+  // The page tables above what is resident, at the end of the mapping where programs begin; how it is spread is not
+  // known. All of them where the mapping needs no more than one.
+  void MakeTables(AddrRange range, uint64_t resident_bytes, bool from_the_top) {
+    const uint64_t covered = s_.resident.tables().covered_bytes();
+    if (covered == 0 || resident_bytes == 0) return;
+    const Addr first = RoundDown(range.start, covered), last = RoundDown(range.end() - 1, covered);
+    uint64_t left = std::min((last - first) / covered, (resident_bytes - 1) / covered) + 1;
+    for (Addr at = from_the_top ? last : first; left != 0; --left, at = from_the_top ? at - covered : at + covered) {
+      s_.resident.MakeTables(at, 0);
+    }
   }
 
   void NoteStackAndHeap(const ImageMapping& m, MappingKind kind) {

@@ -43,6 +43,9 @@ inline constexpr int kFirstDescriptor = 3;
 // Whether one mapping may become two (special_mapping_split, mm/mmap.c, linux 6.12).
 inline bool MaySplit(const MappingTraits& traits) { return traits.kind != MappingKind::kSpecial; }
 
+// Whether it may not be unmapped, moved, resized or protected anew (vma_is_sealed, mm/vma.h, linux 6.18).
+constexpr bool IsSealed(const MappingTraits& traits) { return (traits.flags & kSealed) != 0; }
+
 // The highest sums so far (VmPeak, VmHWM). Bytes.
 struct Peaks {
   uint64_t vsize_bytes = 0;
@@ -134,9 +137,9 @@ struct ProcessState {
   void ForgetContents(AddrRange range) {
     if (listener != nullptr) listener->OnPagesDropped(range);
   }
-  // Contents and residency go elsewhere. Preconditions: there is neither at `to`.
-  void MovePages(AddrRange from, Addr to) {
-    resident.Move(from, to);
+  // Contents and residency go elsewhere, `with_tables` as ResidentSet has it. Preconditions: there is neither at `to`.
+  void MovePages(AddrRange from, Addr to, AddrRange with_tables) {
+    resident.Move(from, to, with_tables);
     if (listener != nullptr) listener->OnPagesMoved(from, to);
   }
   void AccessChanged(AddrRange range) {

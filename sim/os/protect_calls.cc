@@ -4,7 +4,7 @@
 
 namespace reheap {
 
-// One mapping's share of an mprotect (mprotect_fixup, mm/mprotect.c, linux 6.12). `*now` = what holds the
+// One mapping's share of an mprotect (the loop of do_mprotect_pkey, and mprotect_fixup, mm/mprotect.c, linux 6.12). `*now` = what holds the
 // piece after.
 OsResult<Done> ProtectCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, int protection,
                                       AddressSpace::Id* now) {
@@ -14,6 +14,10 @@ OsResult<Done> ProtectCalls::ProtectPiece(AddressSpace::Id id, AddrRange piece, 
   traits.write = protection & kProtWrite;
   traits.execute = protection & kProtExecute;
   *now = id;
+  if ((m.traits.flags & kReadForGood) && (traits.write || traits.execute)) {
+    return Refused(Rule::kPrivilege, s_.platform->machine.errors.no_access, piece);
+  }
+  if (IsSealed(m.traits)) return Refused(Rule::kPrivilege, s_.platform->machine.errors.privilege, piece);
   if (traits == m.traits) return Done();
   const bool counts_commit = s_.platform->limits.commit_charge == CommitCharge::kWritablePrivate;
   if (traits.write) {

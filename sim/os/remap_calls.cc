@@ -48,12 +48,14 @@ OsResult<Addr> RemapCalls::Carry(const Request& r) {
     }
     if (r.fixed && r.old_bytes == r.new_bytes) return MoveEach(r);
     if (s_.space.Containing(r.from) == AddressSpace::kNone) return NotMapped(r);
+    if (Refusal refusal = CheckSeal(r); refusal.rule != Rule::kNone) return refusal;
     if (r.has_place() || r.new_bytes > r.old_bytes) {
       if (Refusal refusal = CheckMapping(r, true); refusal.rule != Rule::kNone) return refusal;
     }
     return r.has_place() ? RemapTo(r) : Resize(r);
   }
   if (s_.space.Containing(r.from) == AddressSpace::kNone) return NotMapped(r);
+  if (Refusal refusal = CheckSeal(r); refusal.rule != Rule::kNone) return refusal;
   if (!r.has_place()) {
     if (r.new_bytes > r.old_bytes) {
       if (Refusal refusal = CheckMapping(r, true); refusal.rule != Rule::kNone) return refusal;
@@ -87,11 +89,18 @@ Refusal RemapCalls::CheckCountBefore(const Request& r) const {
   return refusal.rule == Rule::kNone ? refusal : Where(refusal, r.old_range());
 }
 
+// Preconditions: something is mapped at r.from.
+Refusal RemapCalls::CheckSeal(const Request& r) const {
+  if (!IsSealed(s_.space.mapping(s_.space.Containing(r.from)).traits)) return Refusal();
+  return Refused(Rule::kPrivilege, s_.platform->machine.errors.privilege, r.old_range());
+}
+
 // vma_to_resize, mm/mremap.c, linux 6.12; check_prep_vma, linux 7.0. `may_unmap_first`: what a shrink cuts off
 // is not looked at.
 Refusal RemapCalls::CheckMapping(const Request& r, bool may_unmap_first) const {
   const AddressSpace::Id id = s_.space.Containing(r.from);
   if (id == AddressSpace::kNone) return NotMapped(r);
+  if (Refusal refusal = CheckSeal(r); refusal.rule != Rule::kNone) return refusal;
   const Mapping& m = s_.space.mapping(id);
   const bool is_special = m.traits.kind == MappingKind::kSpecial;
   if (r.old_bytes == 0 && !m.traits.shared) return Invalid(r);
@@ -254,6 +263,22 @@ AddressSpace::Join RemapCalls::CopyJoins(const Request& r, Addr to) const {
   return is_above ? AddressSpace::Join::kRight : AddressSpace::Join::kLeft;
 }
 
+// From the start of the first page table's range on, when both places lie alike in theirs, no mapping is before either,
+// and the old one reaches the end of that range (can_realign_addr, mm/mremap.c, linux 6.18).
+AddrRange RemapCalls::WithTables(const Request& r, AddressSpace::Id copy, Addr to) const {
+  const AddrRange range = r.old_range();
+  const uint64_t table = s_.resident.tables().covered_bytes();
+  if (table == 0 || range.empty()) return range;
+  const uint64_t below = range.start.value() % table;
+  const auto may_begin_lower = [&](const Mapping& m, Addr start) {
+    return m.start == start && !s_.space.Overlaps({start - below, below});
+  };
+  const bool lower = below != 0 && to.value() % table == below && range.bytes >= table - below &&
+                     may_begin_lower(s_.space.mapping(s_.space.Containing(range.start)), range.start) &&
+                     may_begin_lower(s_.space.mapping(copy), to);
+  return lower ? AddrRange{range.start - below, range.bytes + below} : range;
+}
+
 // move_vma, mm/mremap.c, and copy_vma, mm/vma.c, linux 6.12 and 7.0. The limits were asked for what is added;
 // while both places are mapped the sums are larger, and nobody looks.
 OsResult<Addr> RemapCalls::Move(const Request& r, Addr to) {
@@ -278,7 +303,7 @@ OsResult<Addr> RemapCalls::Move(const Request& r, Addr to) {
   const bool takes_new_offset = IsPrivateAnonymous(traits) && m.writer == 0;
   traits.origin = takes_new_offset ? 0 : traits.origin + (to - r.from);
   const AddressSpace::Id copy = s_.space.Insert({to, r.new_bytes}, traits, m.writer, CopyJoins(r, to));
-  s_.MovePages(r.old_range(), to);
+  s_.MovePages(r.old_range(), to, WithTables(r, copy, to));
   if (r.dont_unmap) {
     if (unlocks_old) UnlockWhereItStays(r.from);
     // What was moved whole was never written at its old place (dontunmap_complete).

@@ -52,6 +52,9 @@ class RemapCalls {
   OsResult<Addr> ChoosePlace(const Request& r) const;
   AddressSpace::Join CopyJoins(const Request& r, Addr to) const;
   void UnlockWhereItStays(Addr old);
+  Refusal CheckSeal(const Request& r) const;
+  // The addresses whose page tables may move as a whole.
+  AddrRange WithTables(const Request& r, AddressSpace::Id copy, Addr to) const;
   OsResult<Addr> Move(const Request& r, Addr to);
   Refusal Invalid(const Request& r) const;
   Refusal NotMapped(const Request& r) const;

@@ -117,7 +117,7 @@ void ResidentSet::DropEmptyTables(AddrRange range) {
   for (const Addr a : empty) tables_.Drop(a);
 }
 
-void ResidentSet::Move(AddrRange range, Addr to) {
+void ResidentSet::Move(AddrRange range, Addr to, AddrRange with_tables) {
   BreakHugeAt(range.start);
   BreakHugeAt(range.end());
   // As one where it can be, else by OS pages (move_page_tables, mm/mremap.c, linux 6.12).
@@ -136,11 +136,24 @@ void ResidentSet::Move(AddrRange range, Addr to) {
                               &huge_anonymous_, &huge_zero_}) {
     set->ForEach(range, [&](Addr a) { moved.push_back({set, to + (a - range.start)}); });
   }
-  Clear(range);
-  for (const Moved& page : moved) {
-    page.set->Add(page.at);
-    tables_.Make(page.at);
+  tables_.Move(with_tables, to - (range.start - with_tables.start));
+  for (PageBits* const set : {&anonymous_, &lazy_, &blank_, &folio_, &reusable_, &zero_, &shared_, &file_, &guard_,
+                              &huge_anonymous_, &huge_zero_}) {
+    set->Clear(range);
   }
+  for (const Moved& page : moved) page.set->Add(page.at);
+}
+
+bool ResidentSet::TakesFoliosApart(AddrRange range, uint64_t distance) const {
+  bool apart = false;
+  const auto note = [&apart](Addr) { apart = true; };
+  folio_.ForEach(range, note);
+  if (huge_anonymous_.count() == 0) return apart;
+  if (distance % huge_page_bytes_ != 0) huge_anonymous_.ForEach(range, note);
+  for (const Addr edge : {range.start, range.end()}) {
+    apart |= edge.value() % huge_page_bytes_ != 0 && huge_anonymous_.Contains(edge);
+  }
+  return apart;
 }
 
 // ---- lazily freed ----

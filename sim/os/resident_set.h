@@ -71,8 +71,14 @@ class ResidentSet {
   void DropEmptyTables(AddrRange range);
   // No mapping is left in `gap`.
   void DropTablesWithin(AddrRange gap) { tables_.DropWithin(gap); }
-  // Everything in `range` moves to `to`, guards too. Preconditions: nothing is at `to`.
-  void Move(AddrRange range, Addr to);
+  // Everything in `range` moves to `to`, guards too, and `with_tables` are the addresses of which page tables may go
+  // along: `range`, or more below it. Preconditions: nothing is at `to`, nor below `range` in `with_tables`.
+  void Move(AddrRange range, Addr to, AddrRange with_tables);
+  void Move(AddrRange range, Addr to) { Move(range, to, range); }
+
+  // Whether a move of `range` by `distance` takes a huge page apart, or moves pages of one that was broken. Where those
+  // went is not followed: what they still have in common with the rest (SplitFolios) is forgotten.
+  bool TakesFoliosApart(AddrRange range, uint64_t distance) const;
 
   // The program writes to the page of `a`, which is kAnonymous: it is neither lazy nor blank any more. Cheap where
   // nothing is.

@@ -79,6 +79,7 @@ bool Everywhere(const Platform&) { return true; }
 bool Maps(const Platform& platform) { return platform.machine.calls == CallFamily::kMapAndProtect; }
 bool Reserves(const Platform& platform) { return platform.machine.calls == CallFamily::kReserveAndCommit; }
 bool OnlyGrows(const Platform& platform) { return platform.machine.calls == CallFamily::kGrowOnly; }
+bool Seals(const Platform& platform) { return Maps(platform) && platform.machine.seals; }
 bool Remaps(const Platform& platform) { return Maps(platform) && platform.machine.remap.has_value(); }
 
 constexpr ShellCommand kCommands[] = {
@@ -132,6 +133,13 @@ constexpr ShellCommand kCommands[] = {
      "takes that back",
      Maps,
      [](VirtualOs& os, const ShellArguments& a) { return Answer(os.Munlock(At(os, a[0]), Word(os, a[1]))); }},
+    {"mseal",
+     {{"ADDR"}, {"LEN"}, {"FLAGS"}},
+     "nobody unmaps, moves or protects it anew",
+     Seals,
+     [](VirtualOs& os, const ShellArguments& a) {
+       return Answer(os.Mseal(At(os, a[0]), Word(os, a[1]), Word(os, a[2])));
+     }},
     {"fork",
      {},
      "a child that lives on: what it may write is charged, or refused",

@@ -141,6 +141,7 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
       lock_(&state_, &faults_),
       break_(&state_, &map_),
       fork_(&state_),
+      seal_(&state_),
       reserve_(&state_),
       regions_(&state_),
       grow_(&state_) {
@@ -235,6 +236,10 @@ OsResult<Done> VirtualOs::Mlockall(int flags) {
 OsResult<Done> VirtualOs::Munlockall() {
   REHEAP_CHECK(maps());
   return Noted(lock_.Munlockall());
+}
+OsResult<Done> VirtualOs::Mseal(Addr addr, uint64_t bytes, uint64_t flags) {
+  REHEAP_CHECK(platform_.machine.seals);
+  return Noted(seal_.Mseal(addr, bytes, flags));
 }
 MmapResult VirtualOs::Brk(Addr addr) {
   REHEAP_CHECK(maps());

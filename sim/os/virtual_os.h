@@ -35,6 +35,7 @@
 #include "sim/os/region_calls.h"
 #include "sim/os/remap_calls.h"
 #include "sim/os/reserve_calls.h"
+#include "sim/os/seal_call.h"
 
 namespace reheap {
 
@@ -109,12 +110,16 @@ class VirtualOs final : public Os, private BoundaryListener {
   OsResult<Done> Munlock(Addr addr, uint64_t bytes);
   OsResult<Done> Mlockall(int flags);
   OsResult<Done> Munlockall();
+  // Preconditions: machine.seals.
+  OsResult<Done> Mseal(Addr addr, uint64_t bytes, uint64_t flags);
   MmapResult Brk(Addr addr);
   // What a fork would charge as committed: the child may write every page that is charged to this process and
   // not shared. Forking answers whether the machine grants it; the child then lives on, its charge among what
   // is committed elsewhere.
   uint64_t ForkCharge() const { return fork_.Charge(); }
   OsResult<Done> Fork() { return Noted(fork_.Fork()); }
+  // What a child would begin with now.
+  ForkedChild Child() const { return fork_.Child(); }
   Addr program_break() const { return state_.break_end; }
   OsResult<Addr> VirtualAlloc(Addr addr, uint64_t bytes, uint32_t type, uint32_t protection) {
     REHEAP_CHECK(reserves());
@@ -233,6 +238,7 @@ class VirtualOs final : public Os, private BoundaryListener {
   LockCalls lock_;
   BreakCalls break_;
   ForkCall fork_;
+  SealCall seal_;
   ReserveCalls reserve_;
   RegionCalls regions_;
   GrowCalls grow_;

@@ -313,5 +313,60 @@ TEST_F(PagesTest, LazilyFreedPagesGoBeforeAnybodyDies) {
   EXPECT_FALSE(Write(kAt + 81 * kPage));
 }
 
+// What a move makes and frees, as VmPTE of 6.18 showed it: one page of the first table was touched, and everything in
+// this gigabyte has tables above it already.
+TEST(PageTablesTest, MovesMakeTables) {
+  struct Move {
+    uint64_t from, bytes, to;
+    int tables;
+  };
+  const Move moves[] = {
+      {0x40d5d000, 0x400000, 0x411e3000, 2},  // two for the first, then one for what the first of them brought along
+      {0x40d5d000, 0xa0000, 0x411e3000, 1},  {0x40d5d000, 0xa3000, 0x411e3000, 1}, {0x40d5d000, 0x200000, 0x411e3000, 1},
+      {0x40d5d000, 0x400000, 0x42163000, 1},
+      {0x40d5d000, 0x400000, 0x4215d000, 0},  // lies alike in its table: moved along
+      {0x40e00000, 0xb00000, 0x419ff000, 3}, {0x40e00000, 0xb00000, 0x439ff000, 1},
+  };
+  for (const Move& move : moves) {
+    VirtualProcess process;
+    process.platform = Platforms().Find("linux-amd64");
+    VirtualOs os(process);
+    ASSERT_TRUE(os.Mmap(Addr(0x40000000), kPage, kRw, kPrivate | kFixed).ok());
+    ASSERT_TRUE(os.Touch(Addr(0x40000000), true));
+    ASSERT_TRUE(os.Mmap(Addr(move.from), move.bytes, kProtRead, kPrivate | kFixed).ok());
+    ASSERT_TRUE(os.Touch(Addr(move.from + kPage), false));
+    const uint64_t before = os.Status().page_table_bytes;
+    ASSERT_TRUE(os.Mremap(Addr(move.from), move.bytes, move.bytes, 3, Addr(move.to)).ok());
+    EXPECT_EQ(static_cast<int64_t>(os.Status().page_table_bytes - before) / static_cast<int64_t>(kPage), move.tables)
+        << std::hex << move.from << " -> " << move.to;
+    os.CheckInvariants();
+  }
+}
+
+// Where the parts of a huge page went is not followed, and the lockstep does not draw it.
+TEST(ResidentPagesTest, AMoveTakesHugePagesApartUnlessWholeAndAligned) {
+  ResidentSet set(kPage, kHuge, 3);
+  set.PutHuge(kAt, PageState::kAnonymous);
+  EXPECT_FALSE(set.TakesFoliosApart({kAt, kHuge}, kGiB));
+  EXPECT_TRUE(set.TakesFoliosApart({kAt, kHuge}, kPage));
+  EXPECT_TRUE(set.TakesFoliosApart({kAt + kPage, kHuge}, kGiB));
+  EXPECT_FALSE(set.TakesFoliosApart({kAt + kHuge, kHuge}, kPage));
+  set.BreakHuge(kAt);
+  EXPECT_TRUE(set.TakesFoliosApart({kAt, kHuge}, kGiB));
+}
+
+// A droppable page goes when it is paged out, swap or not (measured on 6.18: MAP_DROPPABLE, a write, MADV_PAGEOUT).
+TEST_F(PagesTest, DroppableMemoryIsPagedOut) {
+  constexpr int kDroppable = 0x28;
+  const auto at = os_.Mmap(Addr(), kPage, kRw, kDroppable);
+  ASSERT_TRUE(at.ok());
+  EXPECT_TRUE(Write(at.value()));
+  EXPECT_TRUE(Write(kAt));
+  EXPECT_EQ(anonymous(), 2u);
+  EXPECT_EQ(Advise(at.value(), kPage, kPageOut), 0);
+  EXPECT_EQ(Advise(kAt, kPage, kPageOut), 0);
+  EXPECT_EQ(anonymous(), 1u);
+}
+
 }  // namespace
 }  // namespace reheap

@@ -153,5 +153,76 @@ TEST(VirtualOsTest, AProcessStartsAgainFromItsOwnMapsText) {
   EXPECT_EQ(copy.Usage().vsize_bytes, os.Usage().vsize_bytes);
 }
 
+// What alloc asks for beyond reserving and mapping (Os::Map, Os::GrowBreak, Os::IsWhollyMapped).
+TEST(VirtualOsTest, MapCarriesOutItsTraits) {
+  VirtualProcess process;
+  process.platform = Platforms().Find("linux-amd64");
+  VirtualOs os(process);
+  const uint64_t charged = os.Usage().commit_bytes;
+  MapTraits traits;
+  traits.no_reserve = true;
+  const auto uncharged = os.Map(64 * kMiB, Addr(), traits);
+  ASSERT_TRUE(uncharged.ok());
+  EXPECT_TRUE(os.Touch(uncharged.value().start, true)) << "usable at once";
+  EXPECT_LT(os.Usage().commit_bytes, charged + kMiB);
+
+  traits = MapTraits();
+  traits.low = true;
+  const auto low = os.Map(kMiB, Addr(), traits);
+  ASSERT_TRUE(low.ok());
+  EXPECT_LT(low.value().end().value(), 4 * kGiB);
+
+  traits = MapTraits();
+  traits.ready = false;
+  const auto reserved = os.Map(kMiB, Addr(), traits);
+  ASSERT_TRUE(reserved.ok());
+  EXPECT_FALSE(os.Touch(reserved.value().start, true));
+
+  traits = MapTraits();
+  traits.over = true;
+  ASSERT_TRUE(os.Map(kMiB, reserved.value().start, traits).ok());
+  EXPECT_TRUE(os.Touch(reserved.value().start, true)) << "what was there is gone";
+  os.CheckInvariants();
+}
+
+TEST(VirtualOsTest, TheBreakOfTheProgramGrowsForItsAllocatorAndTheLimitCountsIt) {
+  VirtualProcess process;
+  process.platform = Platforms().Find("linux-amd64");
+  process.limits.data_bytes = 32 * kMiB;
+  VirtualOs os(process);
+  const auto first = os.GrowBreak(132 * kKiB);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(first.value().start, os.break_start());
+  const auto second = os.GrowBreak(132 * kKiB);
+  ASSERT_TRUE(second.ok());
+  EXPECT_EQ(second.value().start, first.value().end());
+  const auto refused = os.GrowBreak(32 * kMiB);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.refusal().rule, Rule::kDataLimit);
+  EXPECT_EQ(refused.refusal().operation, OsOperation::kMapReady);
+  EXPECT_EQ(os.calls(OsOperation::kMapReady), 3u);
+
+  process.platform = Platforms().Find("windows-amd64");
+  VirtualOs windows(process);
+  const auto none = windows.GrowBreak(64 * kKiB);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.refusal().rule, Rule::kInvalidArgument) << "there is no such thing";
+}
+
+TEST(VirtualOsTest, WhollyMappedMeansEveryPageAnybodys) {
+  VirtualProcess process;
+  process.platform = Platforms().Find("linux-amd64");
+  VirtualOs os(process);
+  const Addr a(0xf800000000);
+  os.Squat({a, 64 * kKiB});
+  os.Squat({a + 128 * kKiB, 64 * kKiB});
+  EXPECT_TRUE(os.IsWhollyMapped({a, 64 * kKiB}));
+  EXPECT_FALSE(os.IsWhollyMapped({a, 68 * kKiB}));
+  EXPECT_FALSE(os.IsWhollyMapped({a, 192 * kKiB})) << "a hole between";
+  EXPECT_FALSE(os.IsWhollyMapped({a - 4 * kKiB, 8 * kKiB}));
+  os.Squat({a + 64 * kKiB, 64 * kKiB});
+  EXPECT_TRUE(os.IsWhollyMapped({a, 192 * kKiB}));
+}
+
 }  // namespace
 }  // namespace reheap

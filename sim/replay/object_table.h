@@ -7,12 +7,9 @@
 #ifndef REHEAP_SIM_REPLAY_OBJECT_TABLE_H_
 #define REHEAP_SIM_REPLAY_OBJECT_TABLE_H_
 
-#include <sys/mman.h>
-
 #include <cstdint>
 
 #include "alloc/addr.h"
-#include "alloc/check.h"
 
 namespace reheap {
 
@@ -24,13 +21,8 @@ class ObjectTable {
   };
   static_assert(sizeof(Entry) == 16);
 
-  explicit ObjectTable(uint32_t slots) : slots_(slots), bytes_(RoundUp((slots + uint64_t{1}) * sizeof(Entry), 4096)) {
-    void* p = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    REHEAP_CHECK(p != MAP_FAILED);
-    entries_ = static_cast<Entry*>(p);
-    for (uint64_t offset = 0; offset < bytes_; offset += 4096) static_cast<volatile char*>(p)[offset] = 0;
-  }
-  ~ObjectTable() { munmap(entries_, bytes_); }
+  explicit ObjectTable(uint32_t slots);
+  ~ObjectTable();
   ObjectTable(const ObjectTable&) = delete;
   ObjectTable& operator=(const ObjectTable&) = delete;
 

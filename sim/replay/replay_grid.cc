@@ -97,6 +97,8 @@ std::vector<VirtualSettings> AllSettings(const ReplayRequest& request) {
   all = Crossed(all, request.memory_limits, &VirtualSettings::memory_max_bytes);
   all = Crossed(all, request.max_mappings, &VirtualSettings::max_mappings);
   all = Crossed(all, request.ram_bytes, &VirtualSettings::ram_bytes);
+  all = Crossed(all, request.swap_bytes, &VirtualSettings::swap_bytes);
+  all = Crossed(all, request.job_commits, &VirtualSettings::job_commit_bytes);
   all = Crossed(all, request.stack_limits, &VirtualSettings::stack_bytes);
   return Crossed(all, thp, &VirtualSettings::thp);
 }
@@ -108,6 +110,9 @@ std::string Missing(const VirtualSettings& settings, const Platform& platform) {
   const char* missing = nullptr;
   if (settings.memory_max_bytes && !has_cgroups) missing = "memory.max";
   if (settings.max_mappings && platform.limits.max_mappings == 0) missing = "limit of mappings";
+  if (settings.swap_bytes && platform.limits.commit_refusal == CommitRefusal::kNever) missing = "limit that counts swap space";
+  const bool has_jobs = platform.limits.commit_refusal == CommitRefusal::kRamPlusSwap;
+  if (settings.job_commit_bytes && !has_jobs) missing = "limit of a job's commit charge";
   if (settings.thp && platform.pages.huge_page_bytes == 0) missing = "transparent huge pages";
   return missing == nullptr ? "" : absl::StrCat(platform.name, " has no ", missing, ": left out");
 }
@@ -176,6 +181,8 @@ void VirtualSettings::ApplyTo(ProcessLimits* limits) const {
   limits->memory_max_bytes = memory_max_bytes;
   limits->max_mappings = max_mappings;
   if (ram_bytes) limits->ram_bytes = *ram_bytes;
+  if (swap_bytes) limits->swap_bytes = *swap_bytes;
+  limits->job_commit_bytes = job_commit_bytes;
   if (stack_bytes) {
     limits->stack_bytes = *stack_bytes;
     limits->stack_unlimited = !stack_bytes->has_value();
@@ -188,6 +195,8 @@ void VirtualSettings::Describe(proto::Limits* limits) const {
   if (memory_max_bytes) limits->set_memory_max_bytes(*memory_max_bytes);
   if (max_mappings) limits->set_max_mappings(*max_mappings);
   if (ram_bytes) limits->set_ram_bytes(*ram_bytes);
+  if (swap_bytes) limits->set_swap_bytes(*swap_bytes);
+  if (job_commit_bytes) limits->set_job_commit_bytes(*job_commit_bytes);
   if (stack_bytes && *stack_bytes) limits->set_stack_bytes(**stack_bytes);
   if (stack_bytes && !*stack_bytes) limits->set_stack_unlimited(true);
   if (thp) limits->set_thp(kHugePageModes[static_cast<size_t>(*thp)]);

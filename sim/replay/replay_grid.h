@@ -26,6 +26,8 @@ struct VirtualSettings {
   std::optional<uint64_t> memory_max_bytes;
   std::optional<uint64_t> max_mappings;
   std::optional<uint64_t> ram_bytes;
+  std::optional<uint64_t> swap_bytes;
+  std::optional<uint64_t> job_commit_bytes;
   std::optional<std::optional<uint64_t>> stack_bytes;  // nullopt within = unlimited
   std::optional<HugePageMode> thp;
 

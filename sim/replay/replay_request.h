@@ -34,6 +34,8 @@ struct ReplayRequest {
   std::vector<std::optional<uint64_t>> memory_limits;  // cgroup memory.max; nullopt = unlimited
   std::vector<uint64_t> max_mappings;                  // vm.max_map_count
   std::vector<uint64_t> ram_bytes;
+  std::vector<uint64_t> swap_bytes;                    // of the machine; page files on windows
+  std::vector<std::optional<uint64_t>> job_commits;    // of a windows job; nullopt = unlimited
   std::vector<std::optional<uint64_t>> stack_limits;   // RLIMIT_STACK at exec; nullopt = unlimited
   std::vector<std::string> thp;                        // "never", "madvise", "always"
   uint32_t cpus = 2;                    // of the modelled machine, for strategies that ask

@@ -28,6 +28,8 @@ std::string LimitsText(const proto::Limits& limits) {
   }
   if (limits.has_max_mappings()) parts.push_back(absl::StrCat("maps ", FormatCount(limits.max_mappings())));
   if (limits.has_ram_bytes()) parts.push_back(absl::StrCat("ram ", FormatBytes(limits.ram_bytes())));
+  if (limits.has_swap_bytes()) parts.push_back(absl::StrCat("swap ", FormatBytes(limits.swap_bytes())));
+  if (limits.has_job_commit_bytes()) parts.push_back(absl::StrCat("job ", FormatBytes(limits.job_commit_bytes())));
   if (limits.has_stack_bytes()) parts.push_back(absl::StrCat("stack ", FormatBytes(limits.stack_bytes())));
   if (limits.stack_unlimited()) parts.push_back("stack unlimited");
   if (!limits.thp().empty()) parts.push_back(absl::StrCat("thp ", limits.thp()));

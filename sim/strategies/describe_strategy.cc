@@ -1,65 +1,16 @@
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "sim/report/human_units.h"
 #include "sim/strategies/strategy_catalog.h"
+#include "sim/strategies/strategy_diff.h"
 
 namespace reheap {
 
 namespace {
-
-absl::string_view Meaning(Firmness firmness) {
-  switch (firmness) {
-    case Firmness::kNothing:
-      return "NOTHING: no range is held; each growth is mapped where the OS likes";
-    case Firmness::kReserve:
-      return "RESERVE: the whole range is really reserved at startup";
-    case Firmness::kPretend:
-      return "PRETEND: the range is assumed to be free without asking";
-    case Firmness::kPerChunk:
-      return "PER_CHUNK: really reserved, one chunk at a time";
-  }
-  return "";
-}
-
-absl::string_view Meaning(OnConflict on_conflict) {
-  switch (on_conflict) {
-    case OnConflict::kRelocate:
-      return "RELOCATE: take the address that the OS offers";
-    case OnConflict::kNextHint:
-      return "NEXT_HINT: give it back and try the next hint";
-    case OnConflict::kDie:
-      return "DIE: give up, naming both addresses";
-  }
-  return "";
-}
-
-absl::string_view Meaning(OnRefusal on_refusal) {
-  return on_refusal == OnRefusal::kDie ? "ABORT: the program ends"
-                                       : "RETURN_NULL: the request that needed it fails";
-}
-
-absl::string_view Meaning(CommitMethod method) {
-  return method == CommitMethod::kMapFixed ? "MAP_FIXED: mmap over the reservation" : "PROTECT: mprotect";
-}
-
-absl::string_view Meaning(Access access) {
-  return access == Access::kReadWrite ? "READ_WRITE" : "READ_WRITE_EXECUTE";
-}
-
-absl::string_view Meaning(TablePlace place) {
-  switch (place) {
-    case TablePlace::kImageBss:
-      return "in the image's BSS (mapped at startup where the image has none)";
-    case TablePlace::kMapped:
-      return "mapped whole at startup";
-    case TablePlace::kInReservation:
-      return "inside the heap's reservation, committed as needed";
-  }
-  return "";
-}
 
 // "17.0 GiB (18253611008 bytes)"
 std::string Exactly(uint64_t bytes) { return absl::StrFormat("%s (%u bytes)", FormatBytes(bytes), bytes); }
@@ -88,9 +39,12 @@ class Sheet {
   std::string text_;
 };
 
-void DescribeRange(const ReservationStrategy& s, Sheet& sheet) {
+void DescribeRange(const CatalogStrategy& strategy, Sheet& sheet) {
+  const ReservationStrategy& s = strategy.strategy;
+  const auto& text = strategy.text.reservation();
+  const std::string commit = MeaningOfWord(proto::StrategyCommitMethod_Name(text.commit_method()));
   sheet.Head("the heap's range");
-  sheet.Line("firmness", Meaning(s.firmness));
+  sheet.Line("firmness", MeaningOfWord(proto::StrategyFirmness_Name(text.firmness())));
   if (s.heap_bytes != 0) sheet.Line("heap", Exactly(s.heap_bytes));
   if (s.bitmap_bytes != 0) {
     sheet.Line("bitmap below it", Exactly(s.bitmap_bytes));
@@ -102,15 +56,27 @@ void DescribeRange(const ReservationStrategy& s, Sheet& sheet) {
     if (s.hints.count == 1 && !s.hints.after_image && s.bitmap_bytes != 0) {
       sheet.Line("heap starts at", absl::StrFormat("0x%x", (s.hints.base + s.bitmap_bytes).value()));
     }
-    sheet.Line("on conflict", Meaning(s.on_conflict));
+    sheet.Line("on conflict", MeaningOfWord(proto::StrategyOnConflict_Name(text.on_conflict())));
   }
-  sheet.Line("on refusal", Meaning(s.on_refusal));
+  sheet.Line("on refusal", MeaningOfWord(proto::StrategyOnRefusal_Name(text.on_refusal())));
   if (s.firmness == Firmness::kPretend)
     sheet.Line("becomes usable by", "mmap at that place, not over anything");
   if (s.firmness == Firmness::kReserve || s.firmness == Firmness::kPerChunk) {
-    sheet.Line("becomes usable by", Meaning(s.commit_method));
+    sheet.Line("becomes usable by", s.reserved_ready ? "nothing: it is usable from the start" : commit);
   }
-  sheet.Line("access", Meaning(s.access));
+  sheet.Line("access", proto::StrategyAccess_Name(text.access()));
+  if (s.no_reserve) sheet.Line("charged", "when written, where the OS allows that (MAP_NORESERVE)");
+  if (s.probe_bytes != 0) {
+    sheet.Line("asked before", absl::StrCat(FormatBytes(s.probe_bytes), " at the hint, given back at once"));
+  }
+  if (s.clobbers) {
+    sheet.Line("somebody in the range", absl::StrCat("is mapped over, unless whole pieces of ",
+                                                     FormatBytes(s.clobber_check_bytes), " are in use"));
+  }
+  for (uint64_t bytes : s.smaller_bytes) sheet.Line("refused, asks for", Exactly(bytes));
+  if (s.extend_bytes != 0) {
+    sheet.Line("when used up", absl::StrCat("reserves ", FormatBytes(s.extend_bytes), " more behind it"));
+  }
   if (s.window_bytes != 0) {
     sheet.Line("when used up", absl::StrCat("mapped where the OS likes, if within ",
                                             FormatBytes(s.window_bytes), " above the heap's start"));
@@ -119,22 +85,88 @@ void DescribeRange(const ReservationStrategy& s, Sheet& sheet) {
 
 void DescribeGrowth(const ReservationStrategy& s, Sheet& sheet) {
   sheet.Head("growth");
+  if (s.break_first) sheet.Line("from", "the end of the data segment (brk), else mapped");
   sheet.Line("at least", FormatBytes(s.grow_min_bytes));
+  if (s.grow_steps_per_doubling != 0) {
+    sheet.Line("then more", absl::StrFormat("doubled in %u growths", s.grow_steps_per_doubling));
+  }
   sheet.Line("in multiples of", FormatBytes(s.grow_round_bytes));
   sheet.Line("refused", s.grow_retry_exact ? "asks once more for just what the request needs" : "is final");
   sheet.Line("before main", FormatBytes(s.startup_heap_bytes));
 }
 
-void DescribeTables(const ReservationStrategy& s, Sheet& sheet) {
+std::string PlaceOfPageMap(const CatalogStrategy& strategy) {
+  if (strategy.strategy.page_map == PageMapKind::kNone) {
+    return "none in the process: headers or masks tell; the heap's own tables lie outside it";
+  }
+  const std::string place =
+      MeaningOfWord(proto::StrategyTablePlace_Name(strategy.text.tables().page_map_place()));
+  return absl::StrCat(PageMapKindName(strategy.strategy.page_map), ", ", place.substr(place.find(": ") + 2));
+}
+
+void DescribeTables(const CatalogStrategy& strategy, Sheet& sheet) {
+  const ReservationStrategy& s = strategy.strategy;
   sheet.Head("the allocator's own tables");
   sheet.Line("heap page", FormatBytes(uint64_t{1} << s.heap_page_shift));
-  sheet.Line("page map", absl::StrCat(PageMapKindName(s.page_map), ", ", Meaning(s.page_map_place)));
+  sheet.Line("page map", PlaceOfPageMap(strategy));
   sheet.Line("heap bitmap",
              s.bitmap_bits_per_word == 0
                  ? "none"
                  : absl::StrFormat("%u bits per %d-bit word, grows downward by %s", s.bitmap_bits_per_word,
                                    s.word_bits, FormatBytes(s.bitmap_chunk_bytes)));
   sheet.Line("records come in", FormatBytes(s.metadata_chunk_bytes));
+  for (const auto& table : s.growth_tables) {
+    sheet.Line(table.purpose, absl::StrFormat("a byte for each %u of heap, mapped by %s",
+                                              table.heap_bytes_per_byte, FormatBytes(table.chunk_bytes)));
+  }
+}
+
+void DescribeList(const std::vector<MapRequest>& requests, absl::string_view when, Sheet& sheet) {
+  for (const MapRequest& request : requests) {
+    const char* usable = request.protection == Protection::kNone ? "inaccessible" : "usable";
+    std::string line = absl::StrFormat("%s: %s, %s", when, Exactly(request.bytes), usable);
+    if (request.count != 1) absl::StrAppend(&line, ", ", request.count, " times");
+    if (request.alignment_bytes != 0) {
+      absl::StrAppend(&line, ", at a multiple of ", FormatBytes(request.alignment_bytes),
+                      " (trimmed out of more)");
+    }
+    if (request.no_reserve) absl::StrAppend(&line, ", MAP_NORESERVE");
+    for (uint64_t bytes : request.smaller_bytes) absl::StrAppend(&line, "; refused: ", FormatBytes(bytes));
+    if (request.if_refused == IfRefused::kSkip) absl::StrAppend(&line, "; refused: goes on without");
+    if (request.if_refused == IfRefused::kBelieve) absl::StrAppend(&line, "; refused: does not notice");
+    sheet.Line(request.purpose, line);
+  }
+}
+
+void DescribeRequests(const ReservationStrategy& s, Sheet& sheet) {
+  if (s.startup_requests.size() + s.started_requests.size() + s.chunk_requests.size() +
+          s.thread_requests.size() ==
+      0) {
+    return;
+  }
+  sheet.Head("mapped beside the heap");
+  DescribeList(s.startup_requests, "at the start", sheet);
+  DescribeList(s.started_requests, "after the first growth", sheet);
+  DescribeList(s.chunk_requests, "with each chunk", sheet);
+  const std::string threads = s.thread_requests_most == 0
+                                  ? absl::StrFormat("each thread from the %u. on", s.thread_requests_from)
+                                  : absl::StrFormat("threads %u to %u", s.thread_requests_from,
+                                                    s.thread_requests_from + s.thread_requests_most - 1);
+  DescribeList(s.thread_requests, threads, sheet);
+}
+
+void DescribeFormulas(const proto::Strategy& text, Sheet& sheet) {
+  if (text.values_size() + text.computed_size() + text.modes_size() == 0) return;
+  sheet.Head("by the machine and its limits (the numbers above: 16 GiB of RAM, 2 processors, no limits)");
+  for (const auto& value : text.values()) sheet.Line(value.name(), value.is());
+  for (const auto& computed : text.computed()) sheet.Line(computed.field(), computed.is());
+  for (const auto& mode : text.modes()) {
+    std::string when = mode.when().empty() ? "" : absl::StrCat("when ", mode.when());
+    if (mode.after_refusal()) absl::StrAppend(&when, when.empty() ? "" : "; ", "when the start is refused");
+    sheet.Line(absl::StrCat("mode '", mode.name(), "'"), when);
+    for (const auto& computed : mode.computed())
+      sheet.Line(absl::StrCat("  ", computed.field()), computed.is());
+  }
 }
 
 }  // namespace
@@ -144,9 +176,15 @@ std::string DescribeStrategy(const CatalogStrategy& strategy) {
   Sheet sheet;
   sheet.Plain(absl::StrFormat("%s: %s", s.name, strategy.text.summary()));
   sheet.Plain(absl::StrFormat("%d-bit; file %s (each number with its reason)", s.word_bits, strategy.file));
-  DescribeRange(s, sheet);
+  DescribeRange(strategy, sheet);
   DescribeGrowth(s, sheet);
-  DescribeTables(s, sheet);
+  DescribeTables(strategy, sheet);
+  DescribeRequests(s, sheet);
+  DescribeFormulas(strategy.text, sheet);
+  if (strategy.text.not_modelled_size() > 0) sheet.Head("not modelled");
+  for (const std::string& part : strategy.text.not_modelled()) sheet.Plain(absl::StrCat("  ", part));
+  if (strategy.text.says_size() > 0) sheet.Head("what the original says when it dies");
+  for (const std::string& said : strategy.text.says()) sheet.Plain(absl::StrCat("  ", said));
   sheet.Head("sources");
   for (const std::string& source : strategy.text.source()) sheet.Plain(absl::StrCat("  ", source));
   return sheet.Take();

@@ -11,6 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "sim/strategies/strategy_diff.h"
+#include "sim/strategies/strategy_resolver.h"
 
 namespace reheap {
 namespace {
@@ -19,6 +21,11 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr char kFolder[] = "sim/strategies";
+
+std::string ReadText(const std::string& path) {
+  std::ifstream stream(path);
+  return std::string(std::istreambuf_iterator<char>(stream), {});
+}
 
 TEST(StrategyCatalogTest, EveryFileOfTheFolderLoadsUnderItsOwnName) {
   std::vector<std::string> stems;
@@ -107,13 +114,97 @@ TEST(StrategyCatalogTest, DescriptionNamesTheNumbersAndTheSources) {
   }
 }
 
+TEST(StrategyDiffTest, TheFiascoIsTwoWords) {
+  const auto reserve = LoadStrategy("go-2011-02-reserve17g");
+  const auto pretend = LoadStrategy("go-2011-02-pretend");
+  ASSERT_TRUE(reserve.ok() && pretend.ok());
+  const std::string text = DescribeDifference(*reserve, *pretend);
+  EXPECT_THAT(
+      text,
+      HasSubstr("\n2 differences\n"
+                "\nreservation.firmness (how the heap's range is held before it is used)\n"
+                "  a  RESERVE: the whole range is really reserved at startup\n"
+                "  b  PRETEND: the range is assumed to be free without asking\n"
+                "\nreservation.on_conflict (what if somebody is there, or the OS offers another place)\n"
+                "  a  RELOCATE: take the address that the OS offers\n"
+                "  b  DIE: give up, naming both addresses\n"));
+  EXPECT_THAT(DescribeDifference(*reserve, *reserve), HasSubstr("the same plan"));
+}
+
+TEST(StrategyDiffTest, SizesHaveUnitsAndWhatOnlyOneSaysIsSaid) {
+  const auto a = LoadStrategy("go-2011-01-reserve16g");
+  const auto b = LoadStrategy("go-1.1-table256m");
+  ASSERT_TRUE(a.ok() && b.ok());
+  const std::string text = DescribeDifference(*a, *b);
+  for (const char* piece : {"  a  17179869184 (16.0 GiB)\n  b  137438953472 (128.0 GiB)\n",
+                            "  a  0xf800000000\n  b  0xc000000000\n", "reservation.probe_bytes",
+                            "  a  not said\n  b  65536 (64.0 KiB)\n", "modes[0] ("}) {
+    EXPECT_THAT(text, HasSubstr(piece)) << text;
+  }
+}
+
+// --- formulas ----------------------------------------------------------------------------------------------
+
+ReservationStrategy Go10Under(uint64_t limit_kib) {
+  const auto loaded = LoadStrategy("go-1.0-limitaware");
+  EXPECT_TRUE(loaded.ok()) << loaded.status();
+  StrategyEnvironment environment;
+  environment.image_bytes = 0x24f9000 - 0x400000;
+  environment.address_limit_bytes = limit_kib * kKiB;
+  const auto plan = ResolveStrategy(*loaded, environment);
+  EXPECT_TRUE(plan.ok()) << plan.status();
+  return plan.ok() ? *plan : ReservationStrategy();
+}
+
+TEST(StrategyResolverTest, ALimitChoosesTheModeAndItsNumbers) {
+  EXPECT_EQ(Go10Under(131072).mode, "");
+  const ReservationStrategy plan = Go10Under(262144);
+  EXPECT_EQ(plan.mode, "32-bit path");
+  EXPECT_EQ(plan.firmness, Firmness::kReserve);
+  EXPECT_EQ(plan.heap_bytes + plan.bitmap_bytes, 65064960u);
+  EXPECT_EQ(plan.probe_bytes, 0u) << "cleared";
+  EXPECT_TRUE(plan.fallbacks.empty()) << "the mode is the plan already";
+  EXPECT_EQ(Go10Under(131072).fallbacks.size(), 1u);
+}
+
+std::string WithLines(const std::string& lines) {
+  std::string text = ReadText(absl::StrCat(kFolder, "/go-2010-radix.textproto"));
+  return text.substr(text.find("name:")) + lines;
+}
+
+TEST(StrategyResolverTest, FaultsNameFileLineAndColumn) {
+  const struct {
+    const char* lines;
+    const char* says;
+  } cases[] = {
+      {"values { name: \"x\" is: \"RAM / (4 - 4)\" }\n", ":29: division by 0"},
+      {"computed { field: \"growth.min_bytes\" is: \"RAN\" }\n", ":43: 'RAN' has no value here"},
+      {"computed { field: \"growth.mim_bytes\" is: \"1\" }\n", "a strategy has no field 'growth.mim_bytes'"},
+      {"computed { field: \"growth.min_bytes\" is: \"64 KiB + 4096\" }\n",
+       "growth.min_bytes: is not a multiple of round_bytes"},
+      {"values { name: \"RAM\" is: \"1\" }\n", "the name 'RAM' is empty or taken"},
+      {"requests { startup { purpose: \"p\" size: \"1 MB\" protection: INACCESSIBLE } }\n",
+       "'MB' is no unit"},
+      {"requests { startup { purpose: \"p\" size: \"0\" protection: INACCESSIBLE } }\n",
+       "request 'p': size is missing or 0"},
+      {"requests { startup { purpose: \"p\" size: \"1\" } }\n", "request 'p': protection is missing"},
+      {"modes { when: \"1\" }\n", "a mode needs a name"},
+      {"requests { startup { purpose: \"p\" size: \"UNLIMITED\" protection: INACCESSIBLE } }\n",
+       "request 'p': a size is larger than any address space"},
+      {"requests { startup { purpose: \"p\" size: \"1\" count: \"1 GiB\" protection: INACCESSIBLE } }\n",
+       "request 'p': count is more than 65536"},
+  };
+  for (const auto& c : cases) {
+    const std::string text = WithLines(c.lines);
+    const auto parsed = ParseStrategy(text, "mine.textproto");
+    EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument) << c.lines;
+    EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(c.says)) << c.lines;
+    EXPECT_THAT(std::string(parsed.status().message()), StartsWith("mine.textproto:")) << c.lines;
+  }
+}
+
 // --- what a file can have wrong
 // -----------------------------------------------------------------------------
-
-std::string ReadText(const std::string& path) {
-  std::ifstream stream(path);
-  return std::string(std::istreambuf_iterator<char>(stream), {});
-}
 
 // Number of the line of `text` that offset `at` is on, from 1.
 int LineAt(const std::string& text, size_t at) {
@@ -194,6 +285,25 @@ TEST(StrategyChecksTest, EachMistakeIsNamedWithItsLine) {
       {"go-1.11-sparse", "stride_bytes: 1099511627776", "", "hints {", "stride_bytes is missing"},
       {"go-2011-02-reserve768m-386", "window_bytes: 2147483648", "window_bytes: 268435456",
        "window_bytes:", "is smaller than heap_bytes"},
+      {"go-1.11-sparse", "reserve_chunk_bytes: 67108864",
+       "reserve_chunk_bytes: 67108864 smaller_bytes: 134217728",
+       "smaller_bytes:", "134217728 is not smaller than 67108864"},
+      {"go-1.11-sparse", "reserve_chunk_bytes: 67108864",
+       "reserve_chunk_bytes: 67108864 chunk_head_bytes: 4096", "chunk_head_bytes:", "whole heap pages"},
+      {"go-2011-02-pretend", "heap_bytes: 17179869184", "heap_bytes: 17179869184 extend_bytes: 4096",
+       "extend_bytes:", "needs window_bytes"},
+      {"go-2011-02-reserve768m-386", "window_bytes: 2147483648",
+       "window_bytes: 2147483648 extend_bytes: 12288", "extend_bytes:", "is 12288, expected a power of two"},
+      {"go-2011-02-pretend", "heap_page_bytes: 4096",
+       "heap_page_bytes: 4096 growing { purpose: \"t\" heap_bytes_per_byte: 16 chunk_bytes: 12288 }",
+       "growing {", "a power of two of whole OS pages"},
+      {"go-2011-02-reserve17g", "heap_bytes: 17179869184", "heap_bytes: 17179869184 clobbers: true",
+       "clobbers:", "firmness PRETEND only"},
+      {"go-2011-02-pretend", "on_conflict: DIE", "on_conflict: NEXT_HINT",
+       "on_conflict:", "NEXT_HINT with probe_bytes"},
+      {"jemalloc-5-retain", "steps_per_doubling: 4", "steps_per_doubling: 4 most_bytes: 4096",
+       "most_bytes:", "is less than min_bytes"},
+      {"glibc-ptmalloc", "word_bits: 64", "word_bits: 32", "page_map:", "word_bits must be 64"},
       {"go-2011-02-reserve768m-386", "image_align_bytes: 1048576", "image_align_bytes: 12288",
        "image_align_bytes:", "must be a power of two"},
   };

@@ -149,15 +149,27 @@ void StrategyChecks::CheckFirmness() {
   }
   Require(r.align_bytes() == 0 || (r.firmness() == proto::RESERVE && std::has_single_bit(r.align_bytes())),
           "reservation.align_bytes", "must be a power of two, and has a meaning with firmness RESERVE only");
+  Require(r.extend_bytes() == 0 || std::has_single_bit(r.extend_bytes()), "reservation.extend_bytes",
+          absl::StrCat("is ", r.extend_bytes(), ", expected a power of two"));
   Require(r.extend_bytes() == 0 || r.window_bytes() != 0, "reservation.extend_bytes",
           "needs window_bytes, which says how far the heap can go");
   Require(r.smaller_bytes_size() == 0 || r.firmness() == proto::RESERVE || per_chunk,
           "reservation.smaller_bytes", "has a meaning with firmness RESERVE or PER_CHUNK only");
+  const uint64_t whole_bytes = per_chunk ? r.reserve_chunk_bytes() : r.heap_bytes();
   for (uint64_t bytes : r.smaller_bytes()) {
     Require(bytes != 0 && bytes % kOsPageBytes == 0 && (!per_chunk || std::has_single_bit(bytes)),
             "reservation.smaller_bytes",
-            absl::StrCat(bytes, " is not whole OS pages (PER_CHUNK: nor a power of two)"));
+            absl::StrCat(bytes, " is not whole OS pages", per_chunk ? ", a power of two of them" : ""));
+    Require(bytes < whole_bytes, "reservation.smaller_bytes",
+            absl::StrCat(bytes, " is not smaller than ", whole_bytes, ", which was refused"));
   }
+  Require(r.chunk_align_bytes() == 0 || std::has_single_bit(r.chunk_align_bytes()),
+          "reservation.chunk_align_bytes",
+          absl::StrCat("is ", r.chunk_align_bytes(), ", expected a power of two"));
+  Require(!per_chunk || (r.chunk_head_bytes() < r.reserve_chunk_bytes() &&
+                         (strategy_.tables().heap_page_bytes() == 0 ||
+                          r.chunk_head_bytes() % strategy_.tables().heap_page_bytes() == 0)),
+          "reservation.chunk_head_bytes", "must be whole heap pages, fewer than a chunk has");
   if (per_chunk) {
     Require(std::has_single_bit(r.reserve_chunk_bytes()), "reservation.reserve_chunk_bytes",
             absl::StrCat("is ", r.reserve_chunk_bytes(), ": firmness PER_CHUNK needs a power of two"));
@@ -198,7 +210,7 @@ void StrategyChecks::CheckHints() {
   }
   if (!IsPresent("reservation.hints")) return;
   Require(hints.count() > 0, "reservation.hints", "count is 0: leave hints out when there are none");
-  Require(hints.count() <= 1 || hints.stride_bytes() > 0, "reservation.hints",
+  Require(hints.count() <= 1 || hints.stride_bytes() > 0 || hints.random_mask() != 0, "reservation.hints",
           "stride_bytes is missing, and count is more than 1");
   if (hints.after_image()) {
     Require(hints.base() == 0, "reservation.hints.base", "contradicts after_image: give one of them");
@@ -221,12 +233,21 @@ void StrategyChecks::CheckGrowth() {
             "is not a multiple of round_bytes");
   }
   Require(growth.steps_per_doubling() <= 64, "growth.steps_per_doubling", "is more than 64");
+  for (const auto& [path, bytes] :
+       {std::pair<absl::string_view, uint64_t>{"growth.most_bytes", growth.most_bytes()},
+        {"growth.map_min_bytes", growth.map_min_bytes()}}) {
+    Require(growth.round_bytes() == 0 || bytes % growth.round_bytes() == 0, path,
+            "is not a multiple of round_bytes");
+  }
+  Require(growth.most_bytes() == 0 || growth.most_bytes() >= growth.min_bytes(), "growth.most_bytes",
+          "is less than min_bytes");
   Require(!growth.break_first() || strategy_.reservation().firmness() == proto::NOTHING, "growth.break_first",
           "has a meaning with firmness NOTHING only");
   for (const auto& growing : strategy_.tables().growing()) {
-    Require(growing.heap_bytes_per_byte() != 0 && growing.chunk_bytes() != 0 &&
-                growing.chunk_bytes() % kOsPageBytes == 0,
-            "tables.growing", "needs heap_bytes_per_byte, and chunk_bytes in whole OS pages");
+    const bool whole_pages =
+        growing.chunk_bytes() >= kOsPageBytes && std::has_single_bit(growing.chunk_bytes());
+    Require(growing.heap_bytes_per_byte() != 0 && whole_pages, "tables.growing",
+            "needs heap_bytes_per_byte, and chunk_bytes: a power of two of whole OS pages");
   }
   if (strategy_.tables().heap_page_bytes() != 0) {
     Require(growth.round_bytes() % strategy_.tables().heap_page_bytes() == 0, "growth.round_bytes",

@@ -1,5 +1,6 @@
 #include "sim/strategies/strategy_resolver.h"
 
+#include <algorithm>
 #include <bit>
 #include <string>
 #include <utility>
@@ -151,6 +152,9 @@ IfRefused FromProto(proto::StrategyIfRefused if_refused) {
   }
 }
 
+constexpr uint64_t kMostRanges = 1 << 16;
+constexpr uint64_t kMostBytes = uint64_t{1} << 60;  // rounded up and added to itself it is still a number
+
 // One resolution. The first fault stops it: what follows from a number that is not there would only confuse.
 class Resolution {
  public:
@@ -273,8 +277,8 @@ void Resolution::AddRequests(const proto::Strategy::Requests& text, const std::s
   plan->chunk_requests = RequestsOf(text.per_chunk(), path + ".per_chunk");
   plan->thread_requests = RequestsOf(text.per_thread(), path + ".per_thread");
   plan->thread_requests_from = text.threads_from() == 0 ? 1 : text.threads_from();
-  plan->thread_requests_most =
-      static_cast<uint32_t>(EvaluateOr(0, text.threads_most(), path + ".threads_most"));
+  plan->thread_requests_most = static_cast<uint32_t>(
+      std::min(EvaluateOr(0, text.threads_most(), path + ".threads_most"), kMostRanges));
 }
 
 std::vector<MapRequest> Resolution::RequestsOf(const ProtoRequests& list, const std::string& path) {
@@ -291,7 +295,8 @@ MapRequest Resolution::RequestOf(const proto::Strategy::Request& text, const std
   MapRequest request;
   request.purpose = text.purpose();
   request.bytes = EvaluateOr(0, text.size(), path + ".size");
-  request.count = static_cast<uint32_t>(EvaluateOr(1, text.count(), path + ".count"));
+  const uint64_t count = EvaluateOr(1, text.count(), path + ".count");
+  request.count = static_cast<uint32_t>(std::min(count, kMostRanges));
   request.alignment_bytes = EvaluateOr(0, text.alignment(), path + ".alignment");
   request.spare_bytes = EvaluateOr(0, text.spare(), path + ".spare");
   request.exact_second = text.exact_second();
@@ -315,7 +320,17 @@ MapRequest Resolution::RequestOf(const proto::Strategy::Request& text, const std
   const char* wrong = nullptr;
   if (text.purpose().empty()) wrong = "purpose is missing";
   if (request.bytes == 0) wrong = "size is missing or 0";
+  if (count > kMostRanges) wrong = "count is more than 65536";
+  uint64_t largest =
+      std::max({request.bytes, request.alignment_bytes, request.spare_bytes, request.ready_bytes});
+  for (uint64_t bytes : request.smaller_bytes) {
+    largest = std::max(largest, bytes);
+    if (bytes == 0) wrong = "a smaller size is 0";
+  }
+  if (largest > kMostBytes) wrong = "a size is larger than any address space";
   if (text.protection() == proto::PROTECTION_UNSPECIFIED) wrong = "protection is missing";
+  const uint64_t image_align = text.hints().image_align_bytes();
+  if (image_align != 0 && !std::has_single_bit(image_align)) wrong = "image_align_bytes is no power of two";
   if (!power_of_two) wrong = "alignment is no power of two";
   if (request.over && text.hints().count() != 1) wrong = "over needs exactly one hint";
   if (request.ready_bytes != 0 && request.protection != Protection::kNone) {

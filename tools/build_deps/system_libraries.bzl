@@ -47,6 +47,7 @@ _LIBRARIES = {
     "protobuf": ("/usr/include/google/protobuf/message.h", "libprotobuf-dev", ["-lprotobuf"]),
     "program_options": ("/usr/include/boost/program_options.hpp", "libboost-program-options-dev", ["-lboost_program_options"]),
     "absl": ("/usr/include/absl/status/statusor.h", "libabsl-dev", ["-l" + lib for lib in _ABSL_LIBS]),
+    "xxhash": ("/usr/include/xxhash.h", "libxxhash-dev", ["-lxxhash"]),
     "yaml_cpp": ("/usr/include/yaml-cpp/yaml.h", "libyaml-cpp-dev", ["-lyaml-cpp"]),
     "zstd": ("/usr/include/zstd.h", "libzstd-dev", ["-lzstd"]),
     "png": ("/usr/include/png.h", "libpng-dev", ["-lpng"]),

@@ -72,7 +72,7 @@ uint64_t NewBytes(Draw& d, uint64_t old_bytes) {
 
 Operation MakeFile(Draw& d) {
   if (d.os().file_count() >= kMostFiles) return MmapFile(d);
-  const uint64_t bytes = d.OneOf({0, 1, 10 * Draw::kOsPage + 100, 64 * Draw::kOsPage, 8 * kMiB + 5000, 64 * kMiB});
+  const uint64_t bytes = d.OneOf({0, 1, 10 * Draw::kOsPage + 100, 64 * Draw::kOsPage, 4 * kMiB + 5000, 16 * kMiB});
   return {OperationKind::kFile, 0, {bytes, 1}};
 }
 

@@ -133,12 +133,12 @@ namespace {
 #if defined(__x86_64__)
 constexpr Word kRead = 0, kWrite = 1, kOpen = 2, kSeek = 8, kSigaction = 13, kAltstack = 131, kDup2 = 33,
                kClose = 3, kExit = 231, kPrlimit = 302, kMemfd = 319, kTruncate = 77, kForkCall = 57,
-               kWait = 61;
+               kWait = 61, kPipe = 22;
 constexpr int kInstructionPointer = 168;  // in struct ucontext: 40 bytes, then the 17th register
 #else
 constexpr Word kRead = 3, kWrite = 4, kOpen = 5, kSeek = 19, kSigaction = 174, kAltstack = 186, kDup2 = 63,
                kClose = 6, kExit = 252, kPrlimit = 340, kMemfd = 356, kTruncate = 194, kForkCall = 2,
-               kWait = 114;
+               kWait = 114, kPipe = 42;
 constexpr Word kMmap2 = 192;
 constexpr int kInstructionPointer = 76;  // in struct ucontext_ia32: 20 bytes, then the 15th register
 #endif
@@ -146,6 +146,7 @@ constexpr int kInstructionPointer = 76;  // in struct ucontext_ia32: 20 bytes, t
 constexpr Word kSegv = 11, kBus = 7;
 // The files that each answer reads keep numbers that no new file gets (kFile answers 3, 4, ...).
 constexpr Word kStatmDescriptor = 100, kMapsDescriptor = 101, kSmapsDescriptor = 102;
+constexpr Word kFromChildDescriptor = 103, kToParentDescriptor = 104;
 
 Word Call(Word number, Word a = 0, Word b = 0, Word c = 0, Word d = 0, Word e = 0, Word f = 0) {
   return Syscall(number, a, b, c, d, e, f);
@@ -238,42 +239,15 @@ Answer MakeFile(uint64_t bytes, bool on_disk) {
 #else
   const Word done = Call(kTruncate, file, static_cast<Word>(bytes), static_cast<Word>(bytes >> 32));
 #endif
-  return FromResult(done < 0 ? done : file);
-}
-
-Answer Fork() {
-  const Word child = Call(kForkCall);
-  if (child == 0) Exit(0);
-  if (child > 0) Call(kWait, child, 0, 0, 0);
-  return FromResult(child < 0 ? child : 0);
-}
-
-Answer Carry(const Operation& operation) {
-  const uint64_t* const a = operation.arguments;
-  switch (operation.kind) {
-    case OperationKind::kTouch:
-      return Touch(a);
-    case OperationKind::kRlimit:
-      return SetLimit(a[0], a[1]);
-    case OperationKind::kFile:
-      return MakeFile(a[0], a[1] != 0);
-    case OperationKind::kFork:
-      return Fork();
-    default:
-      break;
+  if (done < 0) return FromResult(done);
+  // Written, so that all of it is in memory, in pieces that are no huge pages.
+  for (uint64_t at = 0; on_disk && at < bytes;) {
+    const uint64_t piece = bytes - at < sizeof(read_buffer) ? bytes - at : sizeof(read_buffer);
+    const Word written = Call(kWrite, file, AddressOf(read_buffer), static_cast<Word>(piece));
+    if (written <= 0) return FromResult(written < 0 ? written : -5);
+    at += static_cast<unsigned long>(written);
   }
-#if defined(__x86_64__)
-  const Word number = InfoOf(operation.kind).amd64_call;
-#else
-  if (operation.kind == OperationKind::kMmap) {
-    if (a[5] % 4096 != 0) return FromResult(-22);  // mmap2 cannot say it; mmap answers EINVAL
-    return FromResult(Call(kMmap2, static_cast<Word>(a[0]), static_cast<Word>(a[1]), static_cast<Word>(a[2]),
-                           static_cast<Word>(a[3]), static_cast<Word>(a[4]), static_cast<Word>(a[5] >> 12)));
-  }
-  const Word number = InfoOf(operation.kind).i386_call;
-#endif
-  return FromResult(Call(number, static_cast<Word>(a[0]), static_cast<Word>(a[1]), static_cast<Word>(a[2]),
-                         static_cast<Word>(a[3]), static_cast<Word>(a[4]), static_cast<Word>(a[5])));
+  return FromResult(file);
 }
 
 // ---- looking at itself ----
@@ -380,12 +354,81 @@ void Observe(uint32_t what, Answer* answer) {
   if (what & kObserveSmaps) ObserveSmaps(answer);
 }
 
-// ---- starting, and the loop ----
+// ---- a child ----
 
 void OpenAt(const char* path, Word wanted) {
   const Word file = Call(kOpen, AddressOf(path), 0);
   if (file < 0 || Call(kDup2, file, wanted) != wanted) Exit(91);
   Call(kClose, file);
+}
+
+// /proc/self is of the process that opens it.
+void OpenOwnFiles() {
+  OpenAt("/proc/self/statm", kStatmDescriptor);
+  OpenAt("/proc/self/maps", kMapsDescriptor);
+  OpenAt("/proc/self/smaps_rollup", kSmapsDescriptor);
+}
+
+Answer of_child;
+
+// The child looks at itself, tells and ends; everything that it writes to was written by its parent.
+Answer Fork(uint32_t observe) {
+  const Word child = Call(kForkCall);
+  if (child == 0) {
+    OpenOwnFiles();
+    of_child = Answer();
+    Observe(observe | kObserveLayout, &of_child);
+    Exit(Call(kWrite, kToParentDescriptor, AddressOf(&of_child), sizeof(of_child)) == sizeof(of_child) ? 0 : 94);
+  }
+  if (child < 0) return FromResult(child);
+  if (Call(kRead, kFromChildDescriptor, AddressOf(&of_child), sizeof(of_child)) != sizeof(of_child)) Exit(95);
+  Call(kWait, child, 0, 0, 0);
+  Answer answer;
+  answer.value = ChildView(of_child);
+  return answer;
+}
+
+// ---- one operation ----
+
+Answer Carry(const Operation& operation, uint32_t observe) {
+  const uint64_t* const a = operation.arguments;
+  switch (operation.kind) {
+    case OperationKind::kTouch:
+      return Touch(a);
+    case OperationKind::kRlimit:
+      return SetLimit(a[0], a[1]);
+    case OperationKind::kFile:
+      return MakeFile(a[0], a[1] != 0);
+    case OperationKind::kFork:
+      return Fork(observe);
+    default:
+      break;
+  }
+#if defined(__x86_64__)
+  const Word number = InfoOf(operation.kind).amd64_call;
+#else
+  if (operation.kind == OperationKind::kMmap) {
+    if (a[5] % 4096 != 0) return FromResult(-22);  // mmap2 cannot say it; mmap answers EINVAL
+    return FromResult(Call(kMmap2, static_cast<Word>(a[0]), static_cast<Word>(a[1]), static_cast<Word>(a[2]),
+                           static_cast<Word>(a[3]), static_cast<Word>(a[4]), static_cast<Word>(a[5] >> 12)));
+  }
+  const Word number = InfoOf(operation.kind).i386_call;
+#endif
+  return FromResult(Call(number, static_cast<Word>(a[0]), static_cast<Word>(a[1]), static_cast<Word>(a[2]),
+                         static_cast<Word>(a[3]), static_cast<Word>(a[4]), static_cast<Word>(a[5])));
+}
+
+// ---- starting, and the loop ----
+
+// Between a child and its parent.
+void OpenPipe() {
+  int ends[2];
+  if (Call(kPipe, AddressOf(ends)) != 0 || Call(kDup2, ends[0], kFromChildDescriptor) < 0 ||
+      Call(kDup2, ends[1], kToParentDescriptor) < 0) {
+    Exit(96);
+  }
+  Call(kClose, ends[0]);
+  Call(kClose, ends[1]);
 }
 
 void WriteAll(volatile char* from, unsigned long bytes) {
@@ -415,16 +458,16 @@ void Run() {
   WriteAll(signal_stack, sizeof(signal_stack));
   WriteAll(reinterpret_cast<volatile char*>(operations), sizeof(operations));
   WriteAll(reinterpret_cast<volatile char*>(answers), sizeof(answers));
+  WriteAll(reinterpret_cast<volatile char*>(&of_child), sizeof(of_child));
   WriteStack();
   CatchFaults();
-  OpenAt("/proc/self/statm", kStatmDescriptor);
-  OpenAt("/proc/self/maps", kMapsDescriptor);
-  OpenAt("/proc/self/smaps_rollup", kSmapsDescriptor);
+  OpenOwnFiles();
+  OpenPipe();
   while (Transfer(kRead, 0, &header, sizeof(header)) && header.operations != 0 &&
          header.operations <= kMaxBatch) {
     if (!Transfer(kRead, 0, operations, header.operations * sizeof(Operation))) Exit(92);
     for (uint32_t i = 0; i < header.operations; ++i) {
-      answers[i] = Carry(operations[i]);
+      answers[i] = Carry(operations[i], header.observe);
       Observe(header.observe, &answers[i]);
     }
     if (!Transfer(kWrite, 1, answers, header.operations * sizeof(Answer))) Exit(93);

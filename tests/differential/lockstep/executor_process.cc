@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -33,14 +34,20 @@ std::string Contents(const std::string& path) {
 constexpr int kNotExecuted = 85;
 
 // In the child: becomes the executor, or ends with a status that names the step.
-[[noreturn]] void Become(const std::string& path, const ProcessKind& kind, bool huge_pages, int socket) {
+[[noreturn]] void Become(const std::string& path, const ProcessKind& kind, int socket) {
   if (dup2(socket, 0) != 0 || dup2(socket, 1) != 1) _exit(80);
+  // On one processor, the one it is on: what another has in hand keeps the kernel from splitting or reusing a page that
+  // a fork had shared (wp_can_reuse_anon_folio, mm/memory.c, linux 6.12).
+  cpu_set_t processor;
+  CPU_ZERO(&processor);
+  CPU_SET(static_cast<size_t>(sched_getcpu()), &processor);
+  if (sched_setaffinity(0, sizeof(processor), &processor) != 0) _exit(86);
   if (personality(kind.personality | ADDR_NO_RANDOMIZE) == -1) _exit(81);
   rlimit limit;
   if (getrlimit(RLIMIT_STACK, &limit) != 0) _exit(82);
   limit.rlim_cur = kind.stack_limit_bytes;
   if (setrlimit(RLIMIT_STACK, &limit) != 0) _exit(83);
-  if (prctl(PR_SET_THP_DISABLE, huge_pages ? 0 : 1, 0, 0, 0) != 0) _exit(84);
+  if (prctl(PR_SET_THP_DISABLE, kind.huge_pages ? 0 : 1, 0, 0, 0) != 0) _exit(84);
   close_range(3, ~0u, 0);  // what this process has open would take the numbers of the executor's files
   std::string name = "call_executor";
   char* arguments[] = {name.data(), nullptr};
@@ -65,8 +72,7 @@ bool Transfer(int socket, bool out, void* data, size_t bytes) {
 
 void SetExecutorDirectory(const std::string& directory) { ExecutorDirectory() = directory; }
 
-absl::StatusOr<std::unique_ptr<ExecutorProcess>> ExecutorProcess::Start(const ProcessKind& kind,
-                                                                        bool huge_pages) {
+absl::StatusOr<std::unique_ptr<ExecutorProcess>> ExecutorProcess::Start(const ProcessKind& kind) {
   const std::string path = ExecutorDirectory() + "/call_executor_" + std::to_string(kind.word_bits);
   const std::string contents = Contents(path);
   if (contents.substr(0, 4) != "\x7f" "ELF") {
@@ -77,7 +83,7 @@ absl::StatusOr<std::unique_ptr<ExecutorProcess>> ExecutorProcess::Start(const Pr
     return absl::UnavailableError(std::string("socketpair: ") + strerror(errno));
   }
   const pid_t pid = fork();
-  if (pid == 0) Become(path, kind, huge_pages, sockets[1]);
+  if (pid == 0) Become(path, kind, sockets[1]);
   close(sockets[1]);
   if (pid < 0) {
     close(sockets[0]);

@@ -22,8 +22,7 @@ namespace reheap {
 class ExecutorProcess {
  public:
   // kUnavailable, saying why, where this kind of process cannot be built or run on this machine.
-  // `huge_pages`: leave them to the system's setting; else they are turned off for the process.
-  static absl::StatusOr<std::unique_ptr<ExecutorProcess>> Start(const ProcessKind& kind, bool huge_pages);
+  static absl::StatusOr<std::unique_ptr<ExecutorProcess>> Start(const ProcessKind& kind);
   ~ExecutorProcess();
   ExecutorProcess(const ExecutorProcess&) = delete;
   ExecutorProcess& operator=(const ExecutorProcess&) = delete;

@@ -20,6 +20,7 @@ struct Tally {
   std::vector<uint64_t> granted;
   std::vector<uint64_t> refused;
   uint64_t placed_high = 0;  // above 2^47, where only five-level page tables have places
+  uint64_t repeated = 0;  // processes that were begun anew, since the kernel meddled with their huge pages
 
   Tally();
   void Add(const Tally& other);

@@ -13,7 +13,9 @@ constexpr uint64_t kOsPage = 4096;
 
 ImageGuard::ImageGuard(const VirtualOs& os) {
   for (auto id = os.space().First(); id != AddressSpace::kNone; id = os.space().Next(id)) {
-    image_.push_back(os.space().mapping(id).range());
+    const Mapping& m = os.space().mapping(id);
+    image_.push_back(m.range());
+    if (m.traits.flags & kReadForGood) kernel_data_.push_back(m.range());
   }
 }
 
@@ -25,6 +27,13 @@ bool ImageGuard::Touches(uint64_t addr, uint64_t bytes) const {
   });
 }
 
+// It stays readable, or the kernel refuses.
+bool ImageGuard::IsKernelDataKept(const uint64_t* mprotect) const {
+  const AddrRange range{Addr(mprotect[0]), mprotect[1]};
+  return (mprotect[2] & 7) != 0 && std::any_of(kernel_data_.begin(), kernel_data_.end(),
+                                               [&](AddrRange data) { return data.Contains(range); });
+}
+
 bool ImageGuard::Harms(const Operation& operation) const {
   const uint64_t* const a = operation.arguments;
   switch (operation.kind) {
@@ -33,11 +42,13 @@ bool ImageGuard::Harms(const Operation& operation) const {
     case OperationKind::kMremap:
       return Touches(a[0], std::max(a[1], a[2])) || ((a[3] & MREMAP_FIXED) != 0 && Touches(a[4], a[2]));
     case OperationKind::kMunmap:
-    case OperationKind::kMprotect:
     case OperationKind::kMadvise:
     case OperationKind::kMlock:
     case OperationKind::kMunlock:
+    case OperationKind::kMseal:
       return Touches(a[0], a[1]);
+    case OperationKind::kMprotect:
+      return Touches(a[0], a[1]) && !IsKernelDataKept(a);
     case OperationKind::kTouch:
       return Touches(a[0], a[1] * a[2]);
     default:

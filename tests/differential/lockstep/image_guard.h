@@ -24,8 +24,10 @@ class ImageGuard {
 
  private:
   bool Touches(uint64_t addr, uint64_t bytes) const;
+  bool IsKernelDataKept(const uint64_t* mprotect) const;
 
   std::vector<AddrRange> image_;
+  std::vector<AddrRange> kernel_data_;  // of it, what the kernel keeps from being written
 };
 
 }  // namespace reheap

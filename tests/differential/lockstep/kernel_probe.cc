@@ -107,7 +107,7 @@ bool HasHighAddresses(Asked& asked, const ProcessKind& kind) {
 }  // namespace
 
 absl::StatusOr<KernelAnswers> ProbeKernel(const ProcessKind& kind) {
-  auto process = ExecutorProcess::Start(kind, false);
+  auto process = ExecutorProcess::Start(kind);
   if (!process.ok()) return process.status();
   Asked asked(process->get());
   KernelAnswers answers;

@@ -12,8 +12,10 @@
 #include "sim/os/host_probe.h"
 #include "sim/os/maps_text.h"
 #include "sim/os/platform_catalog.h"
-#include "tests/differential/lockstep/model_side.h"
+#include "tests/differential/lockstep/checkpoint.h"
+#include "tests/differential/lockstep/huge_page_setting.h"
 #include "tests/differential/lockstep/kernel_probe.h"
+#include "tests/differential/lockstep/model_side.h"
 
 namespace reheap {
 namespace {
@@ -63,33 +65,10 @@ std::string AnswerText(const Answer& a) {
       a.layout_hash & 0xffffffff);
 }
 
-// "start-end perms" of each mapping.
-std::string Layout(const std::vector<ImageMapping>& mappings) {
-  std::string text;
-  for (ImageMapping m : mappings) {
-    m.offset = m.inode = 0;
-    m.device = "00:00";
-    m.name.clear();
-    text += FormatMapsLine(m) + "\n";
-  }
-  return text;
-}
-
 std::vector<ImageMapping> Parsed(const std::string& text) {
   auto mappings = ParseMaps(text, "lockstep");
   REHEAP_CHECK(mappings.ok());
   return *std::move(mappings);
-}
-
-uint64_t ChargedBytes(const std::vector<ImageMapping>& mappings) {
-  uint64_t bytes = 0;
-  for (const ImageMapping& m : mappings) bytes += m.charged ? m.end - m.start : 0;
-  return bytes;
-}
-
-// What smaps can show: shared memory is charged as an object, not by its mappings.
-uint64_t MappingCharge(const AddressSpace& space) {
-  return space.totals().charged_bytes - space.objects().charged_bytes();
 }
 
 }  // namespace
@@ -104,12 +83,17 @@ absl::StatusOr<LockstepSetup> MakeSetup(const ProcessKind& kind, const std::stri
   if (!answers.ok()) return answers.status();
   const auto platform = PlatformOf(kind, *answers, release);
   if (!platform.ok()) return platform.status();
-  return LockstepSetup{kind, **platform, answers->switches, false, answers->rss_counter_lags,
-                       answers->locked_limit_bytes};
+  LockstepSetup setup{kind, **platform, answers->switches, answers->rss_counter_lags, answers->locked_limit_bytes};
+  if (kind.huge_pages) {
+    const absl::StatusOr<HugePageMode> mode = ReadHugePageMode();
+    if (!mode.ok()) return mode.status();
+    setup.huge_page_mode = *mode;
+  }
+  return setup;
 }
 
 absl::StatusOr<std::unique_ptr<LockstepPair>> LockstepPair::Start(const LockstepSetup& setup) {
-  auto executor = ExecutorProcess::Start(setup.kind, setup.huge_pages);
+  auto executor = ExecutorProcess::Start(setup.kind);
   if (!executor.ok()) return executor.status();
   return std::unique_ptr<LockstepPair>(new LockstepPair(setup, *std::move(executor)));
 }
@@ -126,10 +110,11 @@ LockstepPair::LockstepPair(const LockstepSetup& setup, std::unique_ptr<ExecutorP
   if (!process.limits.stack_unlimited) process.limits.stack_bytes = setup_.kind.stack_limit_bytes;
   model_ = std::make_unique<VirtualOs>(process);
   ProcessLimits limits = model_->limits();
+  limits.thp = setup_.huge_page_mode;
   limits.is_privileged = setup_.locked_limit_bytes == kNoLimit;
   if (!limits.is_privileged) limits.locked_bytes = setup_.locked_limit_bytes;
   model_->set_limits(limits);
-  model_->DisableHugePages(!setup_.huge_pages);
+  model_->DisableHugePages(!setup_.kind.huge_pages);
 }
 
 uint32_t LockstepPair::Observed() const {
@@ -168,22 +153,15 @@ std::optional<Mismatch> LockstepPair::Flush() {
 std::optional<Mismatch> LockstepPair::Checkpoint() const {
   REHEAP_CHECK(operations_.empty());
   model_->CheckInvariants();
-  const std::vector<ImageMapping> mappings = Parsed(executor_->SmapsText());
+  const std::optional<ProcDifference> difference =
+      CompareWithProc({executor_->SmapsText(), executor_->StatusText()}, *model_);
+  if (!difference.has_value()) return std::nullopt;
   Mismatch mismatch;
   mismatch.index = carried_ == 0 ? 0 : carried_ - 1;
   mismatch.operation = last_;
-  if (Layout(mappings) != Layout(Parsed(model_->MapsText()))) {
-    mismatch.what = "layout";
-    return mismatch;
-  }
-  const uint64_t charged = ChargedBytes(mappings), modelled = MappingCharge(model_->space());
-  if (charged != modelled) {
-    mismatch.what = "commit charge";
-    mismatch.detail = "kernel " + std::to_string(charged / kKiB) + " kB, model " +
-                      std::to_string(modelled / kKiB) + " kB";
-    return mismatch;
-  }
-  return std::nullopt;
+  mismatch.what = difference->what;
+  mismatch.detail = difference->detail;
+  return mismatch;
 }
 
 }  // namespace reheap

@@ -25,10 +25,10 @@ struct LockstepSetup {
   ProcessKind kind;
   Platform platform;      // the model's rules
   HostSwitches switches;  // take the place of the platform's
-  bool huge_pages = false;
   // Anonymous RSS by smaps: where the kernel's own counters lag.
   bool rss_from_smaps = false;
   uint64_t locked_limit_bytes = ~uint64_t{0};  // RLIMIT_MEMLOCK; all ones = none that holds
+  HugePageMode huge_page_mode = HugePageMode::kNever;  // the machine's
 };
 
 // For this machine, as probed.
@@ -40,7 +40,7 @@ struct Mismatch {
   Operation operation;
   Answer kernel;
   Answer model;
-  std::string what;    // differs: "value, errno", "commit charge", "the executor's end"
+  std::string what;    // differs: "value, errno", "commit charge", "VmPTE", "the executor's end"
   std::string detail;  // numbers that the answers do not have
 
   // Whether it looks like the same fault: what a shorter script must show, too.
@@ -64,7 +64,7 @@ class LockstepPair {
   size_t queued() const { return operations_.size(); }
   // Compares all that is queued; the first difference.
   std::optional<Mismatch> Flush();
-  // What /proc says beyond the answers: the whole layout, commit charge, VmStk. Preconditions: queued() is 0.
+  // What /proc says beyond the answers (checkpoint.h). Preconditions: queued() is 0.
   std::optional<Mismatch> Checkpoint() const;
 
   VirtualOs& model() { return *model_; }

@@ -33,6 +33,7 @@ bool HasPlace(const Operation& operation) {
     case OperationKind::kTouch:
     case OperationKind::kMlock:
     case OperationKind::kMunlock:
+    case OperationKind::kMseal:
       return operation.arguments[0] != 0;
     default:
       return false;

@@ -46,6 +46,8 @@ Answer Madvise(VirtualOs& os, const uint64_t* a) {
 Answer Mlock(VirtualOs& os, const uint64_t* a) { return From(os.Mlock(Addr(a[0]), a[1])); }
 Answer Munlock(VirtualOs& os, const uint64_t* a) { return From(os.Munlock(Addr(a[0]), a[1])); }
 
+Answer Mseal(VirtualOs& os, const uint64_t* a) { return From(os.Mseal(Addr(a[0]), a[1], a[2])); }
+
 // The system call answers the break, moved or not.
 Answer Brk(VirtualOs& os, const uint64_t* a) {
   (void)os.Brk(Addr(a[0]));
@@ -97,6 +99,37 @@ Answer SetLimit(VirtualOs& os, const uint64_t* a) {
   return Answer();
 }
 
+uint64_t LayoutOf(const VirtualOs& os, bool inherited_only, uint32_t* count) {
+  const AddressSpace& space = os.space();
+  LayoutHash hash;
+  for (auto id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
+    const Mapping& m = space.mapping(id);
+    const MappingTraits& t = m.traits;
+    if (inherited_only && !IsInherited(t)) continue;
+    const uint32_t access = t.read * 1u | t.write * 2u | t.execute * 4u | t.shared * 8u;
+    const bool has_offset = t.kind == MappingKind::kFile && !t.shared;
+    hash.Add(m.start.value(), m.end.value(), access, has_offset ? m.start.value() - t.origin : 0);
+    ++*count;
+  }
+  return hash.value();
+}
+
+// The executor's child ends at once, so that its charge goes again.
+Answer Fork(VirtualOs& os, const uint64_t*) {
+  const ProcessLimits before = os.limits();
+  Answer answer = From(os.Fork());
+  os.set_limits(before);
+  if (answer.error != 0) return answer;
+  const ForkedChild sizes = os.Child();
+  Answer child;
+  child.vsize_pages = sizes.vsize_bytes / kOsPage;
+  child.data_pages = (sizes.data_bytes + sizes.stack_bytes) / kOsPage;
+  child.rss_anonymous_pages = sizes.rss_anonymous_bytes / kOsPage;
+  child.layout_hash = LayoutOf(os, true, &child.mapping_count);
+  answer.value = ChildView(child);
+  return answer;
+}
+
 struct Row {
   OperationKind kind;
   Answer (*carry)(VirtualOs& os, const uint64_t* arguments);
@@ -113,6 +146,8 @@ constexpr Row kRows[] = {
     {OperationKind::kBrk, &Brk},
     {OperationKind::kTouch, &Touch},
     {OperationKind::kRlimit, &SetLimit},
+    {OperationKind::kFork, &Fork},
+    {OperationKind::kMseal, &Mseal},
 };
 
 const Row* RowOf(OperationKind kind) {
@@ -120,20 +155,6 @@ const Row* RowOf(OperationKind kind) {
     if (row.kind == kind) return &row;
   }
   return nullptr;
-}
-
-void ObserveLayout(const VirtualOs& os, Answer* answer) {
-  const AddressSpace& space = os.space();
-  LayoutHash hash;
-  for (auto id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
-    const Mapping& m = space.mapping(id);
-    const MappingTraits& t = m.traits;
-    const uint32_t access = t.read * 1u | t.write * 2u | t.execute * 4u | t.shared * 8u;
-    const bool has_offset = t.kind == MappingKind::kFile && !t.shared;
-    hash.Add(m.start.value(), m.end.value(), access, has_offset ? m.start.value() - t.origin : 0);
-    ++answer->mapping_count;
-  }
-  answer->layout_hash = hash.value();
 }
 
 }  // namespace
@@ -149,7 +170,7 @@ Answer CarryOnModel(VirtualOs& os, const Operation& operation, uint32_t observe)
   answer.rss_anonymous_pages = usage.rss_anonymous_bytes / kOsPage;
   if (observe & kObserveLayout) {
     answer.data_pages = (os.space().totals().data_bytes + os.space().totals().stack_bytes) / kOsPage;
-    ObserveLayout(os, &answer);
+    answer.layout_hash = LayoutOf(os, false, &answer.mapping_count);
   }
   return answer;
 }

@@ -26,8 +26,9 @@ enum class OperationKind : uint32_t {
   kMunlock,
   kMlockall,
   kMunlockall,
-  kFile,  // BYTES ON_DISK: answers the descriptor of a new file of zeros, in memory (memfd) or on a disk
-  kFork,  // a child that ends at once: what fork charges is refused, or not
+  kFile,  // BYTES ON_DISK: answers the descriptor of a new file, sparse in memory (memfd) or written on a disk
+  kFork,  // a child that ends at once: what fork charges is refused, or not; answers what the child saw
+  kMseal,
   kCount,
 };
 
@@ -67,6 +68,7 @@ inline constexpr OperationInfo kOperations[] = {
     {"munlockall", 0, 152, 153},
     {"file", 2, 0, 0},
     {"fork", 0, 0, 0},
+    {"mseal", 3, 462, 462},
 };
 static_assert(sizeof(kOperations) / sizeof(kOperations[0]) == static_cast<uint32_t>(OperationKind::kCount));
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/differential/lockstep/address_space_mix.h"
+#include "tests/differential/lockstep/huge_page_mix.h"
 
 namespace reheap {
 namespace {
@@ -120,6 +121,25 @@ Operation LimitStack(Draw& d) {
   return LimitOf(d, kResourceStack, space.mapping(space.Last()).bytes());
 }
 
+// A few small mappings: what is sealed stays for good.
+Operation Mseal(Draw& d) {
+  const AddrRange place = d.Place();
+  const uint64_t bytes = d.Chance(90) ? d.SmallBytes() : d.Bytes();
+  return {OperationKind::kMseal, 0, {place.start.value(), bytes, d.Chance(4) ? 1 + d.Below(7) : 0}};
+}
+// The kernel's own data may be read for good.
+Operation ProtectKernelData(Draw& d) {
+  const AddressSpace& space = d.os().space();
+  for (auto id = space.First(); id != AddressSpace::kNone; id = space.Next(id)) {
+    const Mapping& m = space.mapping(id);
+    if ((m.traits.flags & kReadForGood) == 0) continue;
+    const uint64_t bytes = d.Chance(50) ? m.bytes() : Draw::kOsPage;
+    return {OperationKind::kMprotect, 0, {m.start.value(), bytes, d.OneOf({1, 2, 3, 4, 5, 7})}};
+  }
+  return Mprotect(d);
+}
+Operation Fork(Draw&) { return {OperationKind::kFork, 0, {}}; }
+
 constexpr MixRow kMix[] = {
     {"mmap anywhere", 14, &MmapAnywhere},
     {"mmap no-reserve", 3, &MmapNoReserve},
@@ -151,6 +171,13 @@ constexpr MixRow kMix[] = {
     {"mremap to a place", 6, &MremapTo},
     {"mremap keeping the old", 3, &MremapKeepingOld},
     {"mremap odd", 2, &MremapOdd},
+    {"mmap for huge pages", 3, &MmapForHugePages},
+    {"advise huge pages", 4, &AdviseHugePages},
+    {"touch huge pages", 4, &TouchHugePages},
+    {"cut huge pages", 3, &CutHugePages},
+    {"fork", 1, &Fork, true, false},
+    {"mseal", 1, &Mseal},
+    {"protect the kernel's data", 1, &ProtectKernelData, true, true},
     {"limit address space", 3, &LimitAddress, true, false},
     {"limit data", 3, &LimitData, true, false},
     {"limit stack", 1, &LimitStack, true, false},
@@ -168,14 +195,52 @@ bool IsOddFixedPlace(const Operation& operation, const VirtualOs& os) {
 }
 
 // How far into a file a hole may be made is its file system's to say (s_maxbytes, vfs_fallocate, fs/open.c, linux 6.12:
-// EFBIG).
+// EFBIG). A hole before its end leaves nothing in memory there to be mapped around an access beyond the end.
 bool IsRemovalFarIntoAFile(const Operation& operation, const VirtualOs& os) {
   const uint64_t* const a = operation.arguments;
   if (operation.kind != OperationKind::kMadvise || a[2] != MADV_REMOVE) return false;
   const AddressSpace& space = os.space();
   for (auto id = space.FirstEndingAbove(Addr(a[0])); id != AddressSpace::kNone; id = space.Next(id)) {
     const Mapping& m = space.mapping(id);
-    if (m.traits.kind == MappingKind::kFile && m.end.value() - m.traits.origin > kTiB) return true;
+    if (m.traits.kind != MappingKind::kFile || m.start >= Addr(a[0]) + a[1]) continue;
+    const uint64_t end = std::min(m.end, Addr(a[0]) + a[1]).value() - m.traits.origin;
+    const uint64_t file_bytes = os.space().objects()[m.traits.object].bytes;
+    if (end > kTiB || end + 2 * os.platform().pages.fault_around_bytes > file_bytes) return true;
+  }
+  return false;
+}
+
+// A read beyond the end of a file: which of the pages before it are in memory, and mapped around, is the file system's
+// affair, and with it whether there is a page table after the signal. A write maps nothing around.
+bool ReadsBeyondAFile(const Operation& operation, const VirtualOs& os) {
+  const uint64_t* const a = operation.arguments;
+  AddrRange range{Addr(a[0]), a[1]};
+  switch (operation.kind) {
+    case OperationKind::kTouch:
+      if (a[3] != 0) return false;
+      range.bytes = a[1] * a[2] + 1;
+      break;
+    case OperationKind::kMadvise:
+      if (a[2] != 22 /* MADV_POPULATE_READ */) return false;
+      break;
+    case OperationKind::kMlock:
+    case OperationKind::kMremap:  // of what is locked
+      break;
+    default:
+      return false;
+  }
+  if (range.end() < range.start) return false;
+  const AddressSpace& space = os.space();
+  for (auto id = space.FirstEndingAbove(range.start);
+       id != AddressSpace::kNone && space.mapping(id).start < range.end(); id = space.Next(id)) {
+    const Mapping& m = space.mapping(id);
+    if (m.traits.kind != MappingKind::kFile || m.traits.object == MemoryObjects::kNone) continue;
+    if (operation.kind == OperationKind::kMremap) {
+      if (m.traits.flags & kLocked) return true;
+      continue;
+    }
+    const uint64_t file_end = m.traits.origin + RoundUp(space.objects()[m.traits.object].bytes, Draw::kOsPage);
+    if (std::min(m.end, RoundUp(range.end(), Draw::kOsPage)).value() - file_end - 1 < uint64_t{1} << 62) return true;
   }
   return false;
 }
@@ -203,7 +268,8 @@ Operation DrawOperation(Draw& draw, size_t* row) {
     }
     if (!draw.guard().Harms(operation) && !IsOddFixedPlace(operation, draw.os()) &&
         !IsOddMove(operation, draw.os()) && !GrowsLockedTooFar(operation, draw.os()) &&
-        !IsRemovalFarIntoAFile(operation, draw.os())) {
+        !IsRemovalFarIntoAFile(operation, draw.os()) && !MovesPartOfAHugePage(operation, draw.os()) &&
+        !SplitsBesideLockedMemory(operation, draw.os()) && !ReadsBeyondAFile(operation, draw.os())) {
       return operation;
     }
   }

@@ -19,6 +19,8 @@ constexpr ProcessKind kKinds[] = {
     {"i386_3gb", 32, ADDR_LIMIT_3GB, 8 * kMiB},
     {"i386_legacy", 32, ADDR_COMPAT_LAYOUT, 8 * kMiB},
     {"i386_3gb_unlimited_stack", 32, ADDR_LIMIT_3GB, kUnlimitedStack},
+    {"amd64_huge_pages", 64, 0, 8 * kMiB, true},
+    {"i386_huge_pages", 32, 0, 8 * kMiB, true},
 };
 
 }  // namespace

@@ -16,6 +16,7 @@ struct ProcessKind {
   int word_bits;
   uint64_t personality;  // beside ADDR_NO_RANDOMIZE
   uint64_t stack_limit_bytes;  // at exec; all ones = unlimited
+  bool huge_pages = false;     // by the system's setting; else they are turned off for the process
 };
 
 // Each of them is fuzzed.

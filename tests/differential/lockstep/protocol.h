@@ -55,6 +55,14 @@ class LayoutHash {
   uint64_t value_ = 0;
 };
 
+// What a fork answers: the child's layout, sizes and anonymous RSS at its first instruction, in one number.
+inline uint64_t ChildView(const Answer& child) {
+  LayoutHash hash;
+  hash.Add(child.layout_hash, child.mapping_count, 0, child.vsize_pages);
+  hash.Add(child.data_pages, child.rss_anonymous_pages, 0, 0);
+  return hash.value() >> 1;  // never the number of an error
+}
+
 }  // namespace reheap
 
 #endif  // REHEAP_TESTS_DIFFERENTIAL_LOCKSTEP_PROTOCOL_H_
