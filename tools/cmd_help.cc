@@ -16,13 +16,14 @@ namespace {
 constexpr char kVerb[] = "help";
 
 VerbOptions HelpOptions() {
-  VerbOptions options(kVerb, "help [VERB] [options]",
-                      "Without options: the list of verbs, or what `reheap VERB --help` says. The man page and the "
-                      "completion are made of the same tables of options that parse the command line.\n"
-                      "  reheap help --man > /usr/local/share/man/man1/reheap.1\n"
-                      "  source <(reheap help --completion bash)      in ~/.bashrc\n"
-                      "  reheap help --completion zsh > ~/.zfunc/_reheap      in a folder of $fpath",
-                      "reheap help replay");
+  VerbOptions options(
+      kVerb, "help [VERB] [options]",
+      "Without options: the list of verbs, or what `reheap VERB --help` says. The man page and the "
+      "completion are made of the same tables of options that parse the command line.\n"
+      "  reheap help --man > /usr/local/share/man/man1/reheap.1\n"
+      "  source <(reheap help --completion bash)      in ~/.bashrc\n"
+      "  reheap help --completion zsh > ~/.zfunc/_reheap      in a folder of $fpath",
+      "reheap help replay");
   options.Group("Output");
   options.Flag("man", "the man page reheap(1), for groff");
   options.Value("completion", "SHELL", "", "completion of verbs, options and names: bash, zsh");
@@ -39,10 +40,12 @@ int HelpCommand(const std::vector<std::string>& arguments, Terminal& terminal) {
     return RunReheap(asked, Verbs(), terminal);
   }
   VerbOptions options = HelpOptions();
-  if (absl::Status status = options.Parse(arguments, {}); !status.ok()) return FailUsage(kVerb, status, terminal);
+  if (absl::Status status = options.Parse(arguments, {}); !status.ok())
+    return FailUsage(kVerb, status, terminal);
   if (const std::optional<int> answered = options.AnswerHelp(terminal)) return *answered;
   if (options.IsSet("man") && options.Given("completion")) {
-    return FailUsage(kVerb, Contradiction("man", "completion", "standard output takes one of them"), terminal);
+    return FailUsage(kVerb, Contradiction("man", "completion", "standard output takes one of them"),
+                     terminal);
   }
   if (options.IsSet("man")) {
     terminal.out << ManPage(DescribeVerbs(Verbs()));

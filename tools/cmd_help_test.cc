@@ -58,7 +58,8 @@ TEST(HelpCommandTest, SaysWhatTheVerbsSay) {
 TEST(HelpCommandTest, WrongWordsAreNamed) {
   EXPECT_THAT(Reheap({"help", "--completion", "bsah"}).err, HasSubstr("the nearest is 'bash'"));
   EXPECT_EQ(Reheap({"help", "--completion", "bsah"}).exit_code, kUsage);
-  EXPECT_THAT(Reheap({"help", "--man", "--completion", "zsh"}).err, HasSubstr("--man contradicts --completion"));
+  EXPECT_THAT(Reheap({"help", "--man", "--completion", "zsh"}).err,
+              HasSubstr("--man contradicts --completion"));
   EXPECT_EQ(Reheap({"help", "--man", "extra"}).exit_code, kUsage);
 }
 
@@ -102,7 +103,8 @@ TEST(ManPageTest, GroffHasNothingToComplain) {
   EXPECT_EQ(judged.status, 0);
   EXPECT_EQ(judged.out, "");
   // Formatted, an option reads as it is typed, and no line of text was taken for a macro.
-  const std::string text = Shell(absl::StrCat("groff -man -Tascii -P-c -P-b -P-u -rLL=100n ", page, " 2>&1")).out;
+  const std::string text =
+      Shell(absl::StrCat("groff -man -Tascii -P-c -P-b -P-u -rLL=100n ", page, " 2>&1")).out;
   EXPECT_THAT(text, HasSubstr("--address-limit S,..."));
   EXPECT_THAT(text, HasSubstr("reheap replay T [options]"));
   EXPECT_THAT(text, HasSubstr("EXIT STATUS"));
@@ -112,9 +114,10 @@ TEST(ManPageTest, GroffHasNothingToComplain) {
 // What bash offers when the words have been typed and the tab key is pressed in the last.
 std::vector<std::string> BashOffers(const std::vector<std::string>& words) {
   const std::string script = Saved("reheap.bash", Reheap({"help", "--completion", "bash"}).out);
-  const std::string program = Saved("ask.bash", absl::StrCat(
-      "set -u\nPATH=$PWD/tools:$PATH\nsource ", script, "\nCOMP_WORDS=(", ShellQuoted(words), ")\nCOMP_CWORD=",
-      words.size() - 1, "\n_reheap\nprintf '%s\\n' ${COMPREPLY[@]+\"${COMPREPLY[@]}\"}\n"));
+  const std::string program =
+      Saved("ask.bash", absl::StrCat("set -u\nPATH=$PWD/tools:$PATH\nsource ", script, "\nCOMP_WORDS=(",
+                                     ShellQuoted(words), ")\nCOMP_CWORD=", words.size() - 1,
+                                     "\n_reheap\nprintf '%s\\n' ${COMPREPLY[@]+\"${COMPREPLY[@]}\"}\n"));
   const ShellRan ran = Shell(absl::StrCat("bash --norc ", program, " 2>&1"));
   EXPECT_EQ(ran.status, 0) << ran.out;
   return absl::StrSplit(ran.out, '\n', absl::SkipEmpty());
@@ -122,7 +125,8 @@ std::vector<std::string> BashOffers(const std::vector<std::string>& words) {
 
 TEST(BashCompletionTest, OffersVerbs) {
   std::set<std::string> first;
-  for (const Verb& verb : Verbs()) first.insert(std::vector<std::string>(absl::StrSplit(verb.name, ' ')).front());
+  for (const Verb& verb : Verbs())
+    first.insert(std::vector<std::string>(absl::StrSplit(verb.name, ' ')).front());
   EXPECT_THAT(BashOffers({"reheap", ""}), IsSupersetOf(first));
   EXPECT_THAT(BashOffers({"reheap", "repo"}), ElementsAre("report"));
   EXPECT_THAT(BashOffers({"reheap", "trace", "inf"}), ElementsAre("info"));
@@ -131,7 +135,8 @@ TEST(BashCompletionTest, OffersVerbs) {
 TEST(BashCompletionTest, OffersEveryOptionOfEveryVerb) {
   for (const VerbDescription& verb : DescribeVerbs(Verbs())) {
     std::vector<std::string> words = {"reheap"};
-    for (const std::string& word : std::vector<std::string>(absl::StrSplit(verb.verb, ' '))) words.push_back(word);
+    for (const std::string& word : std::vector<std::string>(absl::StrSplit(verb.verb, ' ')))
+      words.push_back(word);
     words.push_back("--");
     const std::vector<std::string> offers = BashOffers(words);
     for (const OptionGroup& group : verb.groups) {
@@ -156,9 +161,11 @@ TEST(ZshCompletionTest, OffersVerbsAndOptions) {
   EXPECT_EQ(Shell(absl::StrCat("zsh -f -n ", script, " 2>&1")).status, 0);
   // The functions of zsh's completion system, printing what they are asked to offer.
   const auto offers = [&](const std::string& words, int current) {
-    const std::string program = Saved("ask.zsh", absl::StrCat(
-        "_describe() { print -rl -- ${(P)2} }\n_arguments() { print -rl -- \"$@\" }\n_files() { : }\n_values() { shift 3; print -rl -- $@ }\n"
-        "words=(", words, ")\nCURRENT=", current, "\nsource ", script, "\n"));
+    const std::string program =
+        Saved("ask.zsh", absl::StrCat("_describe() { print -rl -- ${(P)2} }\n_arguments() { print -rl -- "
+                                      "\"$@\" }\n_files() { : }\n_values() { shift 3; print -rl -- $@ }\n"
+                                      "words=(",
+                                      words, ")\nCURRENT=", current, "\nsource ", script, "\n"));
     const ShellRan ran = Shell(absl::StrCat("zsh -f ", program, " 2>&1"));
     EXPECT_EQ(ran.status, 0) << ran.out;
     return ran.out;

@@ -19,14 +19,16 @@ namespace {
 constexpr char kVerb[] = "report";
 
 VerbOptions ReportOptions() {
-  VerbOptions options(kVerb, "report R [options]",
-                      "Shows the saved result R in another form. R is what `reheap replay --output` or `--save` "
-                      "and `reheap study --output` wrote, binary or JSON: the file's first byte says which. "
-                      "Without options: the table.",
-                      "reheap report web.report --html web.html");
+  VerbOptions options(
+      kVerb, "report R [options]",
+      "Shows the saved result R in another form. R is what `reheap replay --output` or `--save` "
+      "and `reheap study --output` wrote, binary or JSON: the file's first byte says which. "
+      "Without options: the table.",
+      "reheap report web.report --html web.html");
   options.Group("Files");
-  options.Value("html", "OUT", "",
-                "one self-contained page: verdicts, figures, curves, who sits where; opens offline in any browser");
+  options.Value(
+      "html", "OUT", "",
+      "one self-contained page: verdicts, figures, curves, who sits where; opens offline in any browser");
   options.Value("perfetto", "OUT", "",
                 "timelines as counters in the JSON trace event format, for ui.perfetto.dev; 1 event = 1 us");
   options.Group("Output");

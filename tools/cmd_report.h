@@ -1,6 +1,7 @@
 // `reheap report`: a saved result in another form: a page, Markdown, CSV, JSON, counters for Perfetto.
 //
-// Reads through sim/report/report_reader.h, writes through sim/report. Function of its arguments. Threads: one.
+// Reads through sim/report/report_reader.h, writes through sim/report. Function of its arguments. Threads:
+// one.
 #ifndef REHEAP_TOOLS_CMD_REPORT_H_
 #define REHEAP_TOOLS_CMD_REPORT_H_
 

@@ -48,8 +48,7 @@ std::string Saved(const std::string& name, const std::string& bytes) {
 TEST(ReportCommandTest, EveryFormOfBothKindsOfFile) {
   const proto::Report report = TwoRuns();
   const std::string json = *RenderJson(report);
-  for (const std::string& path :
-       {Saved("two.json", json), Saved("two.report", report.SerializeAsString())}) {
+  for (const std::string& path : {Saved("two.json", json), Saved("two.report", report.SerializeAsString())}) {
     EXPECT_EQ(Reheap({"report", path}).out, RenderTable(report, {}));
     EXPECT_EQ(Reheap({"report", path, "--json"}).out, json);
     EXPECT_EQ(Reheap({"report", path, "--csv"}).out, RenderCsv(report));

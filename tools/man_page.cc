@@ -9,8 +9,8 @@ namespace reheap {
 
 namespace {
 
-// Text as groff prints it: a backslash is no escape, a hyphen can be copied into a shell, and a line that begins
-// with a dot is no macro.
+// Text as groff prints it: a backslash is no escape, a hyphen can be copied into a shell, and a line that
+// begins with a dot is no macro.
 std::string Roff(const std::string& text) {
   std::string escaped;
   for (const std::string& line : std::vector<std::string>(absl::StrSplit(text, '\n'))) {
@@ -82,13 +82,15 @@ an input cannot be read
 }  // namespace
 
 std::string ManPage(const std::vector<VerbDescription>& verbs) {
-  std::string markup = absl::StrCat(
-      ".TH REHEAP 1 \"\" \"", Roff(kToolVersion), "\" \"User Commands\"\n",
-      ".SH NAME\nreheap \\- record a heap once, replay it anywhere\n.SH SYNOPSIS\n",
-      "\\fBreheap\\fR \\fIVERB\\fR [\\fIoptions\\fR]\n.SH DESCRIPTION\n",
-      "reheap records what a program asks of malloc and replays it: on this kernel and on modelled ones, with other plans "
-      "for the heap\\(aqs address space, under limits that you name. Every verb answers \\fB\\-\\-help\\fR.\n",
-      ".SH VERBS\n");
+  std::string markup =
+      absl::StrCat(".TH REHEAP 1 \"\" \"", Roff(kToolVersion), "\" \"User Commands\"\n",
+                   ".SH NAME\nreheap \\- record a heap once, replay it anywhere\n.SH SYNOPSIS\n",
+                   "\\fBreheap\\fR \\fIVERB\\fR [\\fIoptions\\fR]\n.SH DESCRIPTION\n",
+                   "reheap records what a program asks of malloc and replays it: on this kernel and on "
+                   "modelled ones, with other plans "
+                   "for the heap\\(aqs address space, under limits that you name. Every verb answers "
+                   "\\fB\\-\\-help\\fR.\n",
+                   ".SH VERBS\n");
   for (const VerbDescription& verb : verbs) {
     absl::StrAppend(&markup, ".TP\n\\fBreheap ", Roff(verb.verb), "\\fR\n", Roff(verb.summary), "\n");
   }

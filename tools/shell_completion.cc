@@ -30,7 +30,8 @@ VerbTree TreeOf(const std::vector<VerbDescription>& verbs) {
       tree.first.push_back(words.first);
     }
     if (words.second.empty()) continue;
-    if (tree.groups.empty() || tree.groups.back().first != words.first) tree.groups.push_back({words.first, {}});
+    if (tree.groups.empty() || tree.groups.back().first != words.first)
+      tree.groups.push_back({words.first, {}});
     tree.groups.back().second.push_back(words.second);
   }
   return tree;
@@ -68,8 +69,8 @@ std::string BashVerb(const VerbDescription& verb) {
     }
   }
   return absl::StrCat("    ", Quoted(verb.verb), ")\n      options=", Quoted(absl::StrJoin(options, " ")),
-                      "\n      valued=", Quoted(absl::StrJoin(valued, " ")), "\n      operand=",
-                      Quoted(CatalogueOf(verb)), " ;;\n");
+                      "\n      valued=", Quoted(absl::StrJoin(valued, " ")),
+                      "\n      operand=", Quoted(CatalogueOf(verb)), " ;;\n");
 }
 
 constexpr char kBashEnd[] = R"bash(    *) return ;;
@@ -101,7 +102,8 @@ complete -F _reheap reheap
 
 // What zsh's _arguments reads: a description may not hold brackets or colons unescaped.
 std::string ZshOption(const OptionDescription& option) {
-  const std::string help = absl::StrReplaceAll(option.help, {{"\n", " "}, {"[", "("}, {"]", ")"}, {":", "\\:"}});
+  const std::string help =
+      absl::StrReplaceAll(option.help, {{"\n", " "}, {"[", "("}, {"]", ")"}, {":", "\\:"}});
   std::string spec = absl::StrCat("--", option.name, "[", help, "]");
   if (!option.placeholder.empty()) {
     const std::string catalogue = CatalogueOf(option);
@@ -114,24 +116,28 @@ std::string ZshOption(const OptionDescription& option) {
 std::string ZshVerb(const VerbDescription& verb) {
   std::string text = absl::StrCat("    ", Quoted(verb.verb), ")\n      _arguments");
   for (const OptionGroup& group : verb.groups) {
-    for (const OptionDescription& option : group.options) absl::StrAppend(&text, " \\\n        ", ZshOption(option));
+    for (const OptionDescription& option : group.options)
+      absl::StrAppend(&text, " \\\n        ", ZshOption(option));
   }
   const std::string catalogue = CatalogueOf(verb);
-  return absl::StrCat(text, " \\\n        ",
-                      Quoted(absl::StrCat("*:operand:", catalogue.empty() ? "_files" : "_reheap_names " + catalogue)),
-                      " ;;\n");
+  return absl::StrCat(
+      text, " \\\n        ",
+      Quoted(absl::StrCat("*:operand:", catalogue.empty() ? "_files" : "_reheap_names " + catalogue)),
+      " ;;\n");
 }
 
-std::string ZshDescribe(absl::string_view what, const std::vector<VerbDescription>& verbs, absl::string_view group,
-                        const std::vector<std::string>& words) {
+std::string ZshDescribe(absl::string_view what, const std::vector<VerbDescription>& verbs,
+                        absl::string_view group, const std::vector<std::string>& words) {
   std::vector<std::string> entries;
   for (const std::string& word : words) {
     const std::string name = group.empty() ? word : absl::StrCat(group, " ", word);
-    const auto verb = std::find_if(verbs.begin(), verbs.end(), [&](const VerbDescription& v) { return v.verb == name; });
+    const auto verb =
+        std::find_if(verbs.begin(), verbs.end(), [&](const VerbDescription& v) { return v.verb == name; });
     const std::string summary = verb == verbs.end() ? absl::StrCat("verbs about a ", word) : verb->summary;
     entries.push_back(Quoted(absl::StrCat(word, ":", absl::StrReplaceAll(summary, {{":", "\\:"}}))));
   }
-  return absl::StrCat("entries=(", absl::StrJoin(entries, " "), ")\n    _describe ", what, " entries\n    return\n");
+  return absl::StrCat("entries=(", absl::StrJoin(entries, " "), ")\n    _describe ", what,
+                      " entries\n    return\n");
 }
 
 }  // namespace
@@ -149,7 +155,8 @@ std::string BashCompletion(const std::vector<VerbDescription>& verbs) {
       " -- \"$word\"))\n    return\n  fi\n"
       "  case $verb in\n");
   for (const auto& [group, words] : tree.groups) {
-    absl::StrAppend(&text, "    ", group, ")\n      if ((COMP_CWORD == 2)); then\n        COMPREPLY=($(compgen -W ",
+    absl::StrAppend(&text, "    ", group,
+                    ")\n      if ((COMP_CWORD == 2)); then\n        COMPREPLY=($(compgen -W ",
                     Quoted(absl::StrCat(absl::StrJoin(words, " "), " --help")),
                     " -- \"$word\"))\n        return\n      fi\n      verb+=\" ${COMP_WORDS[2]}\" ;;\n");
   }
@@ -162,7 +169,8 @@ std::string ZshCompletion(const std::vector<VerbDescription>& verbs) {
   const VerbTree tree = TreeOf(verbs);
   std::string text = absl::StrCat(
       "#compdef reheap\n# Completion of reheap for zsh, made by `reheap help --completion zsh`.\n"
-      "_reheap_names() {\n  local -a names\n  names=(${(f)\"$(reheap $1 list 2>/dev/null | cut -d' ' -f1)\"})\n"
+      "_reheap_names() {\n  local -a names\n  names=(${(f)\"$(reheap $1 list 2>/dev/null | cut -d' ' "
+      "-f1)\"})\n"
       "  _values -s , \"$1\" $names\n}\n"
       "_reheap() {\n  local -a entries\n  local verb=$words[2]\n  if ((CURRENT == 2)); then\n    ",
       ZshDescribe("verb", verbs, "", tree.first), "  fi\n  case $verb in\n");

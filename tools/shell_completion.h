@@ -1,7 +1,8 @@
 // ShellCompletion: scripts that complete `reheap` in a shell, made of the verbs' own descriptions.
 //
-// Verbs, options and file names are in the script; names of strategies and platforms are asked of the installed
-// command, so that a newer catalogue needs no newer script. Elements of comma lists are completed one by one.
+// Verbs, options and file names are in the script; names of strategies and platforms are asked of the
+// installed command, so that a newer catalogue needs no newer script. Elements of comma lists are completed
+// one by one.
 //
 // Pure functions. Threads: any.
 #ifndef REHEAP_TOOLS_SHELL_COMPLETION_H_

@@ -1,7 +1,8 @@
-// VerbDescription: what a verb says of itself, as data: for its --help, the man page and the shells' completion.
+// VerbDescription: what a verb says of itself, as data: for its --help, the man page and the shells'
+// completion.
 //
-// Made of the same declarations that parse the command line (tools/options.h), so none of them can name an option
-// that does not exist or forget one that does.
+// Made of the same declarations that parse the command line (tools/options.h), so none of them can name an
+// option that does not exist or forget one that does.
 //
 // Values. Threads: one.
 #ifndef REHEAP_TOOLS_VERB_DESCRIPTION_H_

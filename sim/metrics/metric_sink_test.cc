@@ -62,13 +62,6 @@ TEST(MetricSinkTest, ALongTimelineKeepsItsFirstPointAndEvenDistances) {
   EXPECT_GT(sink.point(sink.point_count() - 1).event + stride, events - stride);
 }
 
-OsUsage Usage(uint64_t vsize_bytes, uint64_t rss_bytes) {
-  OsUsage usage;
-  usage.vsize_bytes = vsize_bytes;
-  usage.rss_anonymous_bytes = rss_bytes;
-  return usage;
-}
-
 TEST(MetricSinkTest, APeakIsTheEventsThatRaisedItLast) {
   MetricSink sink;
   sink.SetBaseline(OsUsage());

@@ -40,7 +40,11 @@ std::optional<double> Ceiling(const pb::Message& message, const char* name) {
 // "8.0 MiB (25 %) above", of a value that is.
 std::string Above(const RunFigure& figure, double value, double ceiling) {
   std::string text = FormatFigure(figure, value - ceiling);
-  if (ceiling > 0) absl::StrAppend(&text, absl::StrFormat(" (%.3g %%)", (value - ceiling) / ceiling * 100));
+  if (value >= 10 * ceiling && ceiling > 0) {
+    absl::StrAppend(&text, absl::StrFormat(" (%.0f times)", value / ceiling));
+  } else if (ceiling > 0) {
+    absl::StrAppend(&text, absl::StrFormat(" (%.3g %%)", (value - ceiling) / ceiling * 100));
+  }
   return absl::StrCat(text, " above");
 }
 

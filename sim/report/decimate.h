@@ -1,9 +1,9 @@
 // Decimate: which points of a timeline a chart needs (row 11 of the walk).
 //
 // A curve of a million points on a screen of a thousand columns shows, in each column, the least and the
-// greatest of a thousand. So the points are cut into buckets of equal number, and of each bucket the points with
-// the least and the greatest value of every series are kept, with the first and the last of all: no peak is
-// lost, and no value is shown that nobody measured.
+// greatest of a thousand. So the points are cut into buckets of equal number, and of each bucket the points
+// with the least and the greatest value of every series are kept, with the first and the last of all: no peak
+// is lost, and no value is shown that nobody measured.
 //
 //   points  . . : . | . ' . . | . . . :      4 per bucket
 //   kept    .   :   |   ' .   | .     :      least, greatest, first, last

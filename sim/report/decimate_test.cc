@@ -49,7 +49,8 @@ TEST(DecimateTest, KeepsEndsAndEveryExtremeOfEveryBucketWithinItsBudget) {
         for (const Series series : kAllSeries) {
           const auto value = [&](int i) { return (timeline[i].*series)(); };
           uint64_t least = UINT64_MAX, greatest = 0, least_kept = UINT64_MAX, greatest_kept = 0;
-          for (int i = 0; i < points; ++i) least = std::min(least, value(i)), greatest = std::max(greatest, value(i));
+          for (int i = 0; i < points; ++i)
+            least = std::min(least, value(i)), greatest = std::max(greatest, value(i));
           for (const int i : kept) {
             least_kept = std::min(least_kept, value(i));
             greatest_kept = std::max(greatest_kept, value(i));

@@ -55,36 +55,39 @@ proto::Report Fiasco() {
 }
 
 TEST(RenderMarkdownTest, TheFiascoForAPullRequest) {
-  EXPECT_EQ(RenderMarkdown(Fiasco()),
-            "## `reheap 0.1.0`: 3 survived, 1 startup abort\n"
-            "\n"
-            "| system | limits | `go-2010-radix` | `go-2011-02-reserve17g` |\n"
-            "| --- | --- | --- | --- |\n"
-            "| `linux-amd64` | `unlimited` | survived | survived |\n"
-            "| `linux-amd64` | `as 4.0 GiB` | survived | **startup abort** |\n"
-            "\n"
-            "### Refusals\n"
-            "\n"
-            "- `go-2011-02-reserve17g` on `linux-amd64`, `as 4.0 GiB`: **startup abort**. "
-            "`RLIMIT_AS: asked 17.0 GiB, 0 B of 4.0 GiB in use; at startup: reserve`\n"
-            "\n"
-            "<details><summary>Figures of all 4 runs</summary>\n"
-            "\n"
-            "| # | strategy | system | limits | outcome | VSIZE | RSS | commit | VMAs | these are |\n"
-            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
-            "| 1 | `go-2010-radix` | `linux-amd64` | `unlimited` | survived | 128.0 MiB | - | - | 0 | modelled |\n"
-            "| 2 | `go-2011-02-reserve17g` | `linux-amd64` | `unlimited` | survived | 128.0 MiB | - | - | 0 | modelled |\n"
-            "| 3 | `go-2010-radix` | `linux-amd64` | `as 4.0 GiB` | survived | 128.0 MiB | - | - | 0 | modelled |\n"
-            "| 4 | `go-2011-02-reserve17g` | `linux-amd64` | `as 4.0 GiB` | startup abort | 128.0 MiB | - | - | 0 | "
-            "modelled |\n"
-            "\n"
-            "</details>\n"
-            "\n"
-            "Again:\n"
-            "\n"
-            "```\n"
-            "reheap replay web.trace --address-limit unlimited,4GiB\n"
-            "```\n");
+  EXPECT_EQ(
+      RenderMarkdown(Fiasco()),
+      "## `reheap 0.1.0`: 3 survived, 1 startup abort\n"
+      "\n"
+      "| system | limits | `go-2010-radix` | `go-2011-02-reserve17g` |\n"
+      "| --- | --- | --- | --- |\n"
+      "| `linux-amd64` | `unlimited` | survived | survived |\n"
+      "| `linux-amd64` | `as 4.0 GiB` | survived | **startup abort** |\n"
+      "\n"
+      "### Refusals\n"
+      "\n"
+      "- `go-2011-02-reserve17g` on `linux-amd64`, `as 4.0 GiB`: **startup abort**. "
+      "`RLIMIT_AS: asked 17.0 GiB, 0 B of 4.0 GiB in use; at startup: reserve`\n"
+      "\n"
+      "<details><summary>Figures of all 4 runs</summary>\n"
+      "\n"
+      "| # | strategy | system | limits | outcome | VSIZE | RSS | commit | VMAs | these are |\n"
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+      "| 1 | `go-2010-radix` | `linux-amd64` | `unlimited` | survived | 128.0 MiB | - | - | 0 | modelled |\n"
+      "| 2 | `go-2011-02-reserve17g` | `linux-amd64` | `unlimited` | survived | 128.0 MiB | - | - | 0 | "
+      "modelled |\n"
+      "| 3 | `go-2010-radix` | `linux-amd64` | `as 4.0 GiB` | survived | 128.0 MiB | - | - | 0 | modelled |\n"
+      "| 4 | `go-2011-02-reserve17g` | `linux-amd64` | `as 4.0 GiB` | startup abort | 128.0 MiB | - | - | 0 "
+      "| "
+      "modelled |\n"
+      "\n"
+      "</details>\n"
+      "\n"
+      "Again:\n"
+      "\n"
+      "```\n"
+      "reheap replay web.trace --address-limit unlimited,4GiB\n"
+      "```\n");
 }
 
 TEST(RenderMarkdownTest, NamesAreNeitherMarkupNorMentions) {
@@ -143,8 +146,9 @@ TEST(RenderPerfettoTest, AProcessPerRunWithCountersOverEvents) {
     if (phase != "C" || process != 1) continue;
     last[name] = event.at("args").struct_value().fields().at("bytes").number_value();
   }
-  EXPECT_EQ(phases["M"], 8);       // a name and a place per run
-  EXPECT_EQ(phases["C"], 3 * 3 * 3);  // runs with a timeline, points, live, rss and vsize: commit is not known
+  EXPECT_EQ(phases["M"], 8);  // a name and a place per run
+  EXPECT_EQ(phases["C"],
+            3 * 3 * 3);  // runs with a timeline, points, live, rss and vsize: commit is not known
   EXPECT_EQ(phases["i"], 1);
   EXPECT_EQ(last, (std::map<std::string, double>{{"live", 4096}, {"rss", 6144}, {"vsize", 8192}}));
   EXPECT_EQ(names[1], "1: \"}],\"<b> on linux-amd64 (virtual), unlimited, survived, modelled");

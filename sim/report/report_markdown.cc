@@ -56,7 +56,8 @@ std::string Matrix(const proto::Report& report, const VerdictMatrix& matrix) {
   std::string text;
   if (!matrix.subject.empty()) absl::StrAppend(&text, Code(matrix.subject), "\n\n");
   if (matrix.cells.size() > kMaxMatrixCells) {
-    return absl::StrCat(text, FormatCount(matrix.cells.size()), " combinations: too many for a comment, see the page.\n\n");
+    return absl::StrCat(text, FormatCount(matrix.cells.size()),
+                        " combinations: too many for a comment, see the page.\n\n");
   }
   std::vector<std::string> titles = {"system", "limits"};
   for (const std::string& strategy : matrix.strategies) titles.push_back(Code(strategy));
@@ -82,8 +83,9 @@ std::string Refusals(const proto::Report& report) {
     if (!run.has_refusal()) continue;
     if (++refused > kMaxRefusals) continue;
     ++listed;
-    absl::StrAppend(&text, "- ", Code(PlanText(run)), " on ", Code(run.platform()), ", ", Code(LimitsText(run.limits())),
-                    ": **", OutcomeWords(run.outcome()), "**. ", Code(RefusalSentence(run.refusal())), "\n");
+    absl::StrAppend(&text, "- ", Code(PlanText(run)), " on ", Code(run.platform()), ", ",
+                    Code(LimitsText(run.limits())), ": **", OutcomeWords(run.outcome()), "**. ",
+                    Code(RefusalSentence(run.refusal())), "\n");
   }
   if (refused > listed) absl::StrAppend(&text, "- and ", refused - listed, " more\n");
   return text.empty() ? "" : absl::StrCat("### Refusals\n\n", text, "\n");
@@ -108,7 +110,8 @@ std::string Searches(const proto::Report& report) {
 
 std::string Figures(const proto::Report& report) {
   std::string text;
-  AppendHead({"#", "strategy", "system", "limits", "outcome", "VSIZE", "RSS", "commit", "VMAs", "these are"}, &text);
+  AppendHead({"#", "strategy", "system", "limits", "outcome", "VSIZE", "RSS", "commit", "VMAs", "these are"},
+             &text);
   const auto bytes = [](const proto::Run& run, const char* metric, uint64_t value) {
     const bool known = value != 0 || ProvenanceOf(run, metric) != proto::PROVENANCE_UNSPECIFIED;
     return known ? FormatBytes(value) : std::string("-");
@@ -122,7 +125,8 @@ std::string Figures(const proto::Report& report) {
                GroupProvenanceText(run)},
               &text);
   }
-  if (report.runs_size() > kMaxRows) absl::StrAppend(&text, "\nand ", report.runs_size() - kMaxRows, " more\n");
+  if (report.runs_size() > kMaxRows)
+    absl::StrAppend(&text, "\nand ", report.runs_size() - kMaxRows, " more\n");
   return absl::StrCat("<details><summary>Figures of all ", report.runs_size(), " runs</summary>\n\n", text,
                       "\n</details>\n\n");
 }
@@ -145,16 +149,20 @@ std::string Fence(absl::string_view text) {
 }  // namespace
 
 std::string RenderMarkdown(const proto::Report& report) {
-  std::string text = absl::StrCat("## ", Code(report.tool()), ": ",
-                                  report.study().name().empty() ? "" : absl::StrCat(Code(report.study().name()), ", "),
-                                  report.runs().empty() ? "no runs" : CountsLine(report), "\n\n");
+  std::string text =
+      absl::StrCat("## ", Code(report.tool()), ": ",
+                   report.study().name().empty() ? "" : absl::StrCat(Code(report.study().name()), ", "),
+                   report.runs().empty() ? "no runs" : CountsLine(report), "\n\n");
   if (report.study().shard_count() > 1) {
-    absl::StrAppend(&text, "Part ", report.study().shard_index() + 1, " of ", report.study().shard_count(), " only.\n\n");
+    absl::StrAppend(&text, "Part ", report.study().shard_index() + 1, " of ", report.study().shard_count(),
+                    " only.\n\n");
   }
   int too_large = 0;
   if (!report.runs().empty()) {
-    for (const VerdictMatrix& matrix : VerdictMatrices(report, &too_large)) absl::StrAppend(&text, Matrix(report, matrix));
-    if (too_large != 0) absl::StrAppend(&text, too_large, " traces have too many combinations for a table.\n\n");
+    for (const VerdictMatrix& matrix : VerdictMatrices(report, &too_large))
+      absl::StrAppend(&text, Matrix(report, matrix));
+    if (too_large != 0)
+      absl::StrAppend(&text, too_large, " traces have too many combinations for a table.\n\n");
   }
   absl::StrAppend(&text, Refusals(report), Searches(report));
   if (!report.runs().empty()) absl::StrAppend(&text, Figures(report));

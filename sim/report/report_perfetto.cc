@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "sim/report/report.h"
+#include "sim/report/run_figure.h"
 #include "sim/report/run_text.h"
 
 namespace reheap {
@@ -41,7 +42,8 @@ void AddCounters(const proto::Run& run, int process, TraceEvents* events) {
   const bool knows_commit = ProvenanceOf(run, "peak_commit_bytes") != proto::PROVENANCE_UNSPECIFIED;
   for (const proto::TimelinePoint& point : run.timeline()) {
     const auto add = [&](const char* counter, uint64_t bytes) {
-      events->Add("C", process, counter, absl::StrCat(At(point.event()), ",\"args\":{\"bytes\":", bytes, "}"));
+      events->Add("C", process, counter,
+                  absl::StrCat(At(point.event()), ",\"args\":{\"bytes\":", bytes, "}"));
     };
     add("live", point.live_bytes());
     add("rss", point.rss_bytes());
@@ -51,9 +53,10 @@ void AddCounters(const proto::Run& run, int process, TraceEvents* events) {
 }
 
 void AddRun(const proto::Run& run, int process, TraceEvents* events) {
-  const std::string name = absl::StrCat(process, ": ", PlanText(run), " on ", run.platform(), " (", WorldText(run.world()),
-                                        "), ", LimitsText(run.limits()), ", ", OutcomeWords(run.outcome()), ", ",
-                                        ProvenanceText(ProvenanceOf(run, "peak_vsize_bytes")));
+  const std::string name =
+      absl::StrCat(process, ": ", PlanText(run), " on ", run.platform(), " (", WorldText(run.world()), "), ",
+                   LimitsText(run.limits()), ", ", OutcomeWords(run.outcome()), ", ",
+                   ProvenanceText(ProvenanceOf(run, "peak_vsize_bytes")));
   events->Add("M", process, "process_name", absl::StrCat("\"args\":{\"name\":", Quoted(name), "}"));
   events->Add("M", process, "process_sort_index", absl::StrCat("\"args\":{\"sort_index\":", process, "}"));
   AddCounters(run, process, events);
@@ -61,10 +64,11 @@ void AddRun(const proto::Run& run, int process, TraceEvents* events) {
     events->Add("i", process, what, absl::StrCat(At(event), ",\"s\":\"p\""));
   };
   if (run.has_refusal()) {
-    mark(absl::StrCat(OutcomeWords(run.outcome()), ": ", RefusalSentence(run.refusal())), run.refusal().event());
+    mark(absl::StrCat(OutcomeWords(run.outcome()), ": ", RefusalSentence(run.refusal())),
+         run.refusal().event());
   }
   for (const proto::PeakCause& cause : run.peak_causes()) {
-    mark(absl::StrCat(cause.metric(), ": ", cause.call().empty() ? "at startup" : cause.call()), cause.event());
+    mark(absl::StrCat(cause.metric(), " ", PeakCauseText(run, cause.metric())), cause.event());
   }
 }
 
@@ -74,8 +78,8 @@ std::string RenderPerfetto(const proto::Report& report) {
   TraceEvents events;
   for (int i = 0; i < report.runs_size(); ++i) AddRun(report.runs(i), i + 1, &events);
   return absl::StrCat("{\"displayTimeUnit\":\"ns\",\n\"otherData\":{\"tool\":", Quoted(report.tool()),
-                      ",\"clock\":\"one event of the trace is one microsecond\",\"rerun\":", Quoted(report.rerun()),
-                      "},\n\"traceEvents\":[", events.text(), "\n]}\n");
+                      ",\"clock\":\"one event of the trace is one microsecond\",\"rerun\":",
+                      Quoted(report.rerun()), "},\n\"traceEvents\":[", events.text(), "\n]}\n");
 }
 
 }  // namespace reheap

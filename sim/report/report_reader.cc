@@ -53,10 +53,12 @@ absl::StatusOr<proto::Report> ParseJson(absl::string_view bytes, uint64_t offset
     const uint64_t piece = end > kJsonPieceBytes ? end - kJsonPieceBytes : 0;
     // A value that does not fit its field is told by its path; the parser goes on to the end behind it.
     if (absl::StrContains(first, ": invalid") || absl::StrContains(first, "(")) {
-      return absl::DataLossError(absl::StrCat(name, ": JSON of a report (proto/report.proto) was expected: ", first));
+      return absl::DataLossError(
+          absl::StrCat(name, ": JSON of a report (proto/report.proto) was expected: ", first));
     }
-    return Damaged(name, offset + piece,
-                   absl::StrCat("within the next ", end - piece, " bytes: JSON of a report was expected: ", first));
+    return Damaged(
+        name, offset + piece,
+        absl::StrCat("within the next ", end - piece, " bytes: JSON of a report was expected: ", first));
   }
   proto::Report report;
   if (!report.ParseFromString(binary)) {
@@ -66,7 +68,8 @@ absl::StatusOr<proto::Report> ParseJson(absl::string_view bytes, uint64_t offset
 }
 
 absl::StatusOr<proto::Report> ParseBinary(absl::string_view bytes, const std::string& name) {
-  pb::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
+  pb::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                 static_cast<int>(bytes.size()));
   proto::Report report;
   if (report.ParseFromCodedStream(&input) && input.ConsumedEntireMessage()) return report;
   return Damaged(name, static_cast<uint64_t>(input.CurrentPosition()),
@@ -77,16 +80,15 @@ absl::StatusOr<proto::Report> ParseBinary(absl::string_view bytes, const std::st
 
 absl::StatusOr<proto::Report> ParseReport(absl::string_view bytes, const std::string& name) {
   if (bytes.size() > kMaxReportBytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(name, ": ", FormatBytes(bytes.size()), " are more than a report may have, ",
-                     FormatBytes(kMaxReportBytes)));
+    return absl::ResourceExhaustedError(absl::StrCat(name, ": ", FormatBytes(bytes.size()),
+                                                     " are more than a report may have, ",
+                                                     FormatBytes(kMaxReportBytes)));
   }
   const size_t all = bytes.size();
   if (absl::StartsWith(bytes, kByteOrderMark)) bytes.remove_prefix(kByteOrderMark.size());
   const absl::string_view text = absl::StripLeadingAsciiWhitespace(bytes);
-  absl::StatusOr<proto::Report> report = absl::StartsWith(text, "{")
-                                             ? ParseJson(text, all - text.size(), name)
-                                             : ParseBinary(bytes, name);
+  absl::StatusOr<proto::Report> report =
+      absl::StartsWith(text, "{") ? ParseJson(text, all - text.size(), name) : ParseBinary(bytes, name);
   if (report.ok() && report->tool().empty()) {
     return absl::DataLossError(absl::StrCat(name, ": no result of reheap: the field `tool` is missing"));
   }

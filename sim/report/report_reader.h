@@ -3,10 +3,10 @@
 //   reheap replay T --save BASE     BASE.json    protobuf's JSON mapping
 //   reheap study S --output R       R            binary protobuf
 //
-// Which of the two a file is, its first byte says: a brace opens JSON, and no Report in binary begins with one.
-// Results come from elsewhere (a colleague, an artifact store): whatever the bytes, the answer is a Report or a
-// Status that names file and offset. Fields of a newer reheap are skipped (proto/README.md, rule 2); a file
-// that names no tool is no result.
+// Which of the two a file is, its first byte says: a brace opens JSON, and no Report in binary begins with
+// one. Results come from elsewhere (a colleague, an artifact store): whatever the bytes, the answer is a
+// Report or a Status that names file and offset. Fields of a newer reheap are skipped (proto/README.md, rule
+// 2); a file that names no tool is no result.
 //
 // Pure functions but for reading the file: no ownership, any thread. Limits: kMaxReportBytes.
 #ifndef REHEAP_SIM_REPORT_REPORT_READER_H_

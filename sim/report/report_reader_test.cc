@@ -48,7 +48,8 @@ TEST(ParseReportTest, FieldsOfANewerReheapAreSkipped) {
   json.insert(1, "\"invented_tomorrow\": {\"deep\": [1, 2]},");
   ExpectSmall(ParseReport(json, "R"));
   // An outcome that this version does not know is none that it knows.
-  const absl::StatusOr<proto::Report> died = ParseReport("{\"tool\": \"x\", \"runs\": [{\"outcome\": \"DIED\"}]}", "R");
+  const absl::StatusOr<proto::Report> died =
+      ParseReport("{\"tool\": \"x\", \"runs\": [{\"outcome\": \"DIED\"}]}", "R");
   ASSERT_TRUE(died.ok()) << died.status();
   EXPECT_EQ(died->runs(0).outcome(), proto::OUTCOME_UNSPECIFIED);
   // Field 1000, a varint.
@@ -86,7 +87,8 @@ TEST(ParseReportTest, NestingHasAnEnd) {
 
 TEST(ReadReportTest, NamesFilesThatCannotBeRead) {
   const absl::StatusOr<proto::Report> missing = ReadReport("/nowhere/x.report");
-  EXPECT_THAT(std::string(missing.status().message()), HasSubstr("/nowhere/x.report: cannot read it: No such file"));
+  EXPECT_THAT(std::string(missing.status().message()),
+              HasSubstr("/nowhere/x.report: cannot read it: No such file"));
   EXPECT_THAT(std::string(ReadReport(testing::TempDir()).status().message()), HasSubstr("cannot read it"));
   const std::string path = testing::TempDir() + "/good.report";
   std::ofstream(path, std::ios::binary) << Small().SerializeAsString();

@@ -117,7 +117,8 @@ std::vector<RunSubject> CommonSubjects() {
   };
 }
 
-std::vector<RunSubject> SubjectsThatVary(const proto::Report& report, const std::vector<RunSubject>& subjects) {
+std::vector<RunSubject> SubjectsThatVary(const proto::Report& report,
+                                         const std::vector<RunSubject>& subjects) {
   std::vector<RunSubject> varying;
   for (const RunSubject& subject : subjects) {
     std::set<std::string> texts;
@@ -131,9 +132,9 @@ std::string ForeignSentence(const proto::Run& run) {
   const proto::Foreign& foreign = run.foreign();
   if (foreign.calls() == 0 && foreign.stacks() == 0) return "";
   std::string text =
-      absl::StrCat("the program's own: ", FormatCount(foreign.calls()), " calls, ", FormatCount(foreign.mapped()),
-                   " mappings, ", FormatCount(foreign.moved()), " moved, ", FormatCount(foreign.refused()),
-                   " refused, ", FormatCount(foreign.outside()), " left out");
+      absl::StrCat("the program's own: ", FormatCount(foreign.calls()), " calls, ",
+                   FormatCount(foreign.mapped()), " mappings, ", FormatCount(foreign.moved()), " moved, ",
+                   FormatCount(foreign.refused()), " refused, ", FormatCount(foreign.outside()), " left out");
   if (foreign.stacks() != 0) {
     absl::StrAppend(&text, "; ", FormatCount(foreign.stacks()), " thread stacks, modelled");
   }

@@ -1,7 +1,8 @@
 // RunText: what the fields of a run are called, the same words in every form of the report (row 11 of the
 // walk).
 //
-// Tables, pages and pull requests that speak of one run must not differ in its name for a limit or an outcome.
+// Tables, pages and pull requests that speak of one run must not differ in its name for a limit or an
+// outcome.
 //
 // Pure functions: no ownership, any thread.
 #ifndef REHEAP_SIM_REPORT_RUN_TEXT_H_
@@ -47,7 +48,8 @@ struct RunSubject {
 // Trace, target, order, touch.
 std::vector<RunSubject> CommonSubjects();
 // Those of `subjects` in which the runs differ.
-std::vector<RunSubject> SubjectsThatVary(const proto::Report& report, const std::vector<RunSubject>& subjects);
+std::vector<RunSubject> SubjectsThatVary(const proto::Report& report,
+                                         const std::vector<RunSubject>& subjects);
 
 // The program's own mappings beside the heap, as one sentence; empty when none were replayed.
 std::string ForeignSentence(const proto::Run& run);

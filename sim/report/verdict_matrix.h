@@ -1,8 +1,8 @@
 // VerdictMatrix: who survives, strategies against places (row 11 of the walk).
 //
-// A place is what a strategy is replayed on: world, platform, limits. Strategies and places stand in the order
-// in which the report first names them. A report of several traces (or targets, orders, touches) has one
-// matrix for each, or one of all in which the worst outcome counts.
+// A place is what a strategy is replayed on: world, platform, limits. Strategies and places stand in the
+// order in which the report first names them. A report of several traces (or targets, orders, touches) has
+// one matrix for each, or one of all in which the worst outcome counts.
 //
 // Plain values of a report that outlives them; runs are indices into it. Threads: any.
 #ifndef REHEAP_SIM_REPORT_VERDICT_MATRIX_H_

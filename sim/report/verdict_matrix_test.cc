@@ -11,8 +11,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-void Add(proto::Report* report, const std::string& trace, const std::string& strategy, const std::string& platform,
-         proto::Outcome outcome) {
+void Add(proto::Report* report, const std::string& trace, const std::string& strategy,
+         const std::string& platform, proto::Outcome outcome) {
   proto::Run* const run = report->add_runs();
   run->set_trace(trace);
   run->set_strategy(strategy);

@@ -215,7 +215,10 @@ template <class List>
 void Checks::CheckPlatforms(const List& list, const std::string& field) {
   for (int i = 0; i < list.size(); ++i) {
     const std::string path = At(field, list, i);
-    if (IsPattern(list[i])) {
+    if (IsStudyPath(list[i])) {
+      const absl::StatusOr<const Platform*> found = FindPlatform(PathFrom(folder_, list[i]));
+      Require(found.ok(), path, found.status().message());
+    } else if (IsPattern(list[i])) {
       Require(!NamesLike(list[i], Platforms().Names()).empty(), path,
               absl::StrCat("no platform is like '", list[i], "' (`reheap platform list`)"));
     } else {

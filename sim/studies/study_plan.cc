@@ -62,6 +62,8 @@ class Planner {
   ReplayRequest GridRequest(const proto::StudyQuestion& text, const PlannedQuestion& question) const;
   template <class List>
   std::vector<std::string> Strategies(const List& words) const;
+  template <class List>
+  std::vector<std::string> PlatformNames(const List& words) const;
   void AddCells(const PlannedQuestion& question, const PlannedTrace* trace);
 
   std::unique_ptr<StudyPlan> plan_;
@@ -130,9 +132,13 @@ std::vector<std::string> Planner::Strategies(const List& words) const {
 
 // NamesLike knows no releases ("linux-amd64@6.1"): a name without '*' stands for itself.
 template <class List>
-std::vector<std::string> PlatformNames(const List& words) {
+std::vector<std::string> Planner::PlatformNames(const List& words) const {
   std::vector<std::string> names;
   for (const std::string& word : words) {
+    if (IsStudyPath(word)) {
+      names.push_back(PathFrom(plan_->study.folder, word));
+      continue;
+    }
     if (!absl::StrContains(word, '*')) {
       names.push_back(word);
       continue;
@@ -209,6 +215,10 @@ absl::Status Planner::Digest() {
   if (!study().maps().empty()) {
     const absl::Status status = digest.AddFile(PathFrom(plan_->study.folder, study().maps()));
     if (!status.ok()) return status;
+  }
+  for (const std::string& platform : study().platform()) {
+    if (!IsStudyPath(platform)) continue;
+    if (absl::Status status = digest.AddFile(PathFrom(plan_->study.folder, platform)); !status.ok()) return status;
   }
   for (const PlannedQuestion& question : plan_->questions) {
     for (const CatalogStrategy& strategy : question.grid.texts) digest.Add(strategy.text.SerializeAsString());

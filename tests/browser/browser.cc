@@ -31,7 +31,9 @@ const Value& Field(const Struct& of, const std::string& name) {
   const auto found = of.fields().find(name);
   return found == of.fields().end() ? none : found->second;
 }
-const Struct& StructField(const Struct& of, const std::string& name) { return Field(of, name).struct_value(); }
+const Struct& StructField(const Struct& of, const std::string& name) {
+  return Field(of, name).struct_value();
+}
 std::string TextField(const Struct& of, const std::string& name) { return Field(of, name).string_value(); }
 
 std::string Json(const google::protobuf::Message& message) {
@@ -62,8 +64,8 @@ std::string Json(const google::protobuf::Message& message) {
   execl(kProgram, kProgram, "--headless", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu",
         "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync", "--disable-extensions", "--hide-scrollbars",
-        "--force-device-scale-factor=1", "--force-color-profile=srgb", "--lang=en-US", profile.c_str(), window.c_str(),
-        "about:blank", static_cast<char*>(nullptr));
+        "--force-device-scale-factor=1", "--force-color-profile=srgb", "--lang=en-US", profile.c_str(),
+        window.c_str(), "about:blank", static_cast<char*>(nullptr));
   _exit(127);
 }
 
@@ -71,7 +73,8 @@ absl::Status WriteAll(int fd, const std::string& bytes) {
   for (size_t done = 0; done < bytes.size();) {
     const ssize_t wrote = write(fd, bytes.data() + done, bytes.size() - done);
     if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return absl::UnavailableError(absl::StrCat("the browser does not listen: ", strerror(errno)));
+    if (wrote <= 0)
+      return absl::UnavailableError(absl::StrCat("the browser does not listen: ", strerror(errno)));
     done += static_cast<size_t>(wrote);
   }
   return absl::OkStatus();
@@ -121,15 +124,16 @@ absl::Status Browser::Attach(int width, int height) {
   const absl::StatusOr<Struct> target = Call("Target.createTarget", "{\"url\":\"about:blank\"}");
   if (!target.ok()) return target.status();
   const absl::StatusOr<Struct> session =
-      Call("Target.attachToTarget", absl::StrCat("{\"flatten\":true,\"targetId\":",
-                                                 JsonString(TextField(*target, "targetId")), "}"));
+      Call("Target.attachToTarget",
+           absl::StrCat("{\"flatten\":true,\"targetId\":", JsonString(TextField(*target, "targetId")), "}"));
   if (!session.ok()) return session.status();
   session_ = TextField(*session, "sessionId");
   for (const char* domain : {"Page.enable", "Runtime.enable", "Log.enable", "Network.enable"}) {
     if (const absl::StatusOr<Struct> enabled = Call(domain, "{}"); !enabled.ok()) return enabled.status();
   }
   return Call("Emulation.setDeviceMetricsOverride",
-              absl::StrCat("{\"mobile\":false,\"deviceScaleFactor\":1,\"width\":", width, ",\"height\":", height, "}"))
+              absl::StrCat("{\"mobile\":false,\"deviceScaleFactor\":1,\"width\":", width,
+                           ",\"height\":", height, "}"))
       .status();
 }
 
@@ -145,7 +149,8 @@ absl::StatusOr<Struct> Browser::ReadMessage() {
   Struct message;
   const auto parsed = google::protobuf::util::JsonStringToMessage(unread_.substr(0, end), &message);
   unread_.erase(0, end + 1);
-  if (!parsed.ok()) return absl::DataLossError(absl::StrCat("from the browser: ", std::string(parsed.message())));
+  if (!parsed.ok())
+    return absl::DataLossError(absl::StrCat("from the browser: ", std::string(parsed.message())));
   return message;
 }
 
@@ -187,7 +192,8 @@ absl::Status Browser::Open(const std::string& url) {
   complaints_.clear();
   requests_.clear();
   loaded_ = false;
-  const absl::StatusOr<Struct> answer = Call("Page.navigate", absl::StrCat("{\"url\":", JsonString(url), "}"));
+  const absl::StatusOr<Struct> answer =
+      Call("Page.navigate", absl::StrCat("{\"url\":", JsonString(url), "}"));
   if (!answer.ok()) return answer.status();
   if (const std::string error = TextField(*answer, "errorText"); !error.empty()) {
     return absl::NotFoundError(absl::StrCat(url, ": ", error));
@@ -201,7 +207,8 @@ absl::Status Browser::Open(const std::string& url) {
 }
 
 absl::Status Browser::AwaitFrames() {
-  return Evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))").status();
+  return Evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
+      .status();
 }
 
 absl::StatusOr<std::string> Browser::Evaluate(const std::string& expression) {
@@ -210,26 +217,28 @@ absl::StatusOr<std::string> Browser::Evaluate(const std::string& expression) {
                                             JsonString(expression), "}"));
   if (!answer.ok()) return answer.status();
   if (answer->fields().contains("exceptionDetails")) {
-    return absl::InvalidArgumentError(absl::StrCat(expression, ": ", Json(StructField(*answer, "exceptionDetails"))));
+    return absl::InvalidArgumentError(
+        absl::StrCat(expression, ": ", Json(StructField(*answer, "exceptionDetails"))));
   }
   return Json(Field(StructField(*answer, "result"), "value"));
 }
 
 absl::Status Browser::Press(const std::string& key) {
-  static const std::pair<const char*, int> kCodes[] = {{"Tab", 9},        {"Enter", 13},     {"Escape", 27},
-                                                       {"End", 35},       {"Home", 36},      {"ArrowLeft", 37},
-                                                       {"ArrowUp", 38},   {"ArrowRight", 39}, {"ArrowDown", 40}};
+  static const std::pair<const char*, int> kCodes[] = {
+      {"Tab", 9},        {"Enter", 13},   {"Escape", 27},     {"End", 35},      {"Home", 36},
+      {"ArrowLeft", 37}, {"ArrowUp", 38}, {"ArrowRight", 39}, {"ArrowDown", 40}};
   int code = 0;
   for (const auto& [name, number] : kCodes) code = name == key ? number : code;
   for (const char* type : {"rawKeyDown", "keyUp"}) {
-    const absl::StatusOr<Struct> sent = Call(
-        "Input.dispatchKeyEvent", absl::StrCat("{\"type\":\"", type, "\",\"key\":", JsonString(key), ",\"code\":",
-                                               JsonString(key), ",\"windowsVirtualKeyCode\":", code, "}"));
+    const absl::StatusOr<Struct> sent =
+        Call("Input.dispatchKeyEvent",
+             absl::StrCat("{\"type\":\"", type, "\",\"key\":", JsonString(key), ",\"code\":", JsonString(key),
+                          ",\"windowsVirtualKeyCode\":", code, "}"));
     if (!sent.ok()) return sent.status();
     if (key == "Enter" && absl::string_view(type) == "rawKeyDown") {
-      const absl::StatusOr<Struct> typed =
-          Call("Input.dispatchKeyEvent",
-               "{\"type\":\"char\",\"key\":\"Enter\",\"code\":\"Enter\",\"text\":\"\\r\",\"windowsVirtualKeyCode\":13}");
+      const absl::StatusOr<Struct> typed = Call("Input.dispatchKeyEvent",
+                                                "{\"type\":\"char\",\"key\":\"Enter\",\"code\":\"Enter\","
+                                                "\"text\":\"\\r\",\"windowsVirtualKeyCode\":13}");
       if (!typed.ok()) return typed.status();
     }
   }
@@ -237,12 +246,16 @@ absl::Status Browser::Press(const std::string& key) {
 }
 
 absl::Status Browser::Hover(int x, int y) {
-  return Call("Input.dispatchMouseEvent", absl::StrCat("{\"type\":\"mouseMoved\",\"x\":", x, ",\"y\":", y, "}")).status();
+  return Call("Input.dispatchMouseEvent",
+              absl::StrCat("{\"type\":\"mouseMoved\",\"x\":", x, ",\"y\":", y, "}"))
+      .status();
 }
 
-absl::Status Browser::Emulate(const std::string& medium, const std::string& feature, const std::string& value) {
-  const std::string features =
-      feature.empty() ? "[]" : absl::StrCat("[{\"name\":", JsonString(feature), ",\"value\":", JsonString(value), "}]");
+absl::Status Browser::Emulate(const std::string& medium, const std::string& feature,
+                              const std::string& value) {
+  const std::string features = feature.empty() ? "[]"
+                                               : absl::StrCat("[{\"name\":", JsonString(feature),
+                                                              ",\"value\":", JsonString(value), "}]");
   return Call("Emulation.setEmulatedMedia",
               absl::StrCat("{\"media\":", JsonString(medium), ",\"features\":", features, "}"))
       .status();
@@ -250,7 +263,8 @@ absl::Status Browser::Emulate(const std::string& medium, const std::string& feat
 
 absl::Status Browser::AllowScripts(bool allow) {
   scripts_ = allow;
-  return Call("Emulation.setScriptExecutionDisabled", absl::StrCat("{\"value\":", allow ? "false" : "true", "}"))
+  return Call("Emulation.setScriptExecutionDisabled",
+              absl::StrCat("{\"value\":", allow ? "false" : "true", "}"))
       .status();
 }
 
@@ -258,7 +272,8 @@ absl::StatusOr<std::string> Browser::Screenshot() {
   const absl::StatusOr<Struct> answer = Call("Page.captureScreenshot", "{\"format\":\"png\"}");
   if (!answer.ok()) return answer.status();
   std::string png;
-  if (!absl::Base64Unescape(TextField(*answer, "data"), &png)) return absl::DataLossError("a screenshot is no base64");
+  if (!absl::Base64Unescape(TextField(*answer, "data"), &png))
+    return absl::DataLossError("a screenshot is no base64");
   return png;
 }
 

@@ -1,9 +1,9 @@
 // Browser: a headless Chromium that a test steers through the DevTools protocol.
 //
-// The browser is a child that reads commands from a pipe and answers on another (--remote-debugging-pipe: JSON
-// texts, each closed by a zero byte), so there is no port, no driver and nothing to poll: each call waits for its
-// answer. It runs on a profile of its own in the test's temporary folder, with everything off that would speak to
-// the network.
+// The browser is a child that reads commands from a pipe and answers on another (--remote-debugging-pipe:
+// JSON texts, each closed by a zero byte), so there is no port, no driver and nothing to poll: each call
+// waits for its answer. It runs on a profile of its own in the test's temporary folder, with everything off
+// that would speak to the network.
 //
 // Ownership: owns the child and ends it. Threads: one. Not for use outside tests.
 #ifndef REHEAP_TESTS_BROWSER_BROWSER_H_
@@ -52,7 +52,8 @@ class Browser {
   const std::vector<std::string>& requests() const { return requests_; }
 
  private:
-  Browser(pid_t child, int to_child, int from_child) : child_(child), to_child_(to_child), from_child_(from_child) {}
+  Browser(pid_t child, int to_child, int from_child)
+      : child_(child), to_child_(to_child), from_child_(from_child) {}
 
   absl::Status Attach(int width, int height);
   // Sends a command (its parameters as JSON) and waits for the result.

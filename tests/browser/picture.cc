@@ -28,7 +28,8 @@ absl::StatusOr<Picture> Picture::Decode(const std::string& png) {
 }
 
 Color Picture::At(int x, int y) const {
-  const uint8_t* const pixel = &rgb_[(static_cast<size_t>(y) * static_cast<size_t>(width_) + static_cast<size_t>(x)) * 3];
+  const uint8_t* const pixel =
+      &rgb_[(static_cast<size_t>(y) * static_cast<size_t>(width_) + static_cast<size_t>(x)) * 3];
   return {pixel[0], pixel[1], pixel[2]};
 }
 

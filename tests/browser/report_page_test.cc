@@ -1,10 +1,10 @@
-// The page in a real browser: what stands in it after its scripts ran, what a keyboard reaches, and what can be
-// seen, light and dark.
+// The page in a real browser: what stands in it after its scripts ran, what a keyboard reaches, and what can
+// be seen, light and dark.
 //
-// Screenshots are left in the test's outputs (bazel-testlogs/tests/browser/report_page_test/test.outputs), for
-// people to look at.
-#include <google/protobuf/text_format.h>
+// Screenshots are left in the test's outputs (bazel-testlogs/tests/browser/report_page_test/test.outputs),
+// for people to look at.
 #include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -116,7 +116,9 @@ TEST_F(ReportPageTest, EverySectionIsThere) {
             "\"verdicts study limits runs timelines space classes lookup again\"");
   // The list of contents leads to each of them.
   EXPECT_EQ(AskNumber("document.querySelectorAll('nav a').length"), 9);
-  EXPECT_EQ(Ask("Array.from(document.querySelectorAll('nav a')).every((a) => document.querySelector(a.hash))"), "true");
+  EXPECT_EQ(
+      Ask("Array.from(document.querySelectorAll('nav a')).every((a) => document.querySelector(a.hash))"),
+      "true");
   EXPECT_EQ(Ask("document.title"), "\"fiasco: reheap report\"");
 }
 
@@ -124,12 +126,14 @@ TEST_F(ReportPageTest, TheMatrixHasACellPerStrategyAndPlace) {
   const proto::Report report = Everything();
   Show(report);
   EXPECT_EQ(AskNumber("document.querySelectorAll('.verdicts td a').length"), report.runs_size());
-  EXPECT_EQ(Ask("Array.from(document.querySelectorAll('.verdicts td.startup-abort a'), (a) => a.firstChild.data)"
-                ".join()"),
-            "\"startup abort\"");
+  EXPECT_EQ(
+      Ask("Array.from(document.querySelectorAll('.verdicts td.startup-abort a'), (a) => a.firstChild.data)"
+          ".join()"),
+      "\"startup abort\"");
   EXPECT_EQ(AskNumber("document.querySelectorAll('.verdicts td.none').length"), 14);
   // Each cell leads to its run.
-  EXPECT_EQ(Ask("Array.from(document.querySelectorAll('.verdicts a')).every((a) => document.querySelector(a.hash))"),
+  EXPECT_EQ(Ask("Array.from(document.querySelectorAll('.verdicts a')).every((a) => "
+                "document.querySelector(a.hash))"),
             "true");
 }
 
@@ -170,8 +174,9 @@ TEST_F(ReportPageTest, AKeyboardIsEnough) {
   EXPECT_EQ(Ask("document.activeElement.closest('table').className"), "\"verdicts\"");
   EXPECT_EQ(AskNumber("document.querySelectorAll('.verdicts a[tabindex=\"0\"]').length"), 1);
   const auto cell = [] {
-    return Ask("(() => { const cell = document.activeElement.closest('td'); "
-               "return cell.parentElement.rowIndex + ',' + document.activeElement.firstChild.data; })()");
+    return Ask(
+        "(() => { const cell = document.activeElement.closest('td'); "
+        "return cell.parentElement.rowIndex + ',' + document.activeElement.firstChild.data; })()");
   };
   EXPECT_EQ(cell(), "\"1,survived\"");
   ASSERT_TRUE(browser_->Press("ArrowDown").ok());
@@ -181,7 +186,8 @@ TEST_F(ReportPageTest, AKeyboardIsEnough) {
   const Picture picture = Look("keyboard");
   const Box focused = BoxOf(".verdicts a:focus");
   // The ring around the focused cell, in the colour of :focus-visible.
-  EXPECT_GT(picture.Count({0x07, 0x57, 0xb3}, 0, 0, kWidth, kHeight), 2 * (focused.width + focused.height) / 2);
+  EXPECT_GT(picture.Count({0x07, 0x57, 0xb3}, 0, 0, kWidth, kHeight),
+            2 * (focused.width + focused.height) / 2);
   // Enter follows the cell to the figures of its run, where the reader then is.
   ASSERT_TRUE(browser_->Press("Enter").ok());
   EXPECT_EQ(Ask("location.hash"), "\"#run-5\"");
@@ -189,9 +195,11 @@ TEST_F(ReportPageTest, AKeyboardIsEnough) {
   std::vector<std::string> stops;
   for (int i = 0; i < 60; ++i) {
     ASSERT_TRUE(browser_->Press("Tab").ok());
-    stops.push_back(Ask("document.activeElement.id || document.activeElement.name || document.activeElement.tagName"));
+    stops.push_back(
+        Ask("document.activeElement.id || document.activeElement.name || document.activeElement.tagName"));
   }
-  EXPECT_THAT(stops, ::testing::IsSupersetOf({"\"series\"", "\"log-scale\"", "\"zoom-in\"", "\"zoom-reset\"", "\"SUMMARY\""}));
+  EXPECT_THAT(stops, ::testing::IsSupersetOf(
+                         {"\"series\"", "\"log-scale\"", "\"zoom-in\"", "\"zoom-reset\"", "\"SUMMARY\""}));
 }
 
 TEST_F(ReportPageTest, CurvesAreDrawn) {
@@ -213,14 +221,16 @@ TEST_F(ReportPageTest, CurvesAreDrawn) {
   ASSERT_TRUE(browser_->Hover(chart.left + chart.width - 10, chart.top + chart.height / 2).ok());
   EXPECT_EQ(Ask("document.getElementById('chart-event').textContent"), "\"at event 1,200,000\"");
   EXPECT_THAT(Ask("document.getElementById('chart-legend').textContent"), HasSubstr("unlimited 17.0 GiB"));
-  EXPECT_THAT(Ask("document.getElementById('chart-words').textContent"), HasSubstr("VSIZE of 8 runs, modelled"));
+  EXPECT_THAT(Ask("document.getElementById('chart-words').textContent"),
+              HasSubstr("VSIZE of 8 runs, modelled"));
   // Other figures, a logarithmic scale, one run alone, zoom by buttons.
   Ask("document.querySelector('input[value=\"rss\"]').click()");
   EXPECT_THAT(Ask("document.getElementById('chart-words').textContent"), HasSubstr("RSS of 8 runs"));
   Ask("document.getElementById('log-scale').click()");
   EXPECT_EQ(Ask("document.getElementById('log-scale').checked"), "false");
   Ask("document.querySelector('input[value=\"all\"]').click()");
-  EXPECT_THAT(Ask("document.getElementById('chart-words').textContent"), HasSubstr("all four figures of run 1"));
+  EXPECT_THAT(Ask("document.getElementById('chart-words').textContent"),
+              HasSubstr("all four figures of run 1"));
   Look("curves-of-one-run");
   Ask("document.getElementById('zoom-in').click()");
   Ask("document.getElementById('pan-left').click()");
@@ -261,16 +271,17 @@ TEST_F(ReportPageTest, DrawingsAreDrawn) {
   EXPECT_GT(picture.Count({0x2f, 0x6f, 0xd0}, box.left, box.top, box.width, box.height), 100);  // the heap
   box = BoxOf("table.limits");
   picture = Look("limits");
-  EXPECT_GT(picture.Count({0xb3, 0x00, 0x1e}, box.left, box.top, box.width, box.height), 10);   // the limit
+  EXPECT_GT(picture.Count({0xb3, 0x00, 0x1e}, box.left, box.top, box.width, box.height), 10);  // the limit
   box = BoxOf("table.searches");
   picture = Look("searches");
-  EXPECT_GT(picture.Count({0xd3, 0xef, 0xd9}, box.left, box.top, box.width, box.height), 500);  // a band that survived
+  EXPECT_GT(picture.Count({0xd3, 0xef, 0xd9}, box.left, box.top, box.width, box.height),
+            500);  // a band that survived
   box = BoxOf("table.fragmentation");
   picture = Look("fragmentation");
-  EXPECT_GT(picture.Count({0xe2, 0xb0, 0x4a}, box.left, box.top, box.width, box.height), 50);   // free objects
+  EXPECT_GT(picture.Count({0xe2, 0xb0, 0x4a}, box.left, box.top, box.width, box.height), 50);  // free objects
   box = BoxOf("table.lookup");
   picture = Look("lookup");
-  EXPECT_GT(picture.Count({0x4d, 0x8f, 0x86}, box.left, box.top, box.width, box.height), 50);   // loads
+  EXPECT_GT(picture.Count({0x4d, 0x8f, 0x86}, box.left, box.top, box.width, box.height), 50);  // loads
 }
 
 TEST_F(ReportPageTest, WithoutScriptsEveryWordIsThere) {
@@ -290,12 +301,14 @@ TEST_F(ReportPageTest, PrintedItIsATableOnPaper) {
   EXPECT_EQ(Ask("getComputedStyle(document.querySelector('nav')).display"), "\"none\"");
   EXPECT_EQ(Ask("getComputedStyle(document.querySelector('.scroll')).overflow"), "\"visible\"");
   const Box matrix = BoxOf("table.verdicts");
-  EXPECT_GT(Look("print").Count({0xd3, 0xef, 0xd9}, matrix.left, matrix.top, matrix.width, matrix.height), 5000);
+  EXPECT_GT(Look("print").Count({0xd3, 0xef, 0xd9}, matrix.left, matrix.top, matrix.width, matrix.height),
+            5000);
 }
 
 TEST_F(ReportPageTest, WhatAReportSaysIsNeverMarkup) {
   proto::Report report = Everything();
-  const std::string evil = "\"'></a></script><script>document.title='taken'</script><img src=x onerror=alert(1)>{{sections}}";
+  const std::string evil =
+      "\"'></a></script><script>document.title='taken'</script><img src=x onerror=alert(1)>{{sections}}";
   report.set_tool(evil);
   report.set_rerun(evil);
   report.add_notes(evil);
@@ -312,7 +325,8 @@ TEST_F(ReportPageTest, WhatAReportSaysIsNeverMarkup) {
     for (proto::Holder& holder : *run.mutable_refusal()->mutable_holders()) holder.set_name(evil);
     for (proto::PeakCause& cause : *run.mutable_peak_causes()) cause.set_call(evil);
     for (proto::SpacePiece& piece : *run.mutable_address_space()->mutable_pieces()) piece.set_holder(evil);
-    for (proto::SpacePiece& piece : *run.mutable_address_space()->mutable_pieces()) piece.set_permissions(evil);
+    for (proto::SpacePiece& piece : *run.mutable_address_space()->mutable_pieces())
+      piece.set_permissions(evil);
   }
   for (proto::LimitSearch& search : *report.mutable_limit_searches()) {
     search.set_limit(evil);
@@ -339,7 +353,8 @@ TEST_F(ReportPageTest, AMillionPointsAreDrawn) {
     point->set_vsize_bytes(i == 654321 ? 4000000000 : 1000000 * (i % 977));
   }
   Show(report);
-  EXPECT_EQ(Ask("Math.max(...JSON.parse(document.getElementById('curves').textContent)[0].vsize)"), "4000000000");
+  EXPECT_EQ(Ask("Math.max(...JSON.parse(document.getElementById('curves').textContent)[0].vsize)"),
+            "4000000000");
   EXPECT_THAT(Ask("document.getElementById('chart-words').textContent"),
               HasSubstr("drawn from the extremes of up to 1,000,000 points"));
   EXPECT_LT(std::filesystem::file_size(path_), 2000000u);

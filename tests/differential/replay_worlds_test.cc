@@ -118,6 +118,15 @@ const proto::PeakCause& CauseOf(const proto::Run& run, const std::string& metric
   return proto::PeakCause::default_instance();
 }
 
+// In the picture of the address space.
+uint64_t BytesOf(const proto::Run& run, const std::string& holder) {
+  uint64_t bytes = 0;
+  for (const proto::SpacePiece& piece : run.address_space().pieces()) {
+    if (piece.holder() == holder) bytes += piece.end() - piece.start();
+  }
+  return bytes;
+}
+
 // What made the peaks and what lay in the heap. The kernel tells RSS to samples only: the modelled event lies between.
 void ExpectSameFacts(const proto::Run& real, const proto::Run& model) {
   EXPECT_EQ(CauseOf(real, "peak_vsize_bytes").DebugString(), CauseOf(model, "peak_vsize_bytes").DebugString());
@@ -288,6 +297,9 @@ TEST_P(ReplayWorldsTest, BothHaveTheProgramsOwnMappingsBesideTheHeap) {
   EXPECT_GT(foreign.outside(), 0u);
   EXPECT_GT(foreign.stacks(), 5u);
   EXPECT_EQ(foreign.refused(), 0u);
+  EXPECT_GT(BytesOf(report.runs(0), "thread stacks"), 0u);
+  EXPECT_EQ(BytesOf(report.runs(0), "thread stacks"), BytesOf(report.runs(1), "thread stacks"));
+  EXPECT_GT(BytesOf(report.runs(0), "mapped by the program"), 0u);
   request.foreign = "ignore";
   proto::Report without;
   ReplayPairs(request, &without);

@@ -20,7 +20,8 @@ constexpr char kRed[] = "\033[31mLATE_ABORT\033[0m";
 
 std::string Result() {
   const std::string path = testing::TempDir() + "/terminal.json";
-  std::ofstream(path) << R"({"tool": "reheap 0.1.0", "runs": [{"strategy": "s", "platform": "p", "outcome": "LATE_ABORT"}]})";
+  std::ofstream(path)
+      << R"({"tool": "reheap 0.1.0", "runs": [{"strategy": "s", "platform": "p", "outcome": "LATE_ABORT"}]})";
   return path;
 }
 

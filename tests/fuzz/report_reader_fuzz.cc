@@ -1,11 +1,11 @@
-// No saved result breaks its reader, nor any form in which it is shown: libFuzzer's entry, and the input that both
-// it and the plain test feed.
+// No saved result breaks its reader, nor any form in which it is shown: libFuzzer's entry, and the input that
+// both it and the plain test feed.
 //
 //   ./tools/bazel build --config=fuzz //tests/fuzz:report_reader_fuzz
 //   bazel-bin/tests/fuzz/report_reader_fuzz NEW_FOLDER tests/fuzz/report_corpus
 //
-// Whatever can be read is shown in every form, and what it says is no markup: the page has the elements that it has
-// of any report.
+// Whatever can be read is shown in every form, and what it says is no markup: the page has the elements that
+// it has of any report.
 #include <cstddef>
 #include <cstdint>
 #include <string>

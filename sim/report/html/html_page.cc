@@ -44,10 +44,14 @@ struct Section {
 };
 
 constexpr Section kSections[] = {
-    {"verdicts", "who survives", VerdictSection}, {"study", "how much is enough", StudySection},
-    {"limits", "how close", LimitSection},        {"runs", "every run", RunsSection},
-    {"timelines", "over the run", TimelineSection}, {"space", "who sits where", SpaceSection},
-    {"classes", "where the bytes go", SizeClassSection}, {"lookup", "page to span", LookupSection},
+    {"verdicts", "who survives", VerdictSection},
+    {"study", "how much is enough", StudySection},
+    {"limits", "how close", LimitSection},
+    {"runs", "every run", RunsSection},
+    {"timelines", "over the run", TimelineSection},
+    {"space", "who sits where", SpaceSection},
+    {"classes", "where the bytes go", SizeClassSection},
+    {"lookup", "page to span", LookupSection},
     {"again", "where this comes from", ProvenanceSection},
 };
 

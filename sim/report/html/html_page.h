@@ -7,7 +7,8 @@
 //
 // All of it is embedded in the program and written into the page: no network, no other file. The page forbids
 // itself everything else by a content security policy that names the digests of those four (BUILD.bazel
-// computes them), so that a forged report cannot make it run or fetch anything even if an escape were forgotten.
+// computes them), so that a forged report cannot make it run or fetch anything even if an escape were
+// forgotten.
 //
 // Pure function: the same report gives the same bytes. No ownership, any thread.
 #ifndef REHEAP_SIM_REPORT_HTML_HTML_PAGE_H_

@@ -33,7 +33,8 @@ TEST(HtmlTextTest, NothingOfATextIsMarkup) {
 }
 
 TEST(HtmlTextTest, AFigureHasItsSource) {
-  EXPECT_EQ(FigureHtml("1.0 MiB", proto::MEASURED), "1.0 MiB <small class=\"source measured\">measured</small>");
+  EXPECT_EQ(FigureHtml("1.0 MiB", proto::MEASURED),
+            "1.0 MiB <small class=\"source measured\">measured</small>");
   EXPECT_EQ(FigureHtml("1.0 MiB", proto::PROVENANCE_UNSPECIFIED), "1.0 MiB");
 }
 
@@ -48,7 +49,8 @@ TEST(HtmlTextTest, PercentsAndScalesDoNotOverflow) {
 }
 
 TEST(HtmlTextTest, ABarDrawsEveryPieceAndTheLimit) {
-  const std::string bar = BarHtml({{10, "a", "ten"}, {0, "b", "none"}, {90, "c", "ninety"}}, 200, 50, "limit 50");
+  const std::string bar =
+      BarHtml({{10, "a", "ten"}, {0, "b", "none"}, {90, "c", "ninety"}}, 200, 50, "limit 50");
   EXPECT_THAT(bar, HasSubstr("<rect class=\"a\" x=\"0\" y=\"0\" width=\"500\""));
   EXPECT_THAT(bar, HasSubstr("<rect class=\"c\" x=\"500\" y=\"0\" width=\"4500\""));
   EXPECT_THAT(bar, Not(HasSubstr("none")));

@@ -88,15 +88,15 @@ void HtmlTable::Row(const std::vector<std::string>& cells, absl::string_view att
   absl::StrAppend(&rows_, "<tr", attributes.empty() ? "" : " ", attributes, ">");
   for (size_t i = 0; i < cells.size(); ++i) {
     const char* const tag = i == 0 ? "th" : "td";
-    absl::StrAppend(&rows_, "<", tag, i == 0 ? " scope=\"row\"" : "", KindClass(columns_[i].second), ">", cells[i],
-                    "</", tag, ">");
+    absl::StrAppend(&rows_, "<", tag, i == 0 ? " scope=\"row\"" : "", KindClass(columns_[i].second), ">",
+                    cells[i], "</", tag, ">");
   }
   rows_ += "</tr>\n";
 }
 
 void HtmlTable::Note(const std::string& markup, absl::string_view css_class) {
-  absl::StrAppend(&rows_, "<tr class=\"note ", css_class, "\"><td></td><td colspan=\"", columns_.size() - 1, "\">",
-                  markup, "</td></tr>\n");
+  absl::StrAppend(&rows_, "<tr class=\"note ", css_class, "\"><td></td><td colspan=\"", columns_.size() - 1,
+                  "\">", markup, "</td></tr>\n");
 }
 
 std::string HtmlTable::Markup() const {
@@ -105,8 +105,9 @@ std::string HtmlTable::Markup() const {
     absl::StrAppend(&head, "<th scope=\"col\"", KindClass(kind), ">", HtmlText(title), "</th>");
   }
   return absl::StrCat("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"", HtmlText(title_),
-                      "\"><table class=\"", css_class_, "\"><caption>", HtmlText(title_), "</caption>\n<thead><tr>",
-                      head, "</tr></thead>\n<tbody>\n", rows_, "</tbody></table></div>\n");
+                      "\"><table class=\"", css_class_, "\"><caption>", HtmlText(title_),
+                      "</caption>\n<thead><tr>", head, "</tr></thead>\n<tbody>\n", rows_,
+                      "</tbody></table></div>\n");
 }
 
 uint64_t OnScale(uint64_t value, uint64_t scale, uint64_t length) {
@@ -132,21 +133,22 @@ std::string BarHtml(const std::vector<BarPart>& parts, uint64_t scale, std::opti
   }
   if (limit.has_value()) {
     const uint64_t x = OnScale(*limit, scale, kBarUnits);
-    absl::StrAppend(&drawing, "<line class=\"limit\" x1=\"", x, "\" y1=\"-3\" x2=\"", x, "\" y2=\"23\"><title>",
-                    HtmlText(limit_label), "</title></line>");
+    absl::StrAppend(&drawing, "<line class=\"limit\" x1=\"", x, "\" y1=\"-3\" x2=\"", x,
+                    "\" y2=\"23\"><title>", HtmlText(limit_label), "</title></line>");
     absl::StrAppend(&words, words.empty() ? "" : "; ", "the line: ", limit_label);
   }
   return absl::StrCat("<svg class=\"bar\" role=\"img\" viewBox=\"0 -3 ", kBarUnits,
-                      " 26\" preserveAspectRatio=\"none\" aria-label=\"", HtmlText(words), "\">", drawing, "</svg>");
+                      " 26\" preserveAspectRatio=\"none\" aria-label=\"", HtmlText(words), "\">", drawing,
+                      "</svg>");
 }
 
 std::string SectionHtml(absl::string_view id, absl::string_view title, absl::string_view introduction,
                         const std::string& body) {
   if (body.empty()) return "";
-  return absl::StrCat("<section id=\"", id, "\" aria-labelledby=\"", id, "-title\">\n<h2 id=\"", id, "-title\">",
-                      HtmlText(title), "</h2>\n",
-                      introduction.empty() ? "" : absl::StrCat("<p class=\"lead\">", introduction, "</p>\n"), body,
-                      "</section>\n");
+  return absl::StrCat("<section id=\"", id, "\" aria-labelledby=\"", id, "-title\">\n<h2 id=\"", id,
+                      "-title\">", HtmlText(title), "</h2>\n",
+                      introduction.empty() ? "" : absl::StrCat("<p class=\"lead\">", introduction, "</p>\n"),
+                      body, "</section>\n");
 }
 
 }  // namespace reheap

@@ -1,11 +1,11 @@
 // HtmlText: the few forms of markup that the page is made of (row 11 of the walk).
 //
-// Everything that comes out of a report goes through HtmlText() once, on its way into the page. Tables, figures
-// and bars are made here only, so that they look and read alike: a figure always has its source beside it, a
-// bar is a drawing inside a cell of a table whose other cells say the same in words.
+// Everything that comes out of a report goes through HtmlText() once, on its way into the page. Tables,
+// figures and bars are made here only, so that they look and read alike: a figure always has its source
+// beside it, a bar is a drawing inside a cell of a table whose other cells say the same in words.
 //
-// Values and pure functions: no ownership, any thread. Drawings are in integers, so that every machine makes the
-// same bytes.
+// Values and pure functions: no ownership, any thread. Drawings are in integers, so that every machine makes
+// the same bytes.
 #ifndef REHEAP_SIM_REPORT_HTML_HTML_TEXT_H_
 #define REHEAP_SIM_REPORT_HTML_HTML_TEXT_H_
 
@@ -59,8 +59,8 @@ struct BarPart {
   std::string label;  // text: what the piece is and how much
 };
 
-// Pieces side by side on a line from 0 to `scale`; what is beyond the end is cut off. `limit`: an upright line.
-// A piece of more than 0 is never drawn with no width. `css_class` says which kind of bar.
+// Pieces side by side on a line from 0 to `scale`; what is beyond the end is cut off. `limit`: an upright
+// line. A piece of more than 0 is never drawn with no width. `css_class` says which kind of bar.
 std::string BarHtml(const std::vector<BarPart>& parts, uint64_t scale, std::optional<uint64_t> limit,
                     absl::string_view limit_label);
 

@@ -24,8 +24,10 @@ std::vector<std::string> Cells(const proto::Run& run, uint64_t most_loads, uint6
   const proto::Provenance timed = ProvenanceOf(run, "page_map.lookup_ns");
   const uint64_t lookup_ps = Picoseconds(map.lookup_ns());
   const uint64_t floor_ps = Picoseconds(map.baseline_ns());
-  const std::string lookup = lookup_ps == 0 ? "-" : FigureHtml(absl::StrFormat("%.2f ns", map.lookup_ns()), timed);
-  const std::string floor = floor_ps == 0 ? "-" : FigureHtml(absl::StrFormat("%.2f ns", map.baseline_ns()), timed);
+  const std::string lookup =
+      lookup_ps == 0 ? "-" : FigureHtml(absl::StrFormat("%.2f ns", map.lookup_ns()), timed);
+  const std::string floor =
+      floor_ps == 0 ? "-" : FigureHtml(absl::StrFormat("%.2f ns", map.baseline_ns()), timed);
   const uint64_t above = lookup_ps > floor_ps ? lookup_ps - floor_ps : 0;
   return {
       HtmlText(PlanText(run)),
@@ -33,15 +35,15 @@ std::vector<std::string> Cells(const proto::Run& run, uint64_t most_loads, uint6
       FigureHtml(FormatBytes(map.reserved_bytes()), counted),
       FigureHtml(FormatBytes(map.resident_bytes()), counted),
       FigureHtml(absl::StrCat(map.loads_per_lookup()), counted),
-      BarHtml({{map.loads_per_lookup(), "cost-loads", absl::StrCat(map.loads_per_lookup(), " loads")}}, most_loads,
-              std::nullopt, ""),
+      BarHtml({{map.loads_per_lookup(), "cost-loads", absl::StrCat(map.loads_per_lookup(), " loads")}},
+              most_loads, std::nullopt, ""),
       lookup,
       floor,
       lookup_ps == 0 ? ""
                      : BarHtml({{std::min(floor_ps, lookup_ps), "cost-floor",
                                  absl::StrFormat("floor of this machine %.2f ns", map.baseline_ns())},
-                                {above, "cost-lookup", absl::StrFormat("above it %d.%02d ns", above / 1000,
-                                                                       above % 1000 / 10)}},
+                                {above, "cost-lookup",
+                                 absl::StrFormat("above it %d.%02d ns", above / 1000, above % 1000 / 10)}},
                                most_ps, std::nullopt, ""),
   };
 }
@@ -77,10 +79,11 @@ std::string LookupSection(const proto::Report& report) {
     table.Row(cells);
   }
   if (table.empty()) return "";
-  return SectionHtml("lookup", "From a page to its span",
-                     "What a free() pays to find out what it frees: dependent loads, counted; and, where it was measured, "
-                     "the time of one lookup in a chain, beside the same chain that reads 8 bytes instead.",
-                     table.Markup());
+  return SectionHtml(
+      "lookup", "From a page to its span",
+      "What a free() pays to find out what it frees: dependent loads, counted; and, where it was measured, "
+      "the time of one lookup in a chain, beside the same chain that reads 8 bytes instead.",
+      table.Markup());
 }
 
 }  // namespace reheap

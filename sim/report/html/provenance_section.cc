@@ -51,13 +51,14 @@ std::string Notes(const proto::Report& report) {
 
 std::string Again(const proto::Report& report) {
   if (report.rerun().empty()) return "";
-  std::string text = absl::StrCat("<h3>How to run it again</h3>\n<pre id=\"rerun\" tabindex=\"0\"><code>",
-                                  HtmlText(report.rerun()),
-                                  "</code></pre>\n<button type=\"button\" id=\"copy-rerun\" class=\"needs-script\" "
-                                  "hidden>copy the command</button>\n");
+  std::string text = absl::StrCat(
+      "<h3>How to run it again</h3>\n<pre id=\"rerun\" tabindex=\"0\"><code>", HtmlText(report.rerun()),
+      "</code></pre>\n<button type=\"button\" id=\"copy-rerun\" class=\"needs-script\" "
+      "hidden>copy the command</button>\n");
   absl::StrAppend(&text, "<p>", HtmlText(report.tool()));
   if (!report.study().digest().empty()) {
-    absl::StrAppend(&text, ", digest of study and traces <code>", HtmlText(report.study().digest()), "</code>");
+    absl::StrAppend(&text, ", digest of study and traces <code>", HtmlText(report.study().digest()),
+                    "</code>");
   }
   return text + "</p>\n";
 }

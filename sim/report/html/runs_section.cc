@@ -4,7 +4,7 @@
 #include "sim/report/html/html_text.h"
 #include "sim/report/html/sections.h"
 #include "sim/report/human_units.h"
-#include "sim/report/report.h"
+#include "sim/report/run_figure.h"
 #include "sim/report/run_text.h"
 
 namespace reheap {
@@ -23,19 +23,18 @@ std::string Bytes(const proto::Run& run, absl::string_view metric, uint64_t valu
   return Known(run, metric, value, FormatBytes(value));
 }
 
-// "peak VSIZE 17.0 GiB at event 12: malloc of 1.0 MiB by thread 3"
+// "peak VSIZE reached at event 12 (malloc of 1.0 MiB by thread 3), with 30.1 MiB of objects alive; ..."
 std::string CausesText(const proto::Run& run) {
   std::string text;
-  for (const proto::PeakCause& cause : run.peak_causes()) {
-    absl::StrAppend(&text, text.empty() ? "" : "; ", cause.metric(), " ",
-                    cause.has_event() ? absl::StrCat("at event ", FormatCount(cause.event())) : "at startup");
-    if (!cause.call().empty()) absl::StrAppend(&text, ", ", cause.call());
-    if (cause.has_event()) absl::StrAppend(&text, ", ", FormatBytes(cause.live_bytes()), " alive");
+  for (const RunFigure& figure : RunFigures()) {
+    const std::string cause = PeakCauseText(run, figure.metric);
+    if (!cause.empty()) absl::StrAppend(&text, text.empty() ? "" : "; ", figure.title, " ", cause);
   }
   return text;
 }
 
-void AddRun(const proto::Report& report, int index, const std::vector<RunSubject>& varying, HtmlTable* table) {
+void AddRun(const proto::Report& report, int index, const std::vector<RunSubject>& varying,
+            HtmlTable* table) {
   const proto::Run& run = report.runs(index);
   std::vector<std::string> cells = {absl::StrCat(index + 1)};
   for (const RunSubject& subject : varying) cells.push_back(HtmlText(subject.text(run)));
@@ -51,16 +50,18 @@ void AddRun(const proto::Report& report, int index, const std::vector<RunSubject
                 FormatCount(run.events()), FormatCount(run.os_calls())});
   table->Row(cells, absl::StrCat("id=\"run-", index + 1, "\" tabindex=\"-1\""));
   if (run.has_refusal()) {
-    table->Note(absl::StrCat("<b>", OutcomeWords(run.outcome()), "</b>: ", HtmlText(RefusalSentence(run.refusal()))),
-                "refusal");
+    table->Note(
+        absl::StrCat("<b>", OutcomeWords(run.outcome()), "</b>: ", HtmlText(RefusalWords(run.refusal()))),
+        "refusal");
   }
   if (!run.degraded_mode().empty()) {
     table->Note(absl::StrCat("fell back to: ", HtmlText(run.degraded_mode())), "mode");
   }
   if (const std::string causes = CausesText(run); !causes.empty()) {
-    table->Note(absl::StrCat("what made the peaks: ", HtmlText(causes)), "causes");
+    table->Note(HtmlText(causes), "causes");
   }
-  if (const std::string foreign = ForeignSentence(run); !foreign.empty()) table->Note(HtmlText(foreign), "foreign");
+  if (const std::string foreign = ForeignSentence(run); !foreign.empty())
+    table->Note(HtmlText(foreign), "foreign");
 }
 
 // What fills a limit, and the limit.
@@ -71,8 +72,8 @@ struct LimitUse {
 };
 
 bool CountsBytes(const proto::Refusal& refusal) {
-  return refusal.measure() != "mappings" && refusal.measure() != "place" && refusal.measure() != "one request" &&
-         refusal.measure() != "free bytes";
+  return refusal.measure() != "mappings" && refusal.measure() != "place" &&
+         refusal.measure() != "one request" && refusal.measure() != "free bytes";
 }
 
 LimitUse AtRefusal(const proto::Refusal& refusal) {
@@ -80,8 +81,8 @@ LimitUse AtRefusal(const proto::Refusal& refusal) {
   uint64_t left = refusal.in_use_bytes();
   for (const proto::Holder& holder : refusal.holders()) {
     const uint64_t bytes = std::min<uint64_t>(holder.bytes(), left);
-    use.parts.push_back({bytes, HolderClass(holder.name()),
-                         absl::StrCat(holder.name(), " ", FormatBytes(holder.bytes()))});
+    use.parts.push_back(
+        {bytes, HolderClass(holder.name()), absl::StrCat(holder.name(), " ", FormatBytes(holder.bytes()))});
     left -= bytes;
   }
   use.parts.push_back({left, "hold-image", absl::StrCat("others ", FormatBytes(left))});
@@ -128,14 +129,15 @@ void AddLimitUse(const proto::Report& report, int index, HtmlTable* table) {
   const proto::Provenance provenance = run.has_refusal() && run.refusal().holders_provenance() != 0
                                            ? run.refusal().holders_provenance()
                                            : ProvenanceOf(run, "peak_vsize_bytes");
-  table->Row({absl::StrCat("<a href=\"#run-", index + 1, "\">", HtmlText(RunTitle(report, index)), "</a>"),
-              absl::StrCat(HtmlText(rule), " ", FormatBytes(use.allowed_bytes)),
-              FigureHtml(FormatBytes(use.used_bytes), provenance),
-              PercentText(use.used_bytes, use.allowed_bytes),
-              BarHtml(use.parts, scale, use.allowed_bytes, absl::StrCat("limit ", FormatBytes(use.allowed_bytes)))});
-  table->Note(absl::StrCat(HtmlText(PartsText(use)),
-                           beyond ? "; <strong>beyond the limit, which this system does not enforce</strong>" : ""),
-              "parts");
+  table->Row(
+      {absl::StrCat("<a href=\"#run-", index + 1, "\">", HtmlText(RunTitle(report, index)), "</a>"),
+       absl::StrCat(HtmlText(rule), " ", FormatBytes(use.allowed_bytes)),
+       FigureHtml(FormatBytes(use.used_bytes), provenance), PercentText(use.used_bytes, use.allowed_bytes),
+       BarHtml(use.parts, scale, use.allowed_bytes, absl::StrCat("limit ", FormatBytes(use.allowed_bytes)))});
+  table->Note(
+      absl::StrCat(HtmlText(PartsText(use)),
+                   beyond ? "; <strong>beyond the limit, which this system does not enforce</strong>" : ""),
+      "parts");
 }
 
 }  // namespace
@@ -146,18 +148,21 @@ std::string RunsSection(const proto::Report& report) {
   HtmlTable table("figures of every run", "runs");
   table.Column("#", Kind::kNumber);
   for (const RunSubject& subject : varying) table.Column(subject.title, Kind::kText);
-  for (const char* title : {"strategy", "system", "world", "limits", "outcome"}) table.Column(title, Kind::kText);
+  for (const char* title : {"strategy", "system", "world", "limits", "outcome"})
+    table.Column(title, Kind::kText);
   for (const char* title : {"VSIZE", "RSS", "commit", "VMAs", "events", "OS calls"}) {
     table.Column(title, Kind::kNumber);
   }
   size_t left_out = 0;
-  for (const int run : ChooseRuns(report, [](const proto::Run&) { return true; }, kMaxRunRows, &left_out)) {
+  for (const int run : ChooseRuns(
+           report, [](const proto::Run&) { return true; }, kMaxRunRows, &left_out)) {
     AddRun(report, run, varying, &table);
   }
-  return SectionHtml("runs", "Every run",
-                     "The most that the heap (and, where they were replayed, the program&#39;s own mappings) added to "
-                     "its process; a dash is a figure that nobody knows. Events and OS calls are counted.",
-                     absl::StrCat(table.Markup(), LeftOutHtml(left_out, "runs")));
+  return SectionHtml(
+      "runs", "Every run",
+      "The most that the heap (and, where they were replayed, the program&#39;s own mappings) added to "
+      "its process; a dash is a figure that nobody knows. Events and OS calls are counted.",
+      absl::StrCat(table.Markup(), LeftOutHtml(left_out, "runs")));
 }
 
 std::string LimitSection(const proto::Report& report) {
@@ -172,10 +177,11 @@ std::string LimitSection(const proto::Report& report) {
     AddLimitUse(report, run, &table);
   }
   if (table.empty()) return "";
-  return SectionHtml("limits", "How close to the limit",
-                     "At the refusal where there was one: who held what the rule counts, and what was asked for on top. "
-                     "Else at the peak of address space.",
-                     absl::StrCat(table.Markup(), LeftOutHtml(left_out, "runs under a limit")));
+  return SectionHtml(
+      "limits", "How close to the limit",
+      "At the refusal where there was one: who held what the rule counts, and what was asked for on top. "
+      "Else at the peak of address space.",
+      absl::StrCat(table.Markup(), LeftOutHtml(left_out, "runs under a limit")));
 }
 
 }  // namespace reheap

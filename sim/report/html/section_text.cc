@@ -7,6 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "sim/report/html/sections.h"
 #include "sim/report/human_units.h"
+#include "sim/report/report.h"
 #include "sim/report/run_text.h"
 
 namespace reheap {
@@ -60,6 +61,11 @@ const char* HolderClass(absl::string_view name) {
   const auto* const found =
       std::find_if(kNames.begin(), kNames.end(), [&](const auto& entry) { return entry.first == name; });
   return found == kNames.end() ? "hold-image" : found->second;
+}
+
+std::string RefusalWords(const proto::Refusal& refusal) {
+  const std::string sentence = RefusalSentence(refusal);
+  return refusal.call().empty() ? sentence : absl::StrCat(sentence, "; the program called ", refusal.call());
 }
 
 std::string CellTitle(const std::string& strategy, const std::string& platform, const proto::Limits& limits) {

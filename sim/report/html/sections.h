@@ -1,7 +1,7 @@
 // Sections: the parts of the page, each a function from a report to markup (row 11 of the walk).
 //
-// A section that has nothing to show answers an empty string. All words and figures are in the markup: without
-// scripts the page loses the curves and the comfort, nothing else. Order of the page: html_page.cc.
+// A section that has nothing to show answers an empty string. All words and figures are in the markup:
+// without scripts the page loses the curves and the comfort, nothing else. Order of the page: html_page.cc.
 //
 // Pure functions: no ownership, any thread. Limits: the constants below; what they cut off, the page says.
 #ifndef REHEAP_SIM_REPORT_HTML_SECTIONS_H_
@@ -36,19 +36,21 @@ std::string LeftOutHtml(size_t left_out, const char* what);
 std::string OutcomeClass(proto::Outcome outcome);
 // Css class of who holds memory: "hold-heap"; files of the image, which have names of their own, share one.
 const char* HolderClass(absl::string_view holder);
+// The refusal's sentence and, where it is known, what the program called just then; text.
+std::string RefusalWords(const proto::Refusal& refusal);
 // "strategy on platform, limits" of what a study asked, text.
 std::string CellTitle(const std::string& strategy, const std::string& platform, const proto::Limits& limits);
 
-std::string SummarySection(const proto::Report& report);      // what happened, in three lines
-std::string VerdictSection(const proto::Report& report);      // the matrix
-std::string StudySection(const proto::Report& report);        // limit searches, usable heap, sensitivity
-std::string RunsSection(const proto::Report& report);         // every figure of every run
-std::string LimitSection(const proto::Report& report);        // how much of the limit, by whom
-std::string TimelineSection(const proto::Report& report);     // curves: controls, and the data for page.js
-std::string SpaceSection(const proto::Report& report);        // who sits where
-std::string SizeClassSection(const proto::Report& report);    // size classes, fragmentation
-std::string LookupSection(const proto::Report& report);       // from a page to its span
-std::string ProvenanceSection(const proto::Report& report);   // what the words mean, how to run it again
+std::string SummarySection(const proto::Report& report);     // what happened, in three lines
+std::string VerdictSection(const proto::Report& report);     // the matrix
+std::string StudySection(const proto::Report& report);       // limit searches, usable heap, sensitivity
+std::string RunsSection(const proto::Report& report);        // every figure of every run
+std::string LimitSection(const proto::Report& report);       // how much of the limit, by whom
+std::string TimelineSection(const proto::Report& report);    // curves: controls, and the data for page.js
+std::string SpaceSection(const proto::Report& report);       // who sits where
+std::string SizeClassSection(const proto::Report& report);   // size classes, fragmentation
+std::string LookupSection(const proto::Report& report);      // from a page to its span
+std::string ProvenanceSection(const proto::Report& report);  // what the words mean, how to run it again
 
 }  // namespace reheap
 

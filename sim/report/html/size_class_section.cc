@@ -29,7 +29,9 @@ void AddFragmentation(const proto::Report& report, int index, uint64_t scale, Ht
   const uint64_t free_objects = Beyond(of.span_bytes(), of.rounded_bytes());
   const uint64_t free_spans = Beyond(of.heap_bytes(), of.span_bytes());
   const uint64_t whole = std::max<uint64_t>(of.heap_bytes(), of.span_bytes()) + of.table_bytes();
-  const auto part = [](const char* name, uint64_t bytes) { return absl::StrCat(name, " ", FormatBytes(bytes)); };
+  const auto part = [](const char* name, uint64_t bytes) {
+    return absl::StrCat(name, " ", FormatBytes(bytes));
+  };
   const std::vector<BarPart> parts = {
       {of.live_bytes(), "frag-live", part("asked for", of.live_bytes())},
       {rounding, "frag-rounding", part("rounded up to size classes", rounding)},
@@ -41,7 +43,8 @@ void AddFragmentation(const proto::Report& report, int index, uint64_t scale, Ht
   table->Row({absl::StrCat("<a href=\"#run-", index + 1, "\">", HtmlText(RunTitle(report, index)), "</a>"),
               BarHtml(parts, scale, std::nullopt, ""), FigureHtml(FormatBytes(of.live_bytes()), provenance),
               FigureHtml(FormatBytes(rounding), provenance),
-              FigureHtml(FormatBytes(free_objects), provenance), FigureHtml(FormatBytes(free_spans), provenance),
+              FigureHtml(FormatBytes(free_objects), provenance),
+              FigureHtml(FormatBytes(free_spans), provenance),
               FigureHtml(FormatBytes(of.table_bytes()), provenance), PercentText(of.live_bytes(), whole)});
 }
 
@@ -53,12 +56,14 @@ std::string FragmentationTable(const proto::Report& report) {
   uint64_t scale = 0;
   for (const int run : runs) {
     const proto::Fragmentation& of = report.runs(run).fragmentation();
-    scale = std::max<uint64_t>(scale, std::max<uint64_t>(of.heap_bytes(), of.span_bytes()) + of.table_bytes());
+    scale =
+        std::max<uint64_t>(scale, std::max<uint64_t>(of.heap_bytes(), of.span_bytes()) + of.table_bytes());
   }
   HtmlTable table("the heap when the most bytes of objects were alive", "fragmentation");
   table.Column("run", Kind::kText);
   table.Column("in the order of the columns, one scale", Kind::kBar);
-  for (const char* title : {"asked for", "rounding", "free objects", "free spans", "its own", "of all, asked for"}) {
+  for (const char* title :
+       {"asked for", "rounding", "free objects", "free spans", "its own", "of all, asked for"}) {
     table.Column(title, Kind::kNumber);
   }
   for (const int run : runs) AddFragmentation(report, run, scale, &table);
@@ -78,9 +83,10 @@ std::string ClassTable(const proto::Report& report, int index) {
     scale = std::max<uint64_t>(scale, std::max<uint64_t>(use.span_bytes(), use.requested_bytes()));
   }
   // By size, large ones last.
-  std::stable_sort(classes.begin(), classes.end(), [](const proto::SizeClassUse* a, const proto::SizeClassUse* b) {
-    return a->object_bytes() - 1 < b->object_bytes() - 1;
-  });
+  std::stable_sort(classes.begin(), classes.end(),
+                   [](const proto::SizeClassUse* a, const proto::SizeClassUse* b) {
+                     return a->object_bytes() - 1 < b->object_bytes() - 1;
+                   });
   HtmlTable table(absl::StrCat("size classes of run ", RunTitle(report, index)), "classes");
   table.Column("class", Kind::kNumber);
   for (const char* title : {"allocations", "alive", "asked for", "spans", "unused"}) {
@@ -90,12 +96,14 @@ std::string ClassTable(const proto::Report& report, int index) {
   const proto::Provenance provenance = CountProvenance(run, "size_classes");
   for (const proto::SizeClassUse* use : classes) {
     const uint64_t unused = Beyond(use->span_bytes(), use->requested_bytes());
-    table.Row({ClassName(*use), FormatCount(use->allocations()), FormatCount(use->live_objects()),
-               FigureHtml(FormatBytes(use->requested_bytes()), provenance),
-               FigureHtml(FormatBytes(use->span_bytes()), provenance), PercentText(unused, use->span_bytes()),
-               BarHtml({{use->requested_bytes(), "frag-live", absl::StrCat("asked for ", FormatBytes(use->requested_bytes()))},
-                        {unused, "frag-objects", absl::StrCat("rounding and free objects ", FormatBytes(unused))}},
-                       scale, std::nullopt, "")});
+    table.Row(
+        {ClassName(*use), use->has_allocations() ? FormatCount(use->allocations()) : "-",
+         FormatCount(use->live_objects()), FigureHtml(FormatBytes(use->requested_bytes()), provenance),
+         FigureHtml(FormatBytes(use->span_bytes()), provenance), PercentText(unused, use->span_bytes()),
+         BarHtml({{use->requested_bytes(), "frag-live",
+                   absl::StrCat("asked for ", FormatBytes(use->requested_bytes()))},
+                  {unused, "frag-objects", absl::StrCat("rounding and free objects ", FormatBytes(unused))}},
+                 scale, std::nullopt, "")});
   }
   return absl::StrCat("<details><summary>", HtmlText(RunTitle(report, index)), "</summary>\n", table.Markup(),
                       "</details>\n");
@@ -105,7 +113,8 @@ std::string ClassTables(const proto::Report& report) {
   size_t left_out = 0;
   std::string text;
   for (const int run : ChooseRuns(
-           report, [](const proto::Run& of) { return of.size_classes_size() != 0; }, kMaxRunDrawings, &left_out)) {
+           report, [](const proto::Run& of) { return of.size_classes_size() != 0; }, kMaxRunDrawings,
+           &left_out)) {
     absl::StrAppend(&text, ClassTable(report, run));
   }
   if (text.empty()) return "";
@@ -115,10 +124,11 @@ std::string ClassTables(const proto::Report& report) {
 }  // namespace
 
 std::string SizeClassSection(const proto::Report& report) {
-  return SectionHtml("classes", "Where the bytes go",
-                     "From what the program asked for to what the heap holds: rounding up to size classes, free objects in "
-                     "spans that are in use, free spans, and the allocator&#39;s own tables.",
-                     absl::StrCat(FragmentationTable(report), ClassTables(report)));
+  return SectionHtml(
+      "classes", "Where the bytes go",
+      "From what the program asked for to what the heap holds: rounding up to size classes, free objects in "
+      "spans that are in use, free spans, and the allocator&#39;s own tables.",
+      absl::StrCat(FragmentationTable(report), ClassTables(report)));
 }
 
 }  // namespace reheap

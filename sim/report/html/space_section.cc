@@ -1,6 +1,6 @@
-// Who sits where. An address space of 2^47 bytes with a heap of 2^25 is all gap on a scale in bytes, so a piece is
-// drawn as wide as its size has binary digits beyond the page: the order is kept, 4 KiB can be seen, and 17 GiB
-// are wider than 17 MiB. Gaps are drawn the same way, narrower, and hatched.
+// Who sits where. An address space of 2^47 bytes with a heap of 2^25 is all gap on a scale in bytes, so a
+// piece is drawn as wide as its size has binary digits beyond the page: the order is kept, 4 KiB can be seen,
+// and 17 GiB are wider than 17 MiB. Gaps are drawn the same way, narrower, and hatched.
 #include <algorithm>
 #include <bit>
 
@@ -30,8 +30,8 @@ struct Stretch {
   uint64_t to = 0;
 };
 
-// In the order of addresses, pieces that touch and are alike joined, gaps between them. Pieces that overlap their
-// predecessor or are empty (a forged report) are left out.
+// In the order of addresses, pieces that touch and are alike joined, gaps between them. Pieces that overlap
+// their predecessor or are empty (a forged report) are left out.
 std::vector<Stretch> StretchesOf(const proto::AddressSpacePicture& picture) {
   std::vector<const proto::SpacePiece*> pieces;
   for (const proto::SpacePiece& piece : picture.pieces()) pieces.push_back(&piece);
@@ -42,7 +42,8 @@ std::vector<Stretch> StretchesOf(const proto::AddressSpacePicture& picture) {
   uint64_t end = 0;
   for (const proto::SpacePiece* piece : pieces) {
     if (piece->start() < end || piece->end() <= piece->start()) continue;
-    const bool alike = !stretches.empty() && piece->start() == end && stretches.back().holder == piece->holder() &&
+    const bool alike = !stretches.empty() && piece->start() == end &&
+                       stretches.back().holder == piece->holder() &&
                        stretches.back().permissions == piece->permissions();
     if (alike) {
       stretches.back().end = piece->end();
@@ -116,27 +117,28 @@ std::string Strip(const proto::Run& run, const std::vector<Stretch>& stretches) 
                                      absl::StrFormat("offered 0x%x", refusal.obtained_address())));
   }
   absl::StrAppend(&drawing, "<line class=\"limit\" x1=\"", kStripUnits, "\" y1=\"-8\" x2=\"", kStripUnits,
-                  "\" y2=\"68\"><title>", absl::StrFormat("end of the program's addresses, 0x%x",
-                                                         run.address_space().user_end()),
+                  "\" y2=\"68\"><title>",
+                  absl::StrFormat("end of the program's addresses, 0x%x", run.address_space().user_end()),
                   "</title></line>");
-  return absl::StrCat("<svg class=\"strip\" role=\"img\" viewBox=\"0 -10 ", kStripUnits,
-                      " 80\" preserveAspectRatio=\"none\" aria-label=\"address space of the run, from address 0 "
-                      "to the end; the table says the same\">",
-                      drawing, "</svg>\n");
+  return absl::StrCat(
+      "<svg class=\"strip\" role=\"img\" viewBox=\"0 -10 ", kStripUnits,
+      " 80\" preserveAspectRatio=\"none\" aria-label=\"address space of the run, from address 0 "
+      "to the end; the table says the same\">",
+      drawing, "</svg>\n");
 }
 
 // Ticks in words below the strip: both ends and what stands out.
 std::string StripWords(const proto::Run& run) {
   const proto::Refusal& refusal = run.refusal();
-  std::string text = absl::StrFormat("<p class=\"strip-words\"><span>0x0</span><span>%s</span><span>0x%x</span></p>\n",
-                                     refusal.wanted_address() == 0
-                                         ? ""
-                                         : absl::StrFormat("wanted 0x%x%s", refusal.wanted_address(),
-                                                           refusal.obtained_address() == 0
-                                                               ? ""
-                                                               : absl::StrFormat(", offered 0x%x",
-                                                                                 refusal.obtained_address())),
-                                     run.address_space().user_end());
+  std::string text = absl::StrFormat(
+      "<p class=\"strip-words\"><span>0x0</span><span>%s</span><span>0x%x</span></p>\n",
+      refusal.wanted_address() == 0
+          ? ""
+          : absl::StrFormat("wanted 0x%x%s", refusal.wanted_address(),
+                            refusal.obtained_address() == 0
+                                ? ""
+                                : absl::StrFormat(", offered 0x%x", refusal.obtained_address())),
+      run.address_space().user_end());
   return text;
 }
 
@@ -163,11 +165,11 @@ std::string Picture(const proto::Report& report, int index) {
   PlaceOnStrip(&stretches);
   const proto::Provenance provenance = ProvenanceOf(run, "peak_vsize_bytes");
   std::string text =
-      absl::StrCat("<figure class=\"space\" id=\"space-", index + 1, "\"><figcaption><a href=\"#run-", index + 1, "\">",
-                   HtmlText(RunTitle(report, index)), "</a>, <span class=\"verdict ", OutcomeClass(run.outcome()), "\">",
-                   OutcomeWords(run.outcome()), "</span>, ", HtmlText(run.address_space().when()), " ",
-                   FigureHtml("", provenance), "</figcaption>\n", Strip(run, stretches), StripWords(run),
-                   "<details><summary>as a table</summary>\n",
+      absl::StrCat("<figure class=\"space\" id=\"space-", index + 1, "\"><figcaption><a href=\"#run-",
+                   index + 1, "\">", HtmlText(RunTitle(report, index)), "</a>, <span class=\"verdict ",
+                   OutcomeClass(run.outcome()), "\">", OutcomeWords(run.outcome()), "</span>, ",
+                   HtmlText(run.address_space().when()), " ", FigureHtml("", provenance), "</figcaption>\n",
+                   Strip(run, stretches), StripWords(run), "<details><summary>as a table</summary>\n",
                    PieceTable(stretches, absl::StrCat("address space of run ", index + 1)), "</details>\n");
   if (run.address_space().left_out() != 0) {
     absl::StrAppend(&text, "<p class=\"left-out\">", FormatCount(run.address_space().left_out()),
@@ -194,9 +196,9 @@ std::string SpaceSection(const proto::Report& report) {
   size_t left_out = 0;
   std::string body;
   size_t pieces = 0;
-  for (const int run :
-       ChooseRuns(report, [](const proto::Run& of) { return of.address_space().pieces_size() != 0; },
-                  kMaxRunDrawings, &left_out)) {
+  for (const int run : ChooseRuns(
+           report, [](const proto::Run& of) { return of.address_space().pieces_size() != 0; },
+           kMaxRunDrawings, &left_out)) {
     pieces += static_cast<size_t>(report.runs(run).address_space().pieces_size());
     if (pieces > kMaxPieces) {
       ++left_out;
@@ -205,11 +207,12 @@ std::string SpaceSection(const proto::Report& report) {
     }
   }
   if (body.empty() && left_out == 0) return "";
-  return SectionHtml("space", "Who sits where",
-                     "From address 0 on the left to the last one that a program can have, the upright line on the right. "
-                     "Widths grow with the logarithm of the size; the order is true. A dotted line is where the refused "
-                     "request wanted to be.",
-                     absl::StrCat(kLegend, body, LeftOutHtml(left_out, "address spaces")));
+  return SectionHtml(
+      "space", "Who sits where",
+      "From address 0 on the left to the last one that a program can have, the upright line on the right. "
+      "Widths grow with the logarithm of the size; the order is true. A dotted line is where the refused "
+      "request wanted to be.",
+      absl::StrCat(kLegend, body, LeftOutHtml(left_out, "address spaces")));
 }
 
 }  // namespace reheap

@@ -58,8 +58,8 @@ std::string BandWords(const proto::LimitBand& band) {
 
 std::string Tick(const LogLine& line, uint64_t bytes, const char* css_class, const std::string& label) {
   const uint64_t x = line.At(bytes);
-  return absl::StrCat("<line class=\"", css_class, "\" x1=\"", x, "\" y1=\"-3\" x2=\"", x, "\" y2=\"23\"><title>",
-                      HtmlText(label), "</title></line>");
+  return absl::StrCat("<line class=\"", css_class, "\" x1=\"", x, "\" y1=\"-3\" x2=\"", x,
+                      "\" y2=\"23\"><title>", HtmlText(label), "</title></line>");
 }
 
 // Bands from the first limit tried to the last; a band reaches to where the next begins.
@@ -72,16 +72,19 @@ std::string BandBar(const proto::LimitSearch& search, const LogLine& line, std::
     const uint64_t to = i + 1 < bands ? line.At(search.bands(i + 1).from_bytes()) : line.At(band.to_bytes());
     const std::string text = BandWords(band);
     absl::StrAppend(words, words->empty() ? "" : "; ", text);
-    absl::StrAppend(&drawing, "<rect class=\"band ", OutcomeClass(band.outcome()), "\" x=\"", from, "\" y=\"0\" width=\"",
-                    to > from + 40 ? to - from : 40, "\" height=\"20\"><title>", HtmlText(text), "</title></rect>");
+    absl::StrAppend(&drawing, "<rect class=\"band ", OutcomeClass(band.outcome()), "\" x=\"", from,
+                    "\" y=\"0\" width=\"", to > from + 40 ? to - from : 40, "\" height=\"20\"><title>",
+                    HtmlText(text), "</title></rect>");
   }
   if (search.bands_size() > bands) absl::StrAppend(words, "; and ", search.bands_size() - bands, " more");
   if (search.has_smallest_bytes()) {
-    absl::StrAppend(&drawing, Tick(line, search.smallest_bytes(), "smallest",
-                                   absl::StrCat("smallest that survived ", FormatBytes(search.smallest_bytes()))));
+    absl::StrAppend(&drawing,
+                    Tick(line, search.smallest_bytes(), "smallest",
+                         absl::StrCat("smallest that survived ", FormatBytes(search.smallest_bytes()))));
   }
   return absl::StrCat("<svg class=\"bar\" role=\"img\" viewBox=\"0 -3 ", kLineUnits,
-                      " 26\" preserveAspectRatio=\"none\" aria-label=\"", HtmlText(*words), "\">", drawing, "</svg>");
+                      " 26\" preserveAspectRatio=\"none\" aria-label=\"", HtmlText(*words), "\">", drawing,
+                      "</svg>");
 }
 
 // "address_bytes" -> "RLIMIT_AS"; a field without such a name keeps its own.
@@ -103,8 +106,10 @@ std::string SearchTable(const proto::Report& report) {
     }
   }
   HtmlTable table("the smallest limit that works", "searches");
-  for (const char* title : {"strategy", "system", "limit varied", "held", "trace"}) table.Column(title, Kind::kText);
-  for (const char* title : {"smallest", "safe from", "to within", "tried"}) table.Column(title, Kind::kNumber);
+  for (const char* title : {"strategy", "system", "limit varied", "held", "trace"})
+    table.Column(title, Kind::kText);
+  for (const char* title : {"smallest", "safe from", "to within", "tried"})
+    table.Column(title, Kind::kNumber);
   table.Column(line.most == 0 ? "bands"
                               : absl::StrCat("from ", FormatBytes(line.least), " to ", FormatBytes(line.most),
                                              ", logarithmic"),
@@ -144,12 +149,14 @@ std::string UsableTable(const proto::Report& report) {
     const proto::UsableHeap& heap = report.usable_heaps(i);
     std::optional<uint64_t> limit;
     if (heap.limits().has_address_bytes()) limit = heap.limits().address_bytes();
-    table.Row({HtmlText(heap.strategy()), HtmlText(heap.platform()), HtmlText(LimitsText(heap.limits())),
-               FormatBytes(heap.block_bytes()), FigureHtml(FormatBytes(heap.usable_bytes()), heap.provenance()),
-               absl::StrCat("<span class=\"verdict ", OutcomeClass(heap.outcome()), "\">",
-                            OutcomeWords(heap.outcome()), "</span>"),
-               BarHtml({{heap.usable_bytes(), "frag-live", absl::StrCat("usable ", FormatBytes(heap.usable_bytes()))}},
-                       scale, limit, absl::StrCat("limit ", FormatLimit(limit)))});
+    table.Row(
+        {HtmlText(heap.strategy()), HtmlText(heap.platform()), HtmlText(LimitsText(heap.limits())),
+         FormatBytes(heap.block_bytes()), FigureHtml(FormatBytes(heap.usable_bytes()), heap.provenance()),
+         absl::StrCat("<span class=\"verdict ", OutcomeClass(heap.outcome()), "\">",
+                      OutcomeWords(heap.outcome()), "</span>"),
+         BarHtml(
+             {{heap.usable_bytes(), "frag-live", absl::StrCat("usable ", FormatBytes(heap.usable_bytes()))}},
+             scale, limit, absl::StrCat("limit ", FormatLimit(limit)))});
     if (heap.has_refusal()) table.Note(HtmlText(RefusalSentence(heap.refusal())), "refusal");
   }
   return absl::StrCat("<h3>Usable heap</h3>\n", table.Markup(),
@@ -164,7 +171,8 @@ std::string SensitivityTables(const proto::Report& report) {
     HtmlTable table(absl::StrCat("changes to ", CellTitle(of.strategy(), of.platform(), of.limits()), ": ",
                                  OutcomeWords(of.outcome()), " without any"),
                     "changes");
-    for (const char* title : {"what is changed", "from", "to", "then", "refusal"}) table.Column(title, Kind::kText);
+    for (const char* title : {"what is changed", "from", "to", "then", "refusal"})
+      table.Column(title, Kind::kText);
     const int changes = std::min<int>(of.changes_size(), static_cast<int>(kMaxStudyRows));
     for (int k = 0; k < changes; ++k) {
       const proto::Change& change = of.changes(k);
@@ -176,18 +184,19 @@ std::string SensitivityTables(const proto::Report& report) {
     if (!table.empty()) absl::StrAppend(&text, table.Markup());
   }
   if (text.empty()) return "";
-  return absl::StrCat("<h3>What would have helped</h3>\n<p class=\"lead\">One thing changed at a time, modelled.</p>\n",
-                      text,
-                      LeftOutHtml(static_cast<size_t>(report.sensitivities_size() - cells), "cells with changes"));
+  return absl::StrCat(
+      "<h3>What would have helped</h3>\n<p class=\"lead\">One thing changed at a time, modelled.</p>\n", text,
+      LeftOutHtml(static_cast<size_t>(report.sensitivities_size() - cells), "cells with changes"));
 }
 
 }  // namespace
 
 std::string StudySection(const proto::Report& report) {
-  return SectionHtml("study", "How much is enough",
-                     "Not every strategy lives better with more: each row is what happened from the smallest limit tried "
-                     "to the largest. The true edge lies at most &quot;to within&quot; below the figure.",
-                     absl::StrCat(SearchTable(report), UsableTable(report), SensitivityTables(report)));
+  return SectionHtml(
+      "study", "How much is enough",
+      "Not every strategy lives better with more: each row is what happened from the smallest limit tried "
+      "to the largest. The true edge lies at most &quot;to within&quot; below the figure.",
+      absl::StrCat(SearchTable(report), UsableTable(report), SensitivityTables(report)));
 }
 
 }  // namespace reheap

@@ -12,8 +12,8 @@ namespace reheap {
 namespace {
 
 // The points of one run as JSON that page.js reads: {"run":7,"limit":4294967296,"image":344064,
-// "provenance":"modelled","event":[...],"live":[...],"rss":[...],"vsize":[...],"commit":[...]}. Numbers and our own
-// words only, so nothing of a report's text is here.
+// "provenance":"modelled","event":[...],"live":[...],"rss":[...],"vsize":[...],"commit":[...]}. Numbers and
+// our own words only, so nothing of a report's text is here.
 using Series = uint64_t (proto::TimelinePoint::*)() const;
 
 void AppendSeries(const proto::Run& run, const std::vector<int>& points, const char* name, Series series,
@@ -27,10 +27,12 @@ void AppendSeries(const proto::Run& run, const std::vector<int>& points, const c
 
 std::string CurveJson(const proto::Run& run, int index, size_t most_points) {
   const std::vector<int> points = DecimateTimeline(run.timeline(), most_points);
-  std::string json = absl::StrCat("{\"run\":", index + 1, ",\"of\":", run.timeline_size(), ",\"provenance\":\"",
-                                  ProvenanceText(ProvenanceOf(run, "peak_vsize_bytes")), "\"");
+  std::string json =
+      absl::StrCat("{\"run\":", index + 1, ",\"of\":", run.timeline_size(), ",\"provenance\":\"",
+                   ProvenanceText(ProvenanceOf(run, "peak_vsize_bytes")), "\"");
   if (run.limits().has_address_bytes()) {
-    absl::StrAppend(&json, ",\"limit\":", run.limits().address_bytes(), ",\"image\":", run.image_vsize_bytes());
+    absl::StrAppend(&json, ",\"limit\":", run.limits().address_bytes(),
+                    ",\"image\":", run.image_vsize_bytes());
   }
   if (run.refusal().has_event()) absl::StrAppend(&json, ",\"refused\":", run.refusal().event());
   AppendSeries(run, points, "event", &proto::TimelinePoint::event, &json);
@@ -58,18 +60,21 @@ std::string RunBoxes(const proto::Report& report, const std::vector<int>& runs) 
 std::string TimelineTable(const proto::Report& report, const std::vector<int>& runs) {
   HtmlTable table("first, highest and last of each curve", "curves");
   table.Column("run", HtmlTable::Kind::kText);
-  for (const char* title : {"points", "events", "live, highest", "VSIZE, last", "RSS, last", "commit, last"}) {
+  for (const char* title :
+       {"points", "events", "live, highest", "VSIZE, last", "RSS, last", "commit, last"}) {
     table.Column(title, HtmlTable::Kind::kNumber);
   }
   for (const int index : runs) {
     const proto::Run& run = report.runs(index);
     const proto::TimelinePoint& last = run.timeline(run.timeline_size() - 1);
     uint64_t live = 0;
-    for (const proto::TimelinePoint& point : run.timeline()) live = std::max<uint64_t>(live, point.live_bytes());
+    for (const proto::TimelinePoint& point : run.timeline())
+      live = std::max<uint64_t>(live, point.live_bytes());
     const auto figure = [&](const char* metric, uint64_t bytes) {
       const proto::Provenance provenance = ProvenanceOf(run, metric);
-      return bytes == 0 && provenance == proto::PROVENANCE_UNSPECIFIED ? std::string("-")
-                                                                       : FigureHtml(FormatBytes(bytes), provenance);
+      return bytes == 0 && provenance == proto::PROVENANCE_UNSPECIFIED
+                 ? std::string("-")
+                 : FigureHtml(FormatBytes(bytes), provenance);
     };
     table.Row({HtmlText(RunTitle(report, index)), FormatCount(static_cast<uint64_t>(run.timeline_size())),
                FormatCount(last.event()), FormatBytes(live), figure("peak_vsize_bytes", last.vsize_bytes()),
@@ -102,8 +107,8 @@ constexpr char kControls[] = R"html(<div class="curves-tool needs-script" hidden
 
 std::string TimelineSection(const proto::Report& report) {
   size_t left_out = 0;
-  const std::vector<int> runs =
-      ChooseRuns(report, [](const proto::Run& run) { return run.timeline_size() > 1; }, kMaxCurves, &left_out);
+  const std::vector<int> runs = ChooseRuns(
+      report, [](const proto::Run& run) { return run.timeline_size() > 1; }, kMaxCurves, &left_out);
   if (runs.empty()) return "";
   const size_t most_points = std::clamp<size_t>(kMaxCurvePoints / runs.size(), kLeastDecimatedPoints, 4000);
   std::string data = "[";
@@ -112,15 +117,17 @@ std::string TimelineSection(const proto::Report& report) {
   }
   data += "\n]";
   const std::string body = absl::StrCat(
-      kControls, "<fieldset class=\"curve-runs needs-script\" hidden><legend>runs</legend><ul>\n", RunBoxes(report, runs),
+      kControls, "<fieldset class=\"curve-runs needs-script\" hidden><legend>runs</legend><ul>\n",
+      RunBoxes(report, runs),
       "</ul></fieldset>\n<details class=\"without-chart\"><summary>the curves as a table</summary>\n",
       TimelineTable(report, runs), "</details>\n", LeftOutHtml(left_out, "curves"),
       "<script type=\"application/json\" id=\"curves\">", data, "</script>\n");
-  return SectionHtml("timelines", "Over the run",
-                     "What the heap had added to its process after so many events. Drag over the chart to zoom, "
-                     "double-click for the whole run; dashed lines are limits on VSIZE. Of long timelines the extremes "
-                     "of each stretch are drawn, so that no peak is missing.",
-                     body);
+  return SectionHtml(
+      "timelines", "Over the run",
+      "What the heap had added to its process after so many events. Drag over the chart to zoom, "
+      "double-click for the whole run; dashed lines are limits on VSIZE. Of long timelines the extremes "
+      "of each stretch are drawn, so that no peak is missing.",
+      body);
 }
 
 }  // namespace reheap

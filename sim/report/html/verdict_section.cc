@@ -7,7 +7,6 @@
 #include "sim/report/html/html_text.h"
 #include "sim/report/html/sections.h"
 #include "sim/report/human_units.h"
-#include "sim/report/report.h"
 #include "sim/report/run_text.h"
 #include "sim/report/verdict_matrix.h"
 
@@ -17,10 +16,10 @@ namespace {
 
 // What hovering over a cell says.
 std::string Why(const proto::Run& run) {
-  if (run.has_refusal()) return RefusalSentence(run.refusal());
-  std::string text = absl::StrCat(OutcomeMeaning(run.outcome()), "; VSIZE ", FormatBytes(run.peak_vsize_bytes()),
-                                  ", RSS ", FormatBytes(run.peak_rss_bytes()), ", ",
-                                  ProvenanceText(ProvenanceOf(run, "peak_vsize_bytes")));
+  if (run.has_refusal()) return RefusalWords(run.refusal());
+  std::string text = absl::StrCat(
+      OutcomeMeaning(run.outcome()), "; VSIZE ", FormatBytes(run.peak_vsize_bytes()), ", RSS ",
+      FormatBytes(run.peak_rss_bytes()), ", ", ProvenanceText(ProvenanceOf(run, "peak_vsize_bytes")));
   if (!run.degraded_mode().empty()) absl::StrAppend(&text, "; ", run.degraded_mode());
   return text;
 }
@@ -38,7 +37,8 @@ std::string VerdictCell(const proto::Report& report, const std::vector<int>& run
 }
 
 std::string Head(absl::string_view scope, absl::string_view text, size_t columns, size_t rows) {
-  return absl::StrCat("<th scope=\"", scope, "\"", columns > 1 ? absl::StrCat(" colspan=\"", columns, "\"") : "",
+  return absl::StrCat("<th scope=\"", scope, "\"",
+                      columns > 1 ? absl::StrCat(" colspan=\"", columns, "\"") : "",
                       rows > 1 ? absl::StrCat(" rowspan=\"", rows, "\"") : "", ">", HtmlText(text), "</th>");
 }
 
@@ -97,16 +97,17 @@ std::string StrategiesDown(const proto::Report& report, const VerdictMatrix& mat
 }
 
 std::string Matrix(const proto::Report& report, const VerdictMatrix& matrix) {
-  const std::string caption =
-      absl::StrCat("outcome by strategy, system and limits", matrix.subject.empty() ? "" : ": ", matrix.subject);
-  return absl::StrCat("<div class=\"scroll\"><table class=\"verdicts\"><caption>", HtmlText(caption), "</caption>\n",
+  const std::string caption = absl::StrCat("outcome by strategy, system and limits",
+                                           matrix.subject.empty() ? "" : ": ", matrix.subject);
+  return absl::StrCat("<div class=\"scroll\"><table class=\"verdicts\"><caption>", HtmlText(caption),
+                      "</caption>\n",
                       matrix.places.size() > matrix.strategies.size() ? PlacesDown(report, matrix)
                                                                       : StrategiesDown(report, matrix),
                       "</table></div>\n");
 }
 
-// A world's systems of one name lie apart when limits vary fastest elsewhere: brings them together, keeping the
-// order in which each system and each limit first came.
+// A world's systems of one name lie apart when limits vary fastest elsewhere: brings them together, keeping
+// the order in which each system and each limit first came.
 VerdictMatrix Grouped(const VerdictMatrix& matrix) {
   std::map<std::string, size_t> first;
   for (size_t i = 0; i < matrix.places.size(); ++i) first.emplace(SystemText(matrix.places[i]), i);
@@ -155,16 +156,16 @@ std::string SummarySection(const proto::Report& report) {
     absl::StrAppend(&text, "<p class=\"study\">Study <b>", HtmlText(study.name()), "</b>",
                     study.summary().empty() ? "" : ": ", HtmlText(study.summary()));
     if (study.shard_count() > 1) {
-      absl::StrAppend(&text, " <strong>Part ", study.shard_index() + 1, " of ", study.shard_count(), " only, ",
-                      report.runs_size(), " of ", study.cells(), " cells.</strong>");
+      absl::StrAppend(&text, " <strong>Part ", study.shard_index() + 1, " of ", study.shard_count(),
+                      " only, ", report.runs_size(), " of ", study.cells(), " cells.</strong>");
     }
     text += "</p>\n";
   }
   if (report.runs_size() != 0) {
     absl::StrAppend(&text, "<ul class=\"counts\">");
     for (const auto& [outcome, count] : counts) {
-      absl::StrAppend(&text, "<li class=\"verdict ", OutcomeClass(outcome), "\"><b>", FormatCount(count), "</b> ",
-                      OutcomeWords(outcome), "</li>");
+      absl::StrAppend(&text, "<li class=\"verdict ", OutcomeClass(outcome), "\"><b>", FormatCount(count),
+                      "</b> ", OutcomeWords(outcome), "</li>");
     }
     absl::StrAppend(&text, "</ul>\n<p>", FormatCount(report.runs_size()),
                     report.runs_size() == 1 ? " run" : " runs", " of at most ", FormatCount(events),
@@ -190,14 +191,16 @@ std::string VerdictSection(const proto::Report& report) {
     absl::StrAppend(&body, Matrix(report, Grouped(matrix)));
   }
   if (too_large != 0) {
-    absl::StrAppend(&body, "<p class=\"left-out\">The runs of ", too_large,
-                    " traces name so many strategies and places that a matrix of them would be all gaps; their "
-                    "outcomes are in the next table.</p>\n");
+    absl::StrAppend(
+        &body, "<p class=\"left-out\">The runs of ", too_large,
+        " traces name so many strategies and places that a matrix of them would be all gaps; their "
+        "outcomes are in the next table.</p>\n");
   }
-  return SectionHtml("verdicts", "Who survives",
-                     "Each cell is a run. Hover over it, or go through the cells with the arrow keys, for the "
-                     "refusal in one sentence; follow it for its figures.",
-                     absl::StrCat(body, Legend(report)));
+  return SectionHtml(
+      "verdicts", "Who survives",
+      "Each cell is a run. Hover over it, or go through the cells with the arrow keys, for the "
+      "refusal in one sentence; follow it for its figures.",
+      absl::StrCat(body, Legend(report)));
 }
 
 }  // namespace reheap
