@@ -128,6 +128,12 @@ absl::Status Session::RunReal(const ReplayRow& row, OpStream* stream, proto::Run
   ReservationStrategy strategy;
   if (row.strategy != nullptr) {
     absl::StatusOr<ReservationStrategy> resolved = StrategyOfRealRow(row, setup_.image);
+    if (absl::IsInvalidArgument(resolved.status())) {
+      DescribeRow(request_, row, run);
+      run->set_platform("this kernel");
+      FillNoPlan(resolved.status(), run);
+      return absl::OkStatus();
+    }
     if (!resolved.ok()) return resolved.status();
     strategy = *std::move(resolved);
     plan.squatters = request_.squatters;

@@ -151,6 +151,15 @@ void FillHeapPicture(const HeapPicture& picture, const TraceDemand& demand, prot
   AddProvenance("size_classes", proto::MODELLED, run);
 }
 
+void FillNoPlan(const absl::Status& why, proto::Run* run) {
+  run->set_outcome(proto::STARTUP_ABORT);
+  proto::Refusal* refusal = run->mutable_refusal();
+  refusal->set_rule("no plan");
+  refusal->set_operation("plan");
+  refusal->set_purpose(std::string(why.message()));
+  AddProvenance("outcome", proto::MODELLED, run);
+}
+
 void FillAddressSpace(const SpacePicture& picture, proto::Run* run) {
   if (picture.user_end == 0) return;
   proto::AddressSpacePicture* space = run->mutable_address_space();

@@ -4,6 +4,7 @@
 #ifndef REHEAP_SIM_REPLAY_RUN_RESULT_H_
 #define REHEAP_SIM_REPLAY_RUN_RESULT_H_
 
+#include "absl/status/status.h"
 #include "proto/report.pb.h"
 #include "sim/os/refusal_text.h"
 #include "sim/os/space_picture.h"
@@ -26,6 +27,10 @@ void FillHeapPicture(const HeapPicture& picture, const TraceDemand& demand, prot
 
 // Who sits where; nothing when there is no picture. After FillRun.
 void FillAddressSpace(const SpacePicture& picture, proto::Run* run);
+
+// The row of a program that does not start, since the strategy's formulas give no plan on its machine and limits:
+// rule "no plan". Preconditions: run->world() is set.
+void FillNoPlan(const absl::Status& why, proto::Run* run);
 
 // Carries over the figures of foreign mappings, with their provenance and how `request` wanted them.
 // Preconditions: run->world() is set.

@@ -169,6 +169,10 @@ absl::Status VirtualRun::PlaceSquatters(bool is_paired) {
 
 absl::Status VirtualRun::Start() {
   absl::StatusOr<ReservationStrategy> plan = StrategyOfVirtualRow(row_, request_.cpus, os_);
+  if (absl::IsInvalidArgument(plan.status())) {
+    no_plan_ = plan.status();
+    return absl::OkStatus();
+  }
   if (!plan.ok()) return plan.status();
   plan_ = *std::move(plan);
   const OsUsage image = os_.Usage();
@@ -187,6 +191,11 @@ absl::Status VirtualRun::Start() {
 }
 
 void VirtualRun::Finish(proto::Run* run) {
+  if (!has_plan()) {
+    *run = described_;
+    FillNoPlan(no_plan_, run);
+    return;
+  }
   target_->Finish();
   const TargetResult& result = target_->result();
   REHEAP_CHECK_EQ(result.rejected_frees, 0);  // OpStream let only frees of live objects through

@@ -42,6 +42,8 @@ class VirtualRun {
   VirtualRun(const VirtualRun&) = delete;
   VirtualRun& operator=(const VirtualRun&) = delete;
 
+  // False: the strategy's formulas give no plan on this machine; alive() is false, and result() is not to be asked.
+  bool has_plan() const { return target_ != nullptr; }
   // False: refused and ended; it takes no more batches.
   bool alive() const { return alive_; }
   // `foreign` as ReplayTarget::Apply has it; not looked at when the setup replays no foreign calls.
@@ -70,6 +72,7 @@ class VirtualRun {
   ShareReport shares_;        // at the refusal
   SpacePicture picture_;      // then, else at the end
   ReservationStrategy plan_;  // the row's strategy, with this process's numbers
+  absl::Status no_plan_;      // why there is none
   std::unique_ptr<ReplayTarget> target_;
   bool alive_ = false;
 };

@@ -240,6 +240,7 @@ std::string RefusedRequest(const proto::Refusal& refusal) {
     absl::StrAppend(&text, "; at ",
                     refusal.has_event() ? absl::StrCat("event ", FormatCount(refusal.event())) : "startup",
                     ": ", refusal.operation());
+    if (!refusal.purpose().empty()) absl::StrAppend(&text, " (", refusal.purpose(), ")");
   }
   if (refusal.wanted_address() != 0) absl::StrAppendFormat(&text, ", wanted 0x%x", refusal.wanted_address());
   if (refusal.obtained_address() != 0)

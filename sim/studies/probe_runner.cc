@@ -44,7 +44,8 @@ absl::Status ProbeRunner::RunSome(const ProbeSource& source, const Probe* probes
     absl::StatusOr<std::unique_ptr<VirtualRun>> run =
         VirtualRun::Create(source.request(), source.setup(), probes[i].row, /*paired=*/nullptr);
     // A changed plan may be none on this machine: its row has no outcome then.
-    const bool is_no_plan = absl::IsInvalidArgument(run.status()) && probes[i].own_plan != nullptr;
+    const bool is_no_plan =
+        probes[i].own_plan != nullptr && (absl::IsInvalidArgument(run.status()) || (run.ok() && !(*run)->has_plan()));
     if (is_no_plan) --alive_count;
     if (is_no_plan) continue;
     if (!run.ok()) return run.status();
