@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "tests/differential/lockstep/fuzz_run.h"
@@ -49,7 +51,10 @@ TEST_F(MinimiserTest, AWrongMergeRuleIsAFewOperations) {
   // Map two pages with different access, write one, give them the same: the rest of what was drawn is gone.
   EXPECT_LE(script.size(), 8u) << TextOf(script);
   ASSERT_FALSE(script.empty());
-  EXPECT_EQ(script.back().kind, OperationKind::kMprotect) << TextOf(script);
+  // Whatever changes a mapping where it lies may make it like its neighbour.
+  const OperationKind changes[] = {OperationKind::kMprotect, OperationKind::kMadvise, OperationKind::kMlock,
+                                   OperationKind::kMunlock, OperationKind::kMseal};
+  EXPECT_NE(std::find(std::begin(changes), std::end(changes), script.back().kind), std::end(changes)) << TextOf(script);
 }
 
 TEST_F(MinimiserTest, AWrongHintFloorIsOneOperation) {

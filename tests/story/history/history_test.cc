@@ -108,7 +108,9 @@ void CompareFate(const TableRow& row, const proto::Run& run) {
     EXPECT_NE(fate, row.text("expected")) << told << ": no longer a miss, take `model` out";
     EXPECT_TRUE(row.has("note")) << told << ": a miss says why";
   }
-  if (row.has("rule")) EXPECT_EQ(run.refusal().rule(), row.text("rule")) << told;
+  if (row.has("rule")) {
+    EXPECT_EQ(run.refusal().rule(), row.text("rule")) << told;
+  }
 }
 
 TEST(HistoryTest, SomebodyIsThereFirst) {
