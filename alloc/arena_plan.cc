@@ -64,7 +64,8 @@ uint64_t LargestOsPageBytes(const ReservationStrategy& strategy) {
 uint64_t PlannedTableBytes(const ReservationStrategy& strategy, uint64_t os_page_bytes) {
   if (strategy.page_map_place != TablePlace::kInReservation) return 0;
   const uint64_t entry_bytes = strategy.page_map == PageMapKind::kFlatIndex ? 4 : 8;
-  const uint64_t heap_pages = strategy.heap_bytes >> strategy.heap_page_shift;
+  // What is found beyond the reservation lies in the window, which the table covers, too.
+  const uint64_t heap_pages = std::max(strategy.heap_bytes, strategy.window_bytes) >> strategy.heap_page_shift;
   return RoundUp(heap_pages * entry_bytes, std::max(uint64_t{1} << strategy.heap_page_shift, os_page_bytes));
 }
 

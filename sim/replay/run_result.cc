@@ -128,12 +128,13 @@ void FillHeapPicture(const HeapPicture& picture, const TraceDemand& demand, prot
   fragmentation->set_table_bytes(heap.metadata_used_bytes + heap.bitmap_bytes + heap.page_map.resident_bytes);
   fragmentation->set_events(picture.events);
 
-  const bool is_whole = run->events() == demand.events;
+  // Empty where there is no trace (a usable heap's blocks).
   const std::vector<uint64_t>& allocations = demand.allocations(picture.heap_page_shift);
+  const bool is_whole = !allocations.empty() && run->events() == demand.events;
   std::vector<proto::SizeClassUse> uses;
   for (size_t c = 0; c < static_cast<size_t>(picture.class_count); ++c) {
     const HeapPicture::Class& from = picture.classes[c];
-    if (allocations[c] == 0 && from.span_bytes == 0) continue;
+    if (from.span_bytes == 0 && (allocations.empty() || allocations[c] == 0)) continue;
     proto::SizeClassUse& use = uses.emplace_back();
     use.set_object_bytes(from.object_bytes);
     if (is_whole) use.set_allocations(allocations[c]);

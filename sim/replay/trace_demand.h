@@ -24,7 +24,7 @@ struct TraceDemand {
   uint64_t events = 0;
   // Objects made, by size class of heap pages of 4 and of 8 KiB; [0] = larger than classes go. An object that
   // is resized is made again when it needs another class; a large one, another number of heap pages that is
-  // not less.
+  // not less. Empty: not counted.
   std::vector<uint64_t> allocations_4k, allocations_8k;
 
   const std::vector<uint64_t>& allocations(uint32_t heap_page_shift) const {
