@@ -22,6 +22,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
 
@@ -108,7 +109,7 @@ TEST(ManPageTest, GroffHasNothingToComplain) {
   EXPECT_THAT(text, HasSubstr("--address-limit S,..."));
   EXPECT_THAT(text, HasSubstr("reheap replay T [options]"));
   EXPECT_THAT(text, HasSubstr("EXIT STATUS"));
-  EXPECT_THAT(text, Not(HasSubstr("\\")));
+  for (const char* escape : {"\\-", "\\f", "\\(", "\\e", "\\&"}) EXPECT_THAT(text, Not(HasSubstr(escape)));
 }
 
 // What bash offers when the words have been typed and the tab key is pressed in the last.
@@ -130,6 +131,10 @@ TEST(BashCompletionTest, OffersVerbs) {
   EXPECT_THAT(BashOffers({"reheap", ""}), IsSupersetOf(first));
   EXPECT_THAT(BashOffers({"reheap", "repo"}), ElementsAre("report"));
   EXPECT_THAT(BashOffers({"reheap", "trace", "inf"}), ElementsAre("info"));
+  // `study` is a verb of its own and the first word of others.
+  EXPECT_THAT(BashOffers({"reheap", "study", "merg"}), ElementsAre("merge"));
+  EXPECT_THAT(BashOffers({"reheap", "study", "some.textproto", "--shar"}), ElementsAre("--shard"));
+  EXPECT_THAT(BashOffers({"reheap", "trace", "nonsense", "--"}), IsEmpty());
 }
 
 TEST(BashCompletionTest, OffersEveryOptionOfEveryVerb) {
@@ -152,6 +157,8 @@ TEST(BashCompletionTest, OffersNamesOfTheCataloguesAndFiles) {
   EXPECT_THAT(BashOffers({"reheap", "replay", "t", "--platform", "linux-amd64,freebsd-am"}),
               ElementsAre("linux-amd64,freebsd-amd64"));
   EXPECT_THAT(BashOffers({"reheap", "platform", "show", "wasm"}), ElementsAre("wasm32"));
+  EXPECT_THAT(BashOffers({"reheap", "strategy", "diff", "go-2010-radix", "go-2011-02-pre"}),
+              ElementsAre("go-2011-02-pretend"));
   const std::string file = Saved("some.trace", "");
   EXPECT_THAT(BashOffers({"reheap", "trace", "info", file.substr(0, file.size() - 3)}), ElementsAre(file));
 }
@@ -174,7 +181,7 @@ TEST(ZshCompletionTest, OffersVerbsAndOptions) {
   EXPECT_THAT(offers("reheap trace ''", 3), HasSubstr("info:what is in a trace"));
   for (const VerbDescription& verb : DescribeVerbs(Verbs())) {
     const int words = verb.verb.find(' ') == std::string::npos ? 2 : 3;
-    const std::string offered = offers(absl::StrCat("reheap ", verb.verb, " ''"), words + 1);
+    const std::string offered = offers(absl::StrCat("reheap ", verb.verb, " --"), words + 1);
     for (const OptionGroup& group : verb.groups) {
       for (const OptionDescription& option : group.options) {
         EXPECT_THAT(offered, HasSubstr(absl::StrCat("--", option.name, "["))) << verb.verb;

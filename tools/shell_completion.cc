@@ -14,12 +14,17 @@ namespace reheap {
 namespace {
 
 // Catalogues whose names are values: of the option of that name, and of the operand NAME of verbs about them.
-constexpr absl::string_view kCatalogues[] = {"strategy", "platform"};
+constexpr absl::string_view kCatalogues[] = {"strategy", "platform", "study"};
 
-// First words, and behind each the second words of those that have some.
+// Verbs of two words that share the first, which may be a verb of its own.
+struct VerbGroup {
+  std::string first;
+  bool is_verb = false;
+  std::vector<std::string> second;
+};
 struct VerbTree {
   std::vector<std::string> first;
-  std::vector<std::pair<std::string, std::vector<std::string>>> groups;
+  std::vector<VerbGroup> groups;
 };
 
 VerbTree TreeOf(const std::vector<VerbDescription>& verbs) {
@@ -30,9 +35,12 @@ VerbTree TreeOf(const std::vector<VerbDescription>& verbs) {
       tree.first.push_back(words.first);
     }
     if (words.second.empty()) continue;
-    if (tree.groups.empty() || tree.groups.back().first != words.first)
-      tree.groups.push_back({words.first, {}});
+    if (tree.groups.empty() || tree.groups.back().first != words.first) tree.groups.push_back({words.first, false, {}});
     tree.groups.back().second.push_back(words.second);
+  }
+  for (VerbGroup& group : tree.groups) {
+    group.is_verb = std::any_of(verbs.begin(), verbs.end(),
+                                [&](const VerbDescription& verb) { return verb.verb == group.first; });
   }
   return tree;
 }
@@ -51,7 +59,8 @@ std::string CatalogueOf(const OptionDescription& option) {
 }
 std::string CatalogueOf(const VerbDescription& verb) {
   for (const absl::string_view catalogue : kCatalogues) {
-    if (absl::StartsWith(verb.usage, absl::StrCat(catalogue, " ")) && absl::StrContains(verb.usage, "NAME")) {
+    const bool names = absl::StrContains(verb.usage, "NAME") || verb.verb == "strategy diff";
+    if (names && absl::StartsWith(verb.usage, absl::StrCat(catalogue, " "))) {
       return std::string(catalogue);
     }
   }
@@ -73,9 +82,22 @@ std::string BashVerb(const VerbDescription& verb) {
                       "\n      operand=", Quoted(CatalogueOf(verb)), " ;;\n");
 }
 
+// A first word that others follow. One that is a verb itself goes on with its options, or a file.
+std::string BashGroup(const VerbGroup& group) {
+  const std::string words = absl::StrJoin(group.second, " ");
+  std::string offers = absl::StrCat("COMPREPLY=($(compgen -W ",
+                                    Quoted(words + (group.is_verb ? "" : " --help")), " -- \"$word\")");
+  if (group.is_verb) absl::StrAppend(&offers, " $(compgen -f -- \"$word\")");
+  return absl::StrCat("    ", group.first, ")\n      if ((COMP_CWORD == 2))",
+                      group.is_verb ? " && [[ $word != -* ]]" : "", "; then\n        ", offers,
+                      ")\n        return\n      fi\n      case ${COMP_WORDS[2]} in\n        ",
+                      absl::StrJoin(group.second, " | "), ") verb+=\" ${COMP_WORDS[2]}\" ;;\n",
+                      group.is_verb ? "" : "        *) return ;;\n", "      esac ;;\n");
+}
+
 constexpr char kBashEnd[] = R"bash(    *) return ;;
   esac
-  local catalogue=
+  local catalogue= files=
   if [[ " $valued " == *" $before "* ]]; then
     case $before in
       --strategy | --platform) catalogue=${before#--} ;;
@@ -84,13 +106,14 @@ constexpr char kBashEnd[] = R"bash(    *) return ;;
     COMPREPLY=($(compgen -W "$options" -- "$word"))
     return
   else
-    catalogue=$operand
+    catalogue=$operand files=yes  # a name, or the path of a file of one's own
   fi
   if [[ -n $catalogue && $word != */* ]]; then
     local head=
     if [[ $word == *,* ]]; then head=${word%,*},; fi
     COMPREPLY=($(compgen -P "$head" -W "$("${COMP_WORDS[0]}" "$catalogue" list 2>/dev/null | cut -d' ' -f1)" \
       -- "${word##*,}"))
+    if [[ -n $files ]]; then COMPREPLY+=($(compgen -f -- "$word")); fi
     return
   fi
   compopt -o filenames 2>/dev/null
@@ -140,6 +163,15 @@ std::string ZshDescribe(absl::string_view what, const std::vector<VerbDescriptio
                       " entries\n    return\n");
 }
 
+std::string ZshGroup(const VerbGroup& group, const std::vector<VerbDescription>& verbs) {
+  return absl::StrCat("  ", group.first, ")\n    if ((CURRENT == 3))",
+                      group.is_verb ? " && [[ $words[3] != -* ]]" : "", "; then\n    ",
+                      group.is_verb ? "_files\n    " : "",
+                      ZshDescribe("verb", verbs, group.first, group.second),
+                      "    fi\n    case $words[3] in\n      (", absl::StrJoin(group.second, "|"),
+                      ") verb+=\" $words[3]\"; shift words; ((CURRENT--)) ;;\n    esac ;;\n");
+}
+
 }  // namespace
 
 std::string BashCompletion(const std::vector<VerbDescription>& verbs) {
@@ -154,12 +186,7 @@ std::string BashCompletion(const std::vector<VerbDescription>& verbs) {
       Quoted(absl::StrCat(absl::StrJoin(tree.first, " "), " --help --version")),
       " -- \"$word\"))\n    return\n  fi\n"
       "  case $verb in\n");
-  for (const auto& [group, words] : tree.groups) {
-    absl::StrAppend(&text, "    ", group,
-                    ")\n      if ((COMP_CWORD == 2)); then\n        COMPREPLY=($(compgen -W ",
-                    Quoted(absl::StrCat(absl::StrJoin(words, " "), " --help")),
-                    " -- \"$word\"))\n        return\n      fi\n      verb+=\" ${COMP_WORDS[2]}\" ;;\n");
-  }
+  for (const VerbGroup& group : tree.groups) absl::StrAppend(&text, BashGroup(group));
   text += "  esac\n  case $verb in\n";
   for (const VerbDescription& verb : verbs) absl::StrAppend(&text, BashVerb(verb));
   return text + kBashEnd;
@@ -174,11 +201,7 @@ std::string ZshCompletion(const std::vector<VerbDescription>& verbs) {
       "  _values -s , \"$1\" $names\n}\n"
       "_reheap() {\n  local -a entries\n  local verb=$words[2]\n  if ((CURRENT == 2)); then\n    ",
       ZshDescribe("verb", verbs, "", tree.first), "  fi\n  case $verb in\n");
-  for (const auto& [group, words] : tree.groups) {
-    absl::StrAppend(&text, "  ", group, ")\n    if ((CURRENT == 3)); then\n    ",
-                    ZshDescribe("verb", verbs, group, words),
-                    "    fi\n    verb+=\" $words[3]\"\n    shift words\n    ((CURRENT--)) ;;\n");
-  }
+  for (const VerbGroup& group : tree.groups) absl::StrAppend(&text, ZshGroup(group, verbs));
   text += "  esac\n  shift words\n  ((CURRENT--))\n  case $verb in\n";
   for (const VerbDescription& verb : verbs) absl::StrAppend(&text, ZshVerb(verb));
   return text + "  esac\n}\n_reheap \"$@\"\n";

@@ -67,7 +67,7 @@ TEST(RenderMarkdownTest, TheFiascoForAPullRequest) {
       "### Refusals\n"
       "\n"
       "- `go-2011-02-reserve17g` on `linux-amd64`, `as 4.0 GiB`: **startup abort**. "
-      "`RLIMIT_AS: asked 17.0 GiB, 0 B of 4.0 GiB in use; at startup: reserve`\n"
+      "`RLIMIT_AS: asked 17.0 GiB, 0.0 of 4.0 GiB in use; at startup: reserve`\n"
       "\n"
       "<details><summary>Figures of all 4 runs</summary>\n"
       "\n"

@@ -265,7 +265,7 @@ TEST_F(ReportPageTest, OutcomesHaveTheirColoursInLightAndDark) {
 
 TEST_F(ReportPageTest, DrawingsAreDrawn) {
   Show(Everything());
-  Box box = BoxOf("svg.strip");
+  Box box = BoxOf("#space-14 svg.strip");
   Picture picture = Look("space");
   EXPECT_GT(picture.Count({0x8a, 0x96, 0xa3}, box.left, box.top, box.width, box.height), 100);  // the image
   EXPECT_GT(picture.Count({0x2f, 0x6f, 0xd0}, box.left, box.top, box.width, box.height), 100);  // the heap

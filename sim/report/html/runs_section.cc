@@ -76,16 +76,23 @@ bool CountsBytes(const proto::Refusal& refusal) {
          refusal.measure() != "one request" && refusal.measure() != "free bytes";
 }
 
+// A process has some fifty holders: files of the image, most of them a few pages. So many are named, the rest
+// is one piece; else their least widths would push the limit out of its place.
+constexpr int kMaxHolders = 5;
+
 LimitUse AtRefusal(const proto::Refusal& refusal) {
   LimitUse use;
   uint64_t left = refusal.in_use_bytes();
-  for (const proto::Holder& holder : refusal.holders()) {
+  const int named = std::min(kMaxHolders, refusal.holders_size());
+  for (int i = 0; i < named; ++i) {
+    const proto::Holder& holder = refusal.holders(i);
     const uint64_t bytes = std::min<uint64_t>(holder.bytes(), left);
     use.parts.push_back(
         {bytes, HolderClass(holder.name()), absl::StrCat(holder.name(), " ", FormatBytes(holder.bytes()))});
     left -= bytes;
   }
-  use.parts.push_back({left, "hold-image", absl::StrCat("others ", FormatBytes(left))});
+  use.parts.push_back(
+      {left, "hold-image", absl::StrCat(refusal.holders_size() - named, " others ", FormatBytes(left))});
   use.parts.push_back({refusal.asked_bytes(), "hold-asked",
                        absl::StrCat("asked for and refused ", FormatBytes(refusal.asked_bytes()))});
   use.used_bytes = refusal.in_use_bytes();

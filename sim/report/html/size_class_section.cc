@@ -1,4 +1,8 @@
 #include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -74,8 +78,7 @@ std::string ClassName(const proto::SizeClassUse& use) {
   return use.object_bytes() == 0 ? "large" : FormatCount(use.object_bytes()) + " B";
 }
 
-std::string ClassTable(const proto::Report& report, int index) {
-  const proto::Run& run = report.runs(index);
+std::string ClassTable(const proto::Run& run) {
   std::vector<const proto::SizeClassUse*> classes;
   uint64_t scale = 0;
   for (const proto::SizeClassUse& use : run.size_classes()) {
@@ -87,7 +90,7 @@ std::string ClassTable(const proto::Report& report, int index) {
                    [](const proto::SizeClassUse* a, const proto::SizeClassUse* b) {
                      return a->object_bytes() - 1 < b->object_bytes() - 1;
                    });
-  HtmlTable table(absl::StrCat("size classes of run ", RunTitle(report, index)), "classes");
+  HtmlTable table("size classes when the most bytes of objects were alive", "classes");
   table.Column("class", Kind::kNumber);
   for (const char* title : {"allocations", "alive", "asked for", "spans", "unused"}) {
     table.Column(title, Kind::kNumber);
@@ -105,20 +108,34 @@ std::string ClassTable(const proto::Report& report, int index) {
                   {unused, "frag-objects", absl::StrCat("rounding and free objects ", FormatBytes(unused))}},
                  scale, std::nullopt, "")});
   }
-  return absl::StrCat("<details><summary>", HtmlText(RunTitle(report, index)), "</summary>\n", table.Markup(),
-                      "</details>\n");
+  return table.Markup();
 }
 
+// Size classes are the strategy's and the trace's: runs on other systems mostly have the very same. One table
+// for all of those.
 std::string ClassTables(const proto::Report& report) {
-  size_t left_out = 0;
-  std::string text;
-  for (const int run : ChooseRuns(
-           report, [](const proto::Run& of) { return of.size_classes_size() != 0; }, kMaxRunDrawings,
-           &left_out)) {
-    absl::StrAppend(&text, ClassTable(report, run));
+  std::map<std::string, size_t> seen;
+  std::vector<std::vector<int>> groups;
+  for (int i = 0; i < report.runs_size(); ++i) {
+    const proto::Run& run = report.runs(i);
+    if (run.size_classes().empty()) continue;
+    std::string key = ProvenanceText(CountProvenance(run, "size_classes"));
+    for (const proto::SizeClassUse& use : run.size_classes())
+      absl::StrAppend(&key, " ", use.ShortDebugString());
+    const auto [group, inserted] = seen.emplace(std::move(key), groups.size());
+    if (inserted) groups.emplace_back();
+    groups[group->second].push_back(i);
   }
-  if (text.empty()) return "";
-  return absl::StrCat("<h3>Size classes</h3>\n", text, LeftOutHtml(left_out, "runs with size classes"));
+  if (groups.empty()) return "";
+  std::string text = "<h3>Size classes</h3>\n";
+  for (size_t i = 0; i < std::min(groups.size(), kMaxRunDrawings); ++i) {
+    const int first = groups[i].front();
+    absl::StrAppend(&text, "<details><summary>run ", HtmlText(RunTitle(report, first)));
+    if (groups[i].size() > 1) absl::StrAppend(&text, ", and ", groups[i].size() - 1, " with the same");
+    absl::StrAppend(&text, "</summary>\n", ClassTable(report.runs(first)), "</details>\n");
+  }
+  const size_t left_out = groups.size() > kMaxRunDrawings ? groups.size() - kMaxRunDrawings : 0;
+  return absl::StrCat(text, LeftOutHtml(left_out, "tables of size classes"));
 }
 
 }  // namespace

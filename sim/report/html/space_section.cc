@@ -57,6 +57,34 @@ std::vector<Stretch> StretchesOf(const proto::AddressSpacePicture& picture) {
   return stretches;
 }
 
+const char* StretchClass(const Stretch& stretch) {
+  return stretch.holder.empty() ? "hold-gap" : HolderClass(stretch.holder);
+}
+
+// For the strip: neighbours of one colour are one piece, which names the first of them and counts the others.
+std::vector<Stretch> ByColor(const std::vector<Stretch>& stretches) {
+  std::vector<Stretch> joined;
+  int others = 0;
+  const auto close = [&] {
+    if (others != 0) absl::StrAppend(&joined.back().holder, " and ", others, " more");
+    others = 0;
+  };
+  for (const Stretch& stretch : stretches) {
+    const bool alike = !joined.empty() && joined.back().end == stretch.start && !stretch.holder.empty() &&
+                       StretchClass(joined.back()) == absl::string_view(StretchClass(stretch));
+    if (alike) {
+      joined.back().end = stretch.end;
+      joined.back().permissions.clear();
+      ++others;
+    } else {
+      close();
+      joined.push_back(stretch);
+    }
+  }
+  close();
+  return joined;
+}
+
 // 1 for a page and less, then one more per doubling, in quarters; a gap a third of that.
 uint64_t Weight(const Stretch& stretch) {
   const uint64_t bytes = stretch.end - stretch.start;
@@ -79,11 +107,8 @@ void PlaceOnStrip(std::vector<Stretch>* stretches) {
 std::string StretchWords(const Stretch& stretch) {
   const std::string size = FormatBytes(stretch.end - stretch.start);
   if (stretch.holder.empty()) return absl::StrFormat("gap of %s from 0x%x", size, stretch.start);
-  return absl::StrFormat("%s: %s from 0x%x, %s", stretch.holder, size, stretch.start, stretch.permissions);
-}
-
-const char* StretchClass(const Stretch& stretch) {
-  return stretch.holder.empty() ? "hold-gap" : HolderClass(stretch.holder);
+  return absl::StrFormat("%s: %s from 0x%x%s%s", stretch.holder, size, stretch.start,
+                         stretch.permissions.empty() ? "" : ", ", stretch.permissions);
 }
 
 // An address as a line across the strip; empty when it is not on it.
@@ -161,15 +186,16 @@ std::string PieceTable(const std::vector<Stretch>& stretches, const std::string&
 
 std::string Picture(const proto::Report& report, int index) {
   const proto::Run& run = report.runs(index);
-  std::vector<Stretch> stretches = StretchesOf(run.address_space());
-  PlaceOnStrip(&stretches);
+  const std::vector<Stretch> stretches = StretchesOf(run.address_space());
+  std::vector<Stretch> strip = ByColor(stretches);
+  PlaceOnStrip(&strip);
   const proto::Provenance provenance = ProvenanceOf(run, "peak_vsize_bytes");
   std::string text =
       absl::StrCat("<figure class=\"space\" id=\"space-", index + 1, "\"><figcaption><a href=\"#run-",
                    index + 1, "\">", HtmlText(RunTitle(report, index)), "</a>, <span class=\"verdict ",
                    OutcomeClass(run.outcome()), "\">", OutcomeWords(run.outcome()), "</span>, ",
                    HtmlText(run.address_space().when()), " ", FigureHtml("", provenance), "</figcaption>\n",
-                   Strip(run, stretches), StripWords(run), "<details><summary>as a table</summary>\n",
+                   Strip(run, strip), StripWords(run), "<details><summary>as a table</summary>\n",
                    PieceTable(stretches, absl::StrCat("address space of run ", index + 1)), "</details>\n");
   if (run.address_space().left_out() != 0) {
     absl::StrAppend(&text, "<p class=\"left-out\">", FormatCount(run.address_space().left_out()),
@@ -195,6 +221,7 @@ constexpr char kLegend[] = R"html(<ul class="holders" aria-label="colours">
 std::string SpaceSection(const proto::Report& report) {
   size_t left_out = 0;
   std::string body;
+  std::string survivors;
   size_t pieces = 0;
   for (const int run : ChooseRuns(
            report, [](const proto::Run& of) { return of.address_space().pieces_size() != 0; },
@@ -203,9 +230,15 @@ std::string SpaceSection(const proto::Report& report) {
     if (pieces > kMaxPieces) {
       ++left_out;
     } else {
-      absl::StrAppend(&body, Picture(report, run));
+      const bool survived = report.runs(run).outcome() == proto::SURVIVED;
+      absl::StrAppend(survived ? &survivors : &body, Picture(report, run));
     }
   }
+  if (!body.empty() && !survivors.empty()) {
+    survivors =
+        absl::StrCat("<details><summary>of runs that survived</summary>\n", survivors, "</details>\n");
+  }
+  body += survivors;
   if (body.empty() && left_out == 0) return "";
   return SectionHtml(
       "space", "Who sits where",
