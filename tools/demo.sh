@@ -36,6 +36,7 @@ sed -n '/^what happened/,/^$/p' "$folder/perl.info.txt"
 say "3. replay: the same mallocs on five plans for the heap's address space"
 "$reheap" replay "$folder/perl.trace" --world real,virtual --strategy "$strategies" --platform "$platforms" \
   --address-limit unlimited,4GiB --measure-lookup --save "$folder/fiasco"
+"$reheap" report "$folder/fiasco.json" --html "$folder/fiasco.html"
 
 say "4. the 32-bit plan of the same week, on a 32-bit system"
 "$reheap" replay "$folder/perl.trace" --strategy go-2011-02-reserve768m-386 --platform linux-386 \

@@ -119,10 +119,13 @@ const proto::PeakCause& CauseOf(const proto::Run& run, const std::string& metric
 }
 
 // In the picture of the address space.
+// Without single OS pages (a stack's guard): where there are many pieces the smallest are left out, and a modelled
+// process has more of them, the image's.
 uint64_t BytesOf(const proto::Run& run, const std::string& holder) {
   uint64_t bytes = 0;
   for (const proto::SpacePiece& piece : run.address_space().pieces()) {
-    if (piece.holder() == holder) bytes += piece.end() - piece.start();
+    const uint64_t size = piece.end() - piece.start();
+    if (piece.holder() == holder && size > 4 * kKiB) bytes += size;
   }
   return bytes;
 }

@@ -34,7 +34,7 @@ summary: "cells enough to be killed among them"
 source: "a test"
 trace { synthetic { seed: 9 events: 200000 } }
 strategy: "go-2010-radix" strategy: "go-2011-02-pretend" strategy: "go-2011-02-reserve17g"
-platform: "linux-amd64" platform: "freebsd-amd64"
+platform: "linux-amd64" platform: "freebsd-amd64" platform: "darwin-amd64-11"
 limits { address: "unlimited" address: "4GiB" ram: "4GiB" ram: "8GiB" ram: "16GiB" ram: "32GiB" }
 image: "platform"
 question { grid {} }
@@ -117,7 +117,7 @@ TEST(StudyTest, AnInterruptKeepsTheCellsAndSaysSo) {
     const int status = WaitFor(pid);
     ASSERT_TRUE(WIFSIGNALED(status)) << "as the shell expects of it; " << ReadAll(Temp("err"));
     EXPECT_EQ(WTERMSIG(status), signal);
-    EXPECT_THAT(ReadAll(Temp("err")), testing::ContainsRegex("interrupted with [0-9]+ of 48 cells done; they are kept in "));
+    EXPECT_THAT(ReadAll(Temp("err")), testing::ContainsRegex("interrupted with [0-9]+ of 72 cells done; they are kept in "));
     // Without --resume nothing of it is lost by mistake.
     const int refused = WaitFor(Start(output, ""));
     EXPECT_EQ(WEXITSTATUS(refused), 2);
@@ -133,7 +133,7 @@ TEST(StudyTest, AFullDiskFailsCleanlyAndIsResumed) {
   const std::string output = Temp("full");
   const int status = WaitFor(Start(output, "", [] {
     signal(SIGXFSZ, SIG_IGN);
-    // The trace of 200,000 events (some 280 KB) fits, the answers of 48 cells (13 KB each) do not.
+    // The trace of 200,000 events (some 280 KB) fits, the answers of 72 cells (6 KB each) do not.
     const rlimit small = {400000, 400000};
     setrlimit(RLIMIT_FSIZE, &small);
   }));
