@@ -1,5 +1,7 @@
 #include "tests/differential/lockstep/model_side.h"
 
+#include <cerrno>
+
 #include "alloc/check.h"
 
 namespace reheap {
@@ -46,7 +48,12 @@ Answer Madvise(VirtualOs& os, const uint64_t* a) {
 Answer Mlock(VirtualOs& os, const uint64_t* a) { return From(os.Mlock(Addr(a[0]), a[1])); }
 Answer Munlock(VirtualOs& os, const uint64_t* a) { return From(os.Munlock(Addr(a[0]), a[1])); }
 
-Answer Mseal(VirtualOs& os, const uint64_t* a) { return From(os.Mseal(Addr(a[0]), a[1], a[2])); }
+Answer Mseal(VirtualOs& os, const uint64_t* a) {
+  if (os.platform().machine.seals) return From(os.Mseal(Addr(a[0]), a[1], a[2]));
+  Answer no_such_call;
+  no_such_call.error = ENOSYS;
+  return no_such_call;
+}
 
 // The system call answers the break, moved or not.
 Answer Brk(VirtualOs& os, const uint64_t* a) {
