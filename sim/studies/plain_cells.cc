@@ -12,9 +12,10 @@ uint64_t LiveBytesAtEnd(const proto::Run& run) {
   return run.timeline_size() == 0 ? 0 : run.timeline(run.timeline_size() - 1).live_bytes();
 }
 
-class GridCell final : public CellQuestion {
+// A question that one probe answers: the row as it is planned.
+class OneProbeCell : public CellQuestion {
  public:
-  explicit GridCell(const PlannedCell& cell) : cell_(cell) {}
+  explicit OneProbeCell(const PlannedCell& cell) : cell_(cell) {}
 
   std::vector<Probe> Next() override {
     if (asked_) return {};
@@ -22,6 +23,19 @@ class GridCell final : public CellQuestion {
     return {{*cell_.row, nullptr}};
   }
   void Take(std::vector<proto::Run> runs) override { run_ = std::move(runs[0]); }
+
+ protected:
+  const PlannedCell& cell_;
+  proto::Run run_;
+
+ private:
+  bool asked_ = false;
+};
+
+class GridCell final : public OneProbeCell {
+ public:
+  using OneProbeCell::OneProbeCell;
+
   void Answer(proto::Report* report) override {
     run_.set_cell(cell_.number);
     run_.set_trace(cell_.trace->name);
@@ -32,23 +46,12 @@ class GridCell final : public CellQuestion {
     }
     *report->add_runs() = std::move(run_);
   }
-
- private:
-  const PlannedCell& cell_;
-  bool asked_ = false;
-  proto::Run run_;
 };
 
-class UsableHeapCell final : public CellQuestion {
+class UsableHeapCell final : public OneProbeCell {
  public:
-  explicit UsableHeapCell(const PlannedCell& cell) : cell_(cell) {}
+  using OneProbeCell::OneProbeCell;
 
-  std::vector<Probe> Next() override {
-    if (asked_) return {};
-    asked_ = true;
-    return {{*cell_.row, nullptr}};
-  }
-  void Take(std::vector<proto::Run> runs) override { run_ = std::move(runs[0]); }
   void Answer(proto::Report* report) override {
     proto::UsableHeap* usable = report->add_usable_heaps();
     usable->set_cell(cell_.number);
@@ -63,11 +66,6 @@ class UsableHeapCell final : public CellQuestion {
     if (run_.has_refusal()) *usable->mutable_refusal() = run_.refusal();
     usable->set_provenance(proto::MODELLED);
   }
-
- private:
-  const PlannedCell& cell_;
-  bool asked_ = false;
-  proto::Run run_;
 };
 
 class FailureTimesCell final : public CellQuestion {
