@@ -81,6 +81,12 @@ bool Placement::IsHugeAligned(const PlaceRequest& request) const {
 }
 
 std::optional<Addr> Placement::Choose(const AddressSpace& space, const PlaceRequest& request) const {
+  const std::optional<Addr> found = ChooseAligned(space, request);
+  // get_unmapped_area, mm/mmap.c, linux 6.12: a place that was found and cannot be is refused, not looked for again.
+  return found && *found > user_end_ - request.bytes ? std::nullopt : found;
+}
+
+std::optional<Addr> Placement::ChooseAligned(const AddressSpace& space, const PlaceRequest& request) const {
   if (IsHugeAligned(request)) {
     // Needs a gap one huge page larger. The lowest aligned start inside it; top-down never the gap's own start,
     // although aligned (6.1: that, too); or the hint when so much is free there (__thp_get_unmapped_area,
@@ -155,6 +161,7 @@ std::optional<Addr> Placement::SearchDown(const AddressSpace& space, Addr lowest
     if (!found || IsFree(space, {*found, bytes})) return found;
     // In a stack's guard gap: again below it (unmapped_area_topdown, mm/vma.c, linux 6.12).
     const Addr stack = space.mapping(space.FirstEndingAbove(*found)).start;
+    if (rules_.stack_guard_wraps && stack.value() <= rules_.stack_guard_bytes) return Addr() - bytes;
     top = stack - std::min(rules_.stack_guard_bytes, stack.value());
   }
 }

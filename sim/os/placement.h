@@ -55,6 +55,8 @@ class Placement {
   // How far a request with `hint` may search: the window, or all of it.
   Addr EndFor(Addr hint) const { return hint > window_end_ ? user_end_ : window_end_; }
   bool IsHugeAligned(const PlaceRequest& request) const;
+  // What the searches find, which may lie beyond the process (stack_guard_wraps).
+  std::optional<Addr> ChooseAligned(const AddressSpace& space, const PlaceRequest& request) const;
   std::optional<Addr> Find(const AddressSpace& space, const PlaceRequest& request) const;
   std::optional<Addr> FindLow(const AddressSpace& space, const PlaceRequest& request) const;
   // Within EndFor(hint), which also raises the top of a top-down search.

@@ -143,6 +143,13 @@ TEST(PlacementTest, AStackBelowItsOwnGuardGapIsNoEndlessSearch) {
   stack.kind = MappingKind::kStack;
   space.InsertImage({Addr(16 * kPage), 12 * kMiB - 16 * kPage}, stack, true);
   EXPECT_EQ(Choose(p, space, 0, kPage), Addr(12 * kMiB)) << "from the fallback";
+  // Linux goes around at 0 and finds a place that no process can have; the fallback is not asked.
+  p.placement.stack_guard_wraps = true;
+  EXPECT_EQ(Choose(p, space, 0, kPage), std::nullopt);
+  p.placement.huge_alignment_bytes = 4 * kPage;
+  EXPECT_EQ(Choose(p, space, 0, 4 * kPage), std::nullopt);
+  // What does not fit below the stack at all was never in its guard.
+  EXPECT_EQ(Choose(p, space, 0, 16 * kPage), Addr(12 * kMiB + 4 * kPage));
 }
 
 TEST(PlacementTest, GranulesRoundTheStartUp) {

@@ -241,6 +241,7 @@ struct Platform {
     bool huge_alignment_for_files_only = false;
     bool huge_aligned_at_gap_start = false;
     uint64_t stack_guard_bytes = 0;
+    bool stack_guard_wraps = false;  // at address 0, to beyond all processes
     uint64_t low_window_start = 0;  // address
     uint64_t low_window_end = 0;    // address, exclusive; 0 = none
     uint64_t stack_made_at = 0;     // address; 0 = where it stays

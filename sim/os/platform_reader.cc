@@ -140,6 +140,7 @@ void CopyPlacement(const proto::Platform::Placement& from, Platform::Placement* 
   Copy(from.huge_alignment_for_files_only(), &to->huge_alignment_for_files_only);
   Copy(from.huge_aligned_at_gap_start(), &to->huge_aligned_at_gap_start);
   Copy(from.stack_guard_bytes(), &to->stack_guard_bytes);
+  Copy(from.stack_guard_wraps(), &to->stack_guard_wraps);
   Copy(from.low_window_start(), &to->low_window_start);
   Copy(from.low_window_end(), &to->low_window_end);
   Copy(from.stack_made_at(), &to->stack_made_at);
