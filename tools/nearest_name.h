@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "sim/report/nearest_name.h"
+#include "sim/textproto/nearest_name.h"
 
 namespace reheap {
 

@@ -70,6 +70,7 @@ TEST(PlatformCatalogTest, BadFilesAreRefusedWithFileAndLine) {
   EXPECT_EQ(ErrorOf(Replaced(good, "word_bits", "word_bitz"))
                 .rfind("x.textproto:" + line_of("word_bits") + ": ", 0),
             0u);
+  EXPECT_NE(ErrorOf(Replaced(good, "word_bits", "word_bitz")).find("the nearest is 'word_bits'"), std::string::npos);
   EXPECT_EQ(ErrorOf(Replaced(good, "source: \"the ABI\"", "")),
             "x.textproto:" + line_of("word_bits") + ": machine.word_bits has no source");
   EXPECT_EQ(ErrorOf(Replaced(good, "value: BOTTOM_UP", "")),

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "sim/textproto/nearest_field.h"
 
 namespace reheap {
 namespace {
@@ -21,7 +22,9 @@ class FirstError final : public pb::io::ErrorCollector {
  public:
   explicit FirstError(std::string_view file) : file_(file) {}
   void AddError(int line, int, const std::string& message) override {
-    if (text_.empty()) text_ = absl::StrCat(std::string(file_), ":", std::max(line, 0) + 1, ": ", message);
+    if (!text_.empty()) return;
+    text_ = absl::StrCat(std::string(file_), ":", std::max(line, 0) + 1, ": ", message,
+                         NearestField(message, proto::Platform::descriptor()));
   }
   const std::string& text() const { return text_; }
 

@@ -11,8 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "sim/report/human_units.h"
-#include "sim/report/nearest_name.h"
-#include "sim/report/text_places.h"
+#include "sim/textproto/nearest_name.h"
+#include "sim/textproto/text_places.h"
 
 namespace reheap {
 namespace {

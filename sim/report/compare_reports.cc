@@ -12,7 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "sim/report/csv_field.h"
-#include "sim/report/nearest_name.h"
+#include "sim/textproto/nearest_name.h"
 #include "sim/report/run_figure.h"
 #include "sim/report/run_text.h"
 #include "sim/report/text_table.h"

@@ -343,7 +343,8 @@ TEST(StrategyChecksTest, WordsThatTheSchemaDoesNotKnowAreNamedWithLineAndColumn)
     const char* says;
   } cases[] = {
       {"name: \"x\"\nheapbytes: 4096\n",
-       "mine.textproto:2:10: Message type \"reheap.proto.Strategy\" has no field named \"heapbytes\"."},
+       "mine.textproto:2:10: Message type \"reheap.proto.Strategy\" has no field named \"heapbytes\".; the nearest is '"},
+      {"reservation { on_refusl: ABORT }\n", "named \"on_refusl\".; the nearest is 'on_refusal'"},
       // protobuf gives the place behind the value here; the field's name helps.
       {"reservation {\n  firmness: HOPE\n}\n",
        "mine.textproto:3:1: Unknown enumeration value of \"HOPE\" for field \"firmness\""},

@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "alloc/check.h"
+#include "sim/textproto/nearest_field.h"
 
 namespace reheap {
 namespace {
@@ -23,8 +25,8 @@ class SyntaxErrors final : public google::protobuf::io::ErrorCollector {
 
   // Lines count from 0 here; -1 = no line.
   void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
-    errors_.push_back(line < 0 ? absl::StrFormat("%s: %s", file_, message)
-                               : absl::StrFormat("%s:%d:%d: %s", file_, line + 1, column + 1, message));
+    const std::string at = line < 0 ? file_ : absl::StrFormat("%s:%d:%d", file_, line + 1, column + 1);
+    errors_.push_back(absl::StrCat(at, ": ", message, NearestField(message, proto::Strategy::descriptor())));
   }
   const std::vector<std::string>& errors() const { return errors_; }
 

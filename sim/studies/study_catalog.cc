@@ -15,7 +15,7 @@
 #include "absl/strings/strip.h"
 #include "sim/studies/study_checks.h"
 #include "sim/studies/study_files.h"
-#include "sim/report/text_places.h"
+#include "sim/textproto/text_places.h"
 
 namespace reheap {
 namespace {

@@ -12,7 +12,7 @@
 #include "sim/os/image_catalog.h"
 #include "sim/os/platform_catalog.h"
 #include "sim/report/human_units.h"
-#include "sim/report/nearest_name.h"
+#include "sim/textproto/nearest_name.h"
 #include "sim/strategies/strategy_catalog.h"
 #include "sim/studies/limit_axis.h"
 #include "sim/studies/strategy_changes.h"

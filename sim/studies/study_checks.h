@@ -7,7 +7,7 @@
 #include <string>
 
 #include "proto/study.pb.h"
-#include "sim/report/text_places.h"
+#include "sim/textproto/text_places.h"
 
 namespace reheap {
 

@@ -2,8 +2,8 @@
 //
 // For whoever reads words of a person: the command line, study files. Pure functions: no ownership, any thread.
 // Cost: product of the lengths per candidate.
-#ifndef REHEAP_SIM_REPORT_NEAREST_NAME_H_
-#define REHEAP_SIM_REPORT_NEAREST_NAME_H_
+#ifndef REHEAP_SIM_TEXTPROTO_NEAREST_NAME_H_
+#define REHEAP_SIM_TEXTPROTO_NEAREST_NAME_H_
 
 #include <cstddef>
 #include <string>
@@ -21,4 +21,4 @@ std::string NearestName(absl::string_view word, const std::vector<std::string>& 
 
 }  // namespace reheap
 
-#endif  // REHEAP_SIM_REPORT_NEAREST_NAME_H_
+#endif  // REHEAP_SIM_TEXTPROTO_NEAREST_NAME_H_

@@ -1,4 +1,4 @@
-#include "sim/report/nearest_name.h"
+#include "sim/textproto/nearest_name.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "sim/report/text_places.h"
+#include "sim/textproto/text_places.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/tokenizer.h>
@@ -9,31 +9,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "alloc/check.h"
-#include "sim/report/nearest_name.h"
+#include "sim/textproto/nearest_field.h"
 
 namespace reheap {
 namespace {
 
 namespace pb = google::protobuf;
-
-// protobuf quotes what it names: Message type "reheap.proto.Study" has no field named "traze".
-std::vector<std::string> Quoted(const std::string& message) {
-  std::vector<std::string> quoted;
-  const std::vector<std::string> parts = absl::StrSplit(message, '"');
-  for (size_t i = 1; i < parts.size(); i += 2) quoted.push_back(parts[i]);
-  return quoted;
-}
-
-// "; the nearest is 'trace'", when `message` is about a field that a type of `root`'s file does not have.
-std::string NearestField(const std::string& message, const pb::Descriptor* root) {
-  const std::vector<std::string> quoted = Quoted(message);
-  if (quoted.size() != 2 || message.find("has no field named") == std::string::npos) return "";
-  const pb::Descriptor* type = root->file()->pool()->FindMessageTypeByName(quoted[0]);
-  if (type == nullptr) return "";
-  std::vector<std::string> known;
-  for (int i = 0; i < type->field_count(); ++i) known.push_back(type->field(i)->name());
-  return known.empty() ? "" : absl::StrCat("; the nearest is '", NearestName(quoted[1], known), "'");
-}
 
 // Unknown fields are warnings of the parser, so that it goes on to the next; here they are mistakes too.
 class Complaints final : public pb::io::ErrorCollector {

@@ -4,8 +4,8 @@
 // fields with the index of repeated ones: "question[1].minimal_limit.from".
 //
 // Ownership: owns what it parsed. Threads: one.
-#ifndef REHEAP_SIM_REPORT_TEXT_PLACES_H_
-#define REHEAP_SIM_REPORT_TEXT_PLACES_H_
+#ifndef REHEAP_SIM_TEXTPROTO_TEXT_PLACES_H_
+#define REHEAP_SIM_TEXTPROTO_TEXT_PLACES_H_
 
 #include <google/protobuf/text_format.h>
 
@@ -47,4 +47,4 @@ class TextPlaces {
 
 }  // namespace reheap
 
-#endif  // REHEAP_SIM_REPORT_TEXT_PLACES_H_
+#endif  // REHEAP_SIM_TEXTPROTO_TEXT_PLACES_H_
