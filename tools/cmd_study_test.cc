@@ -51,7 +51,7 @@ TEST(StudyCommandTest, AnswersEachQuestionInASection) {
                              HasSubstr("\nwhich one change would have let it survive\n"),
                              HasSubstr("limits.address_bytes: 4.0 GiB -> 17.0 GiB"),
                              HasSubstr("firmness + reservation.on_conflict: RESERVE, RELOCATE -> PRETEND, DIE\n")));
-  EXPECT_THAT(ran.out, HasSubstr("1 cells survive as they are\n"));
+  EXPECT_THAT(ran.out, HasSubstr("1 cell survives as it is\n"));
   EXPECT_EQ(ran.err, "");
 }
 

@@ -173,7 +173,8 @@ std::string Sensitivities(const proto::Report& report, TableStyle style) {
       absl::StrAppend(&text, OneSensitivity(cell, style));
     }
   }
-  if (survivors > 0) absl::StrAppend(&text, FormatCount(survivors), " cells survive as they are\n");
+  if (survivors == 1) text += "1 cell survives as it is\n";
+  if (survivors > 1) absl::StrAppend(&text, FormatCount(survivors), " cells survive as they are\n");
   return text;
 }
 
