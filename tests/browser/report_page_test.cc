@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/report.pb.h"
 #include "sim/report/html/html_page.h"
+#include "sim/report/report_reader.h"
 #include "tests/browser/browser.h"
 #include "tests/browser/picture.h"
 
@@ -340,6 +341,33 @@ TEST_F(ReportPageTest, WhatAReportSaysIsNeverMarkup) {
   EXPECT_EQ(AskNumber("document.querySelectorAll('main > section').length"), 9);
   EXPECT_THAT(browser_->complaints(), IsEmpty());
   EXPECT_THAT(browser_->requests(), ElementsAre(absl::StrCat("file://", path_)));
+}
+
+// Not made by hand: what a saved study really answers.
+TEST_F(ReportPageTest, TheFiascoAsAPage) {
+  const std::string result = absl::StrCat(testing::TempDir(), "/fiasco.result");
+  ASSERT_EQ(std::system(absl::StrCat("tools/reheap study mmap-fiasco --quiet --format none --output ", result).c_str()), 0);
+  const absl::StatusOr<proto::Report> report = ReadReport(result);
+  ASSERT_TRUE(report.ok()) << report.status();
+  Show(*report);
+  EXPECT_THAT(browser_->complaints(), IsEmpty());
+  EXPECT_EQ(AskNumber("document.querySelectorAll('.verdicts td a').length"), report->runs_size());
+  // Two of four die under 4 GiB on linux and freebsd, none on darwin.
+  EXPECT_EQ(AskNumber("document.querySelectorAll('.verdicts td.startup-abort').length"), 4);
+  Box box = BoxOf("table.verdicts");
+  Picture picture = Look("fiasco-verdicts");
+  EXPECT_GT(picture.Count({0xf9, 0xcf, 0xcd}, box.left, box.top, box.width, box.height), 1000);
+  // All four questions of the study have their place, and the change of two words is among the answers.
+  EXPECT_EQ(AskNumber("document.querySelectorAll('table.searches').length"), 1);
+  EXPECT_THAT(Ask("document.getElementById('study').textContent"), HasSubstr("RESERVE, RELOCATE"));
+  EXPECT_THAT(Ask("document.getElementById('study').textContent"), HasSubstr("PRETEND, DIE"));
+  BoxOf("table.searches");
+  Look("fiasco-searches");
+  BoxOf("#space");
+  Look("fiasco-space");
+  BoxOf("#chart");
+  Look("fiasco-curves");
+  EXPECT_THAT(Ask("document.getElementById('again').textContent"), HasSubstr("reheap study mmap-fiasco"));
 }
 
 TEST_F(ReportPageTest, AMillionPointsAreDrawn) {
