@@ -131,12 +131,13 @@ TEST_P(PagesTest, EachCommandDoesWhatThePageSays) {
   std::filesystem::create_directories(folder);
   WriteFilesOf(page, folder);
   const std::string tools = std::filesystem::absolute("tools").string();
+  const std::string strategies = std::filesystem::absolute("sim/strategies").string();
   const std::vector<Step> steps = StepsOf(page);
   ASSERT_FALSE(steps.empty()) << GetParam() << " has no console block";
   for (const Step& step : steps) {
     const std::string where = absl::StrCat(GetParam(), ":", step.line, ": ", step.command);
     std::ofstream(folder + "/.command") << step.command << "\n";
-    const int status = system(absl::StrCat("cd '", folder, "' && PATH='", tools, "':\"$PATH\" bash .command >.out 2>.err </dev/null").c_str());
+    const int status = system(absl::StrCat("cd '", folder, "' && PATH='", tools, "':\"$PATH\" STRATEGIES='", strategies, "' bash .command >.out 2>.err </dev/null").c_str());
     const std::string err = ReadAll(folder + "/.err");
     ASSERT_TRUE(WIFEXITED(status)) << where;
     ASSERT_EQ(WEXITSTATUS(status), step.exit_code) << where << "\n" << err;
@@ -150,7 +151,8 @@ TEST_P(PagesTest, EachCommandDoesWhatThePageSays) {
 
 INSTANTIATE_TEST_SUITE_P(Pages, PagesTest,
                          ::testing::Values("traces/recorder/PRODUCTION.md", "sim/os/platforms/README.md",
-                                           "tools/ci/README.md", "sim/report/READING.md"),
+                                           "tools/ci/README.md", "sim/report/READING.md", "sim/studies/README.md",
+                                           "sim/strategies/README.md"),
                          [](const auto& page) {
                            std::string name = page.param;
                            for (char& c : name) c = isalnum(static_cast<unsigned char>(c)) ? c : '_';
