@@ -10,6 +10,7 @@
 #include "tools/cmd_strategy.h"
 #include "tools/cmd_study.h"
 #include "tools/cmd_trace.h"
+#include "tools/cmd_trace_edit.h"
 #include "tools/command.h"
 
 namespace reheap {
@@ -32,6 +33,11 @@ absl::Span<const Verb> Verbs() {
       {"trace check", "every rule that a trace breaks, and where", TraceCheckCommand},
       {"trace collect", "joins what a recorder without a collector left", TraceCollectCommand},
       {"trace import", "another tool's record becomes a trace", TraceImportCommand},
+      {"trace cut", "a part of a trace, that replays on its own", TraceCutCommand},
+      {"trace filter", "the objects of some threads or sizes, with their whole lives", TraceFilterCommand},
+      {"trace merge", "several traces as one process", TraceMergeCommand},
+      {"trace anonymize", "a trace without names, paths and places, to be passed on", TraceAnonymizeCommand},
+      {"trace synth", "a random trace from a seed", TraceSynthCommand},
       {"replay", "replays a trace on strategies, worlds, platforms and limits", ReplayCommand},
       {"study list", "names the what-if studies", StudyListCommand},
       {"study show", "one study's text", StudyShowCommand},

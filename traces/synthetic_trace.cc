@@ -5,6 +5,8 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_format.h"
+
 namespace reheap {
 namespace {
 
@@ -106,8 +108,14 @@ void SyntheticTrace::Next(TraceEvent* events, size_t count) {
 absl::Status WriteSyntheticTrace(const std::string& path, const SyntheticTraceOptions& options,
                                  uint64_t events, const TraceWriterOptions& writer_options) {
   proto::TraceHeader header;
-  header.set_writer("synthetic");
+  // All that it takes to make the same events again, for the options that `reheap trace synth` has.
+  header.set_writer(absl::StrFormat("synthetic: seed %d, %d events, live target %d bytes, %d threads, sizes to %d bytes",
+                                    options.seed, events, options.live_target_bytes, options.threads,
+                                    options.max_size_bytes));
   header.set_time_resolution_ns(options.tick_ns);
+  for (const char* word : {"program", "host", "limits", "mappings", "thread start", "address space"}) {
+    header.add_unknown(word);
+  }
   absl::StatusOr<std::unique_ptr<TraceWriter>> writer = TraceWriter::Create(path, header, writer_options);
   if (!writer.ok()) return writer.status();
   for (uint32_t i = 0; i < options.threads; ++i) {

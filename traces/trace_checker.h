@@ -90,6 +90,9 @@ class TraceChecker {
   // Events in order, all of one block.
   void Check(uint64_t block, const TraceEvent* events, size_t count);
 
+  // What was found so far; the counts of events and blocks are Finish()'s.
+  const TraceCheckReport& so_far() const { return report_; }
+
   // After the last event. `trailer` null = the file was cut off.
   TraceCheckReport Finish(const proto::TraceTrailer* trailer);
 
