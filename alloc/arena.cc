@@ -39,7 +39,12 @@ OsResult<Done> Arena::StartPlan() {
     range.start = place.value();
   } else {
     const OsResult<AddrRange> got = ReserveRange(before_heap_bytes);
-    if (!got.ok()) return got.refusal();
+    if (!got.ok()) {
+      Refusal refusal = got.refusal();
+      // Go up to e4492ce3c: errno 12 was taken for the address 0xc, and the first growth found nothing there.
+      if (s.on_refusal == OnRefusal::kBelieveReserved) refusal.operation = OsOperation::kCommit;
+      return refusal;
+    }
     range = got.value();
     held_bytes_ += range.bytes;
   }
@@ -128,9 +133,11 @@ OsResult<Addr> Arena::ProbeHints() {
 OsResult<AddrRange> Arena::Grow(uint64_t need_bytes) {
   REHEAP_CHECK_GT(need_bytes, 0);
   const ReservationStrategy& s = *strategy_;
-  if (need_bytes > ~uint64_t{0} - s.grow_round_bytes) return Exhausted(need_bytes);
-  const uint64_t exact_bytes = RoundUp(need_bytes, s.grow_round_bytes);
-  uint64_t ask_bytes = std::max(step_bytes_, exact_bytes);
+  if (need_bytes > ~uint64_t{0} - s.grow_round_bytes - s.grow_own_bytes) return Exhausted(need_bytes);
+  const uint64_t with_own_bytes = RoundUp(need_bytes + s.grow_own_bytes, s.grow_round_bytes);
+  uint64_t exact_bytes = RoundUp(need_bytes, s.grow_round_bytes);
+  if (OwnShare(exact_bytes) != 0) exact_bytes = with_own_bytes;
+  uint64_t ask_bytes = std::max(step_bytes_, with_own_bytes);
   if (s.firmness != Firmness::kNothing && ask_bytes > RoomBytes() && exact_bytes <= RoomBytes()) {
     ask_bytes = exact_bytes;
   }
@@ -172,7 +179,8 @@ OsResult<AddrRange> Arena::Extend(uint64_t bytes) {
   if (!got.ok()) return got;
   heap_bytes_ += got.value().bytes;
   ++growths_;
-  OsResult<Done> beside = GrowBitmap(got.value().end());
+  const Addr end = got.value().end();
+  OsResult<Done> beside = GrowBitmap(end == next_ ? end + own_bytes_ : end);
   if (beside.ok() && !strategy_->growth_tables.empty()) beside = GrowTables();
   if (!beside.ok()) {
     GiveBack(got.value());
@@ -214,9 +222,10 @@ bool Arena::IsSeenTaken(AddrRange part) const {
 }
 
 OsResult<AddrRange> Arena::ExtendRange(uint64_t bytes) {
-  const AddrRange piece{next_, bytes};
-  const OsResult<Done> ready = MakeReady(piece);
+  const OsResult<Done> ready = MakeReady({next_ + own_bytes_, bytes});
   if (!ready.ok()) return ready.refusal();
+  const AddrRange piece{next_, bytes - OwnShare(bytes)};
+  own_bytes_ += OwnShare(bytes);
   next_ = piece.end();
   return piece;
 }
@@ -351,17 +360,20 @@ OsResult<AddrRange> Arena::ReserveChunk(uint64_t bytes) {
 void Arena::GiveBack(AddrRange piece) {
   REHEAP_CHECK_GE(heap_bytes_, piece.bytes);
   heap_bytes_ -= piece.bytes;
+  const Addr start = piece.start;
   const bool of_range = piece.end() == next_;
+  // The records of the last growth stay, at its start.
+  if (of_range) piece.start = start + own_bytes_;
   const bool reserved =
       strategy_->firmness == Firmness::kReserve || strategy_->firmness == Firmness::kPerChunk;
   if (of_range && reserved && strategy_->reserved_ready) {
-    next_ = piece.start;
+    next_ = start;
     return;
   }
   if (of_range && reserved) {
     // Refused (linux: no mapping left to split): it stays usable memory that nobody uses.
     if (os_->Decommit(piece).ok()) {
-      next_ = piece.start;
+      next_ = start;
     } else {
       lost_bytes_ += piece.bytes;
     }
@@ -370,7 +382,7 @@ void Arena::GiveBack(AddrRange piece) {
   held_bytes_ -= piece.bytes;
   const uint64_t lost_before = taker_.lost_bytes();
   taker_.ReleaseOrLose(piece);
-  if (of_range && taker_.lost_bytes() == lost_before) next_ = piece.start;
+  if (of_range && taker_.lost_bytes() == lost_before) next_ = start;
 }
 
 OsResult<Done> Arena::GrowBitmap(Addr heap_end) {
@@ -412,7 +424,7 @@ Refusal Arena::Exhausted(uint64_t bytes) const {
 }
 
 void Arena::CheckInvariants() const {
-  REHEAP_CHECK_LE(next_.value(), limit_.value());
+  REHEAP_CHECK_LE(next_.value() + own_bytes_, limit_.value());
   REHEAP_CHECK_LE(heap_bytes_ + bitmap_ready_bytes_, held_bytes());
   if (strategy_->bitmap_bits_per_word != 0) REHEAP_CHECK_LE(bitmap_ready_bytes_, strategy_->bitmap_bytes);
   if (!heap_range_.empty()) {
