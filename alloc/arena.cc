@@ -133,19 +133,21 @@ OsResult<Addr> Arena::ProbeHints() {
 OsResult<AddrRange> Arena::Grow(uint64_t need_bytes) {
   REHEAP_CHECK_GT(need_bytes, 0);
   const ReservationStrategy& s = *strategy_;
-  if (need_bytes > ~uint64_t{0} - s.grow_round_bytes - s.grow_own_bytes) return Exhausted(need_bytes);
-  const uint64_t with_own_bytes = RoundUp(need_bytes + s.grow_own_bytes, s.grow_round_bytes);
-  uint64_t exact_bytes = RoundUp(need_bytes, s.grow_round_bytes);
-  if (OwnShare(exact_bytes) != 0) exact_bytes = with_own_bytes;
-  uint64_t ask_bytes = std::max(step_bytes_, with_own_bytes);
+  if (need_bytes > ~uint64_t{0} - s.grow_round_bytes) return Exhausted(need_bytes);
+  const uint64_t exact_bytes = RoundUp(need_bytes, s.grow_round_bytes);
+  uint64_t ask_bytes = std::max(step_bytes_, exact_bytes);
+  // Records that found no room beside large blocks are a growth of their own in the end.
+  if (owed_bytes_ >= s.grow_min_bytes && ask_bytes <= ~uint64_t{0} - s.grow_min_bytes) {
+    ask_bytes += s.grow_min_bytes;
+  }
   if (s.firmness != Firmness::kNothing && ask_bytes > RoomBytes() && exact_bytes <= RoomBytes()) {
     ask_bytes = exact_bytes;
   }
-  OsResult<AddrRange> got = Extend(ask_bytes);
+  OsResult<AddrRange> got = Extend(ask_bytes, need_bytes);
   // A taken address is no lack of memory: asking for less of it would hide the conflict.
   if (!got.ok() && got.refusal().rule != Rule::kAddressTaken && s.grow_retry_exact &&
       exact_bytes < ask_bytes) {
-    got = Extend(exact_bytes);
+    got = Extend(exact_bytes, need_bytes);
   } else if (got.ok()) {
     RaiseStep();
   }
@@ -162,7 +164,7 @@ void Arena::RaiseStep() {
   step_bytes_ = raised_bytes;
 }
 
-OsResult<AddrRange> Arena::Extend(uint64_t bytes) {
+OsResult<AddrRange> Arena::Extend(uint64_t bytes, uint64_t need_bytes) {
   OsResult<AddrRange> got = Exhausted(bytes);
   switch (strategy_->firmness) {
     case Firmness::kNothing:
@@ -170,7 +172,8 @@ OsResult<AddrRange> Arena::Extend(uint64_t bytes) {
       break;
     case Firmness::kReserve:
     case Firmness::kPretend:
-      got = bytes <= RoomBytes() || ReserveBehind(bytes) ? ExtendRange(bytes) : ExtendWindow(bytes);
+      got = bytes <= RoomBytes() || ReserveBehind(bytes) ? ExtendRange(bytes, need_bytes)
+                                                         : ExtendWindow(bytes);
       break;
     case Firmness::kPerChunk:
       got = ExtendChunk(bytes);
@@ -221,11 +224,14 @@ bool Arena::IsSeenTaken(AddrRange part) const {
   return false;
 }
 
-OsResult<AddrRange> Arena::ExtendRange(uint64_t bytes) {
+OsResult<AddrRange> Arena::ExtendRange(uint64_t bytes, uint64_t need_bytes) {
   const OsResult<Done> ready = MakeReady({next_ + own_bytes_, bytes});
   if (!ready.ok()) return ready.refusal();
-  const AddrRange piece{next_, bytes - OwnShare(bytes)};
-  own_bytes_ += OwnShare(bytes);
+  if (bytes >= strategy_->grow_min_bytes) owed_bytes_ += strategy_->grow_own_bytes;
+  const uint64_t own_bytes = std::min(owed_bytes_, bytes - RoundUp(need_bytes, page_bytes()));
+  owed_bytes_ -= own_bytes;
+  const AddrRange piece{next_, bytes - own_bytes};
+  own_bytes_ += own_bytes;
   next_ = piece.end();
   return piece;
 }
@@ -303,7 +309,7 @@ OsResult<AddrRange> Arena::ExtendChunk(uint64_t bytes) {
     const OsResult<Done> next = NextChunk(bytes);
     if (!next.ok()) return next.refusal();
   }
-  return ExtendRange(bytes);
+  return ExtendRange(bytes, bytes);
 }
 
 // A chunk with room for `bytes`, in the first size that the OS grants, and what the plan maps with it.

@@ -110,8 +110,8 @@ struct ReservationStrategy {
   // kNothing: the end of the data segment (brk) first; refused, a mapping of at least map_min_bytes.
   bool break_first = false;
   uint64_t map_min_bytes = 0;
-  // kReserve, kPretend: of each growth of grow_min_bytes and more, this much is the allocator's own, records
-  // that it keeps among the blocks (Go 1.0's memory profile). 0 = none.
+  // kReserve, kPretend: for each growth of grow_min_bytes and more, this much is the allocator's own, of that
+  // growth or of a later one with room: records that it keeps among the blocks (Go 1.0's memory profile).
   uint64_t grow_own_bytes = 0;
 
   // --- what is mapped beside the heap ------------------------------------------------------------------
