@@ -39,7 +39,12 @@ OsResult<Done> Arena::StartPlan() {
     range.start = place.value();
   } else {
     const OsResult<AddrRange> got = ReserveRange(before_heap_bytes);
-    if (!got.ok()) return got.refusal();
+    if (!got.ok()) {
+      Refusal refusal = got.refusal();
+      // Go up to e4492ce3c: errno 12 was taken for the address 0xc, and the first growth found nothing there.
+      if (s.on_refusal == OnRefusal::kBelieveReserved) refusal.operation = OsOperation::kCommit;
+      return refusal;
+    }
     range = got.value();
     held_bytes_ += range.bytes;
   }
@@ -131,14 +136,18 @@ OsResult<AddrRange> Arena::Grow(uint64_t need_bytes) {
   if (need_bytes > ~uint64_t{0} - s.grow_round_bytes) return Exhausted(need_bytes);
   const uint64_t exact_bytes = RoundUp(need_bytes, s.grow_round_bytes);
   uint64_t ask_bytes = std::max(step_bytes_, exact_bytes);
+  // Records that found no room beside large blocks are a growth of their own in the end.
+  if (owed_bytes_ >= s.grow_min_bytes && ask_bytes <= ~uint64_t{0} - s.grow_min_bytes) {
+    ask_bytes += s.grow_min_bytes;
+  }
   if (s.firmness != Firmness::kNothing && ask_bytes > RoomBytes() && exact_bytes <= RoomBytes()) {
     ask_bytes = exact_bytes;
   }
-  OsResult<AddrRange> got = Extend(ask_bytes);
+  OsResult<AddrRange> got = Extend(ask_bytes, need_bytes);
   // A taken address is no lack of memory: asking for less of it would hide the conflict.
   if (!got.ok() && got.refusal().rule != Rule::kAddressTaken && s.grow_retry_exact &&
       exact_bytes < ask_bytes) {
-    got = Extend(exact_bytes);
+    got = Extend(exact_bytes, need_bytes);
   } else if (got.ok()) {
     RaiseStep();
   }
@@ -155,7 +164,7 @@ void Arena::RaiseStep() {
   step_bytes_ = raised_bytes;
 }
 
-OsResult<AddrRange> Arena::Extend(uint64_t bytes) {
+OsResult<AddrRange> Arena::Extend(uint64_t bytes, uint64_t need_bytes) {
   OsResult<AddrRange> got = Exhausted(bytes);
   switch (strategy_->firmness) {
     case Firmness::kNothing:
@@ -163,7 +172,8 @@ OsResult<AddrRange> Arena::Extend(uint64_t bytes) {
       break;
     case Firmness::kReserve:
     case Firmness::kPretend:
-      got = bytes <= RoomBytes() || ReserveBehind(bytes) ? ExtendRange(bytes) : ExtendWindow(bytes);
+      got = bytes <= RoomBytes() || ReserveBehind(bytes) ? ExtendRange(bytes, need_bytes)
+                                                         : ExtendWindow(bytes);
       break;
     case Firmness::kPerChunk:
       got = ExtendChunk(bytes);
@@ -172,7 +182,8 @@ OsResult<AddrRange> Arena::Extend(uint64_t bytes) {
   if (!got.ok()) return got;
   heap_bytes_ += got.value().bytes;
   ++growths_;
-  OsResult<Done> beside = GrowBitmap(got.value().end());
+  const Addr end = got.value().end();
+  OsResult<Done> beside = GrowBitmap(end == next_ ? end + own_bytes_ : end);
   if (beside.ok() && !strategy_->growth_tables.empty()) beside = GrowTables();
   if (!beside.ok()) {
     GiveBack(got.value());
@@ -213,10 +224,14 @@ bool Arena::IsSeenTaken(AddrRange part) const {
   return false;
 }
 
-OsResult<AddrRange> Arena::ExtendRange(uint64_t bytes) {
-  const AddrRange piece{next_, bytes};
-  const OsResult<Done> ready = MakeReady(piece);
+OsResult<AddrRange> Arena::ExtendRange(uint64_t bytes, uint64_t need_bytes) {
+  const OsResult<Done> ready = MakeReady({next_ + own_bytes_, bytes});
   if (!ready.ok()) return ready.refusal();
+  if (bytes >= strategy_->grow_min_bytes) owed_bytes_ += strategy_->grow_own_bytes;
+  const uint64_t own_bytes = std::min(owed_bytes_, bytes - RoundUp(need_bytes, page_bytes()));
+  owed_bytes_ -= own_bytes;
+  const AddrRange piece{next_, bytes - own_bytes};
+  own_bytes_ += own_bytes;
   next_ = piece.end();
   return piece;
 }
@@ -294,7 +309,7 @@ OsResult<AddrRange> Arena::ExtendChunk(uint64_t bytes) {
     const OsResult<Done> next = NextChunk(bytes);
     if (!next.ok()) return next.refusal();
   }
-  return ExtendRange(bytes);
+  return ExtendRange(bytes, bytes);
 }
 
 // A chunk with room for `bytes`, in the first size that the OS grants, and what the plan maps with it.
@@ -351,17 +366,20 @@ OsResult<AddrRange> Arena::ReserveChunk(uint64_t bytes) {
 void Arena::GiveBack(AddrRange piece) {
   REHEAP_CHECK_GE(heap_bytes_, piece.bytes);
   heap_bytes_ -= piece.bytes;
+  const Addr start = piece.start;
   const bool of_range = piece.end() == next_;
+  // The records of the last growth stay, at its start.
+  if (of_range) piece.start = start + own_bytes_;
   const bool reserved =
       strategy_->firmness == Firmness::kReserve || strategy_->firmness == Firmness::kPerChunk;
   if (of_range && reserved && strategy_->reserved_ready) {
-    next_ = piece.start;
+    next_ = start;
     return;
   }
   if (of_range && reserved) {
     // Refused (linux: no mapping left to split): it stays usable memory that nobody uses.
     if (os_->Decommit(piece).ok()) {
-      next_ = piece.start;
+      next_ = start;
     } else {
       lost_bytes_ += piece.bytes;
     }
@@ -370,7 +388,7 @@ void Arena::GiveBack(AddrRange piece) {
   held_bytes_ -= piece.bytes;
   const uint64_t lost_before = taker_.lost_bytes();
   taker_.ReleaseOrLose(piece);
-  if (of_range && taker_.lost_bytes() == lost_before) next_ = piece.start;
+  if (of_range && taker_.lost_bytes() == lost_before) next_ = start;
 }
 
 OsResult<Done> Arena::GrowBitmap(Addr heap_end) {
@@ -412,7 +430,7 @@ Refusal Arena::Exhausted(uint64_t bytes) const {
 }
 
 void Arena::CheckInvariants() const {
-  REHEAP_CHECK_LE(next_.value(), limit_.value());
+  REHEAP_CHECK_LE(next_.value() + own_bytes_, limit_.value());
   REHEAP_CHECK_LE(heap_bytes_ + bitmap_ready_bytes_, held_bytes());
   if (strategy_->bitmap_bits_per_word != 0) REHEAP_CHECK_LE(bitmap_ready_bytes_, strategy_->bitmap_bytes);
   if (!heap_range_.empty()) {

@@ -89,8 +89,8 @@ class Arena {
   OsResult<Addr> ProbeHints();
 
   void RaiseStep();
-  OsResult<AddrRange> Extend(uint64_t bytes);
-  OsResult<AddrRange> ExtendRange(uint64_t bytes);
+  OsResult<AddrRange> Extend(uint64_t bytes, uint64_t need_bytes);
+  OsResult<AddrRange> ExtendRange(uint64_t bytes, uint64_t need_bytes);
   OsResult<AddrRange> ExtendBreak(uint64_t bytes);
   OsResult<AddrRange> ExtendAnywhere(uint64_t bytes);
   bool ReserveBehind(uint64_t bytes);
@@ -104,7 +104,7 @@ class Arena {
   OsResult<Done> GrowBitmap(Addr heap_end);
   OsResult<Done> GrowTables();
   // Bytes that ExtendRange or ExtendChunk can still take from what is held or pretended.
-  uint64_t RoomBytes() const { return limit_ - next_; }
+  uint64_t RoomBytes() const { return limit_ - next_ - own_bytes_; }
   Refusal Exhausted(uint64_t bytes) const;
 
   MapTraits Traits(bool ready) const {
@@ -122,6 +122,10 @@ class Arena {
   AddrRange heap_range_;
   AddrRange table_range_;
   Addr next_;          // where the next piece of the range or chunk starts
+  // The allocator's own records (grow_own_bytes), Ready, at next_: they move up with every growth, so that
+  // pieces touch and a block can lie over where two meet, as when one allocator places records and blocks.
+  uint64_t own_bytes_ = 0;
+  uint64_t owed_bytes_ = 0;  // of them, what no growth has had room for yet
   Addr limit_;         // the end of that range or chunk
   uint32_t hint_ = 0;  // kPerChunk: the hint in use
   Addr hint_next_;     // kPerChunk: beside the last chunk at that hint; zero = at the hint itself

@@ -173,6 +173,65 @@ TEST(ArenaGrowth, TheEndOfThePlanIsUsedToTheLastPiece) {
   EXPECT_FALSE(arena.Grow(~uint64_t{0} - kMiB).ok());
 }
 
+// Records among the blocks: less of each growth for the heap, and still one piece beside the other.
+TEST(ArenaGrowth, TheAllocatorsOwnBytesAreTakenOffEachGrowth) {
+  for (ReservationStrategy s : {Go201102Reserve17g(), Go201102Pretend()}) {
+    s.grow_own_bytes = 68 * kKiB;
+    s.heap_bytes = 3 * kMiB + 128 * kKiB;
+    ScriptedOs os;
+    Arena arena(os, s);
+    ASSERT_TRUE(arena.Start().ok()) << s.name;
+    Addr next = kHeap;
+    // The last has no room for them.
+    for (const uint64_t need_bytes : {uint64_t{1}, kMiB - 68 * kKiB, kMiB}) {
+      const AddrRange piece = arena.Grow(need_bytes).value();
+      EXPECT_EQ(piece.start, next) << s.name;
+      EXPECT_GE(piece.bytes, need_bytes) << s.name;
+      next = piece.end();
+      arena.CheckInvariants();
+    }
+    EXPECT_EQ(arena.heap_bytes(), 3 * kMiB - 2 * 68 * kKiB) << s.name;
+    EXPECT_EQ(arena.bitmap().bytes, 3 * kMiB / 16) << s.name << ": it covers the records";
+    // The rest is less than a growth: all of it for what is asked.
+    const AddrRange last = arena.Grow(64 * kKiB).value();
+    EXPECT_EQ(last.bytes, 64 * kKiB) << s.name;
+    EXPECT_EQ(last.start, next) << s.name;
+    // Given back, the records stay where they are, and the place comes again.
+    arena.GiveBack(last);
+    EXPECT_EQ(arena.heap_bytes(), 3 * kMiB - 2 * 68 * kKiB) << s.name;
+    EXPECT_EQ(arena.held_bytes(), os.mapped_bytes()) << s.name;
+    arena.CheckInvariants();
+    EXPECT_EQ(arena.Grow(64 * kKiB).value().start, next) << s.name;
+  }
+}
+
+TEST(ArenaGrowth, OwnBytesThatNeverFindRoomAreAGrowthInTheEnd) {
+  ReservationStrategy s = Go201102Pretend();
+  s.grow_own_bytes = 256 * kKiB;
+  ScriptedOs os;
+  Arena arena(os, s);
+  ASSERT_TRUE(arena.Start().ok());
+  for (int n = 0; n < 10; ++n) ASSERT_EQ(arena.Grow(kMiB).value().bytes, kMiB);
+  EXPECT_EQ(arena.held_bytes() - arena.bitmap().bytes, 12 * kMiB) << "two of them are the records";
+  EXPECT_EQ(arena.heap_bytes(), 10 * kMiB);
+  arena.CheckInvariants();
+}
+
+TEST(ArenaStart, AReservationBelievedInIsFoundMissingAtItsFirstUse) {
+  for (const OnRefusal on_refusal : {OnRefusal::kDie, OnRefusal::kBelieveReserved}) {
+    ReservationStrategy s = Go201102Reserve17g();
+    s.on_refusal = on_refusal;
+    ScriptedOs os;
+    os.RefuseAfter(0);
+    Arena arena(os, s);
+    const OsResult<Done> started = arena.Start();
+    ASSERT_FALSE(started.ok());
+    EXPECT_EQ(started.refusal().operation,
+              on_refusal == OnRefusal::kDie ? OsOperation::kReserve : OsOperation::kCommit);
+    EXPECT_EQ(started.refusal().asked_bytes, 17 * kGiB);
+  }
+}
+
 TEST(ArenaGrowth, GiveBackUndoesAGrowth) {
   const ReservationStrategy plans[] = {Go2010Radix(), Go201101Reserve16g(), Go201102Reserve17g(),
                                        Go201102Pretend(), Go111Arenas()};

@@ -36,8 +36,9 @@ enum class OnConflict : uint8_t {
 
 // When the OS refuses.
 enum class OnRefusal : uint8_t {
-  kDie,         // the program ends
-  kReturnNull,  // the request that needed it fails, the program goes on
+  kDie,              // the program ends
+  kReturnNull,       // the request that needed it fails, the program goes on
+  kBelieveReserved,  // kReserve: not noticed, and the program ends at its first use; growths: as kDie
 };
 
 enum class PageMapKind : uint8_t {
@@ -109,6 +110,9 @@ struct ReservationStrategy {
   // kNothing: the end of the data segment (brk) first; refused, a mapping of at least map_min_bytes.
   bool break_first = false;
   uint64_t map_min_bytes = 0;
+  // kReserve, kPretend: for each growth of grow_min_bytes and more, this much is the allocator's own, of that
+  // growth or of a later one with room: records that it keeps among the blocks (Go 1.0's memory profile).
+  uint64_t grow_own_bytes = 0;
 
   // --- what is mapped beside the heap ------------------------------------------------------------------
   std::vector<MapRequest> startup_requests;  // before the heap's range

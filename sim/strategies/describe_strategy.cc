@@ -91,6 +91,7 @@ void DescribeGrowth(const ReservationStrategy& s, Sheet& sheet) {
     sheet.Line("then more", absl::StrFormat("doubled in %u growths", s.grow_steps_per_doubling));
   }
   sheet.Line("in multiples of", FormatBytes(s.grow_round_bytes));
+  if (s.grow_own_bytes != 0) sheet.Line("its own records", absl::StrCat(FormatBytes(s.grow_own_bytes), " of each"));
   sheet.Line("refused", s.grow_retry_exact ? "asks once more for just what the request needs" : "is final");
   sheet.Line("before main", FormatBytes(s.startup_heap_bytes));
 }

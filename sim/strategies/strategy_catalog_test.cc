@@ -72,7 +72,7 @@ TEST(StrategyCatalogTest, SeventeenGibibytesAtTheMailsAddress) {
   EXPECT_EQ(s.hints.base + s.bitmap_bytes, Addr(0xf840000000));
   EXPECT_EQ(s.firmness, Firmness::kReserve);
   EXPECT_EQ(s.on_conflict, OnConflict::kRelocate);
-  EXPECT_EQ(s.on_refusal, OnRefusal::kDie);
+  EXPECT_EQ(s.on_refusal, OnRefusal::kBelieveReserved);
   EXPECT_EQ(s.access, Access::kReadWriteExecute);
   EXPECT_EQ(s.commit_method, CommitMethod::kMapFixed);
   EXPECT_EQ(s.page_map, PageMapKind::kFlat);
@@ -303,6 +303,12 @@ TEST(StrategyChecksTest, EachMistakeIsNamedWithItsLine) {
        "on_conflict:", "NEXT_HINT with probe_bytes"},
       {"jemalloc-5-retain", "steps_per_doubling: 4", "steps_per_doubling: 4 most_bytes: 4096",
        "most_bytes:", "is less than min_bytes"},
+      {"jemalloc-5-retain", "steps_per_doubling: 4", "steps_per_doubling: 4 own_bytes: 4096",
+       "own_bytes:", "RESERVE or PRETEND only"},
+      {"go-1.0-limitaware", "own_bytes: 69632", "own_bytes: 1048576",
+       "own_bytes:", "leaves nothing of a growth"},
+      {"go-1.0-limitaware", "own_bytes: 69632", "own_bytes: 69633",
+       "own_bytes:", "not a multiple of tables.heap_page_bytes"},
       {"glibc-ptmalloc", "word_bits: 64", "word_bits: 32", "page_map:", "word_bits must be 64"},
       {"go-2011-02-reserve768m-386", "image_align_bytes: 1048576", "image_align_bytes: 12288",
        "image_align_bytes:", "must be a power of two"},

@@ -99,6 +99,7 @@ void StrategyChecks::CheckSizes() {
       {"growth.startup_heap_bytes", growth.startup_heap_bytes()},
       {"growth.most_bytes", growth.most_bytes()},
       {"growth.map_min_bytes", growth.map_min_bytes()},
+      {"growth.own_bytes", growth.own_bytes()},
       {"tables.bitmap_bytes", tables.bitmap_bytes()},
       {"tables.bitmap_chunk_bytes", tables.bitmap_chunk_bytes()},
       {"tables.metadata_chunk_bytes", tables.metadata_chunk_bytes()},
@@ -243,6 +244,15 @@ void StrategyChecks::CheckGrowth() {
           "is less than min_bytes");
   Require(!growth.break_first() || strategy_.reservation().firmness() == proto::NOTHING, "growth.break_first",
           "has a meaning with firmness NOTHING only");
+  const proto::StrategyFirmness firmness = strategy_.reservation().firmness();
+  const bool in_range = firmness == proto::RESERVE || firmness == proto::PRETEND;
+  Require(growth.own_bytes() == 0 || in_range, "growth.own_bytes",
+          "has a meaning with firmness RESERVE or PRETEND only");
+  Require(growth.own_bytes() == 0 || growth.own_bytes() < growth.min_bytes(), "growth.own_bytes",
+          "leaves nothing of a growth of min_bytes");
+  const uint64_t heap_page_bytes = strategy_.tables().heap_page_bytes();
+  Require(heap_page_bytes == 0 || growth.own_bytes() % heap_page_bytes == 0, "growth.own_bytes",
+          "is not a multiple of tables.heap_page_bytes");
   for (const auto& growing : strategy_.tables().growing()) {
     const bool whole_pages =
         growing.chunk_bytes() >= kOsPageBytes && std::has_single_bit(growing.chunk_bytes());

@@ -67,6 +67,17 @@ TablePlace FromProto(proto::StrategyTablePlace place) {
   }
 }
 
+OnRefusal FromProto(proto::StrategyOnRefusal on_refusal) {
+  switch (on_refusal) {
+    case proto::RETURN_NULL:
+      return OnRefusal::kReturnNull;
+    case proto::BELIEVE_RESERVED:
+      return OnRefusal::kBelieveReserved;
+    default:
+      return OnRefusal::kDie;
+  }
+}
+
 HintList FromProto(const proto::Strategy::Hints& text) {
   HintList hints;
   hints.base = Addr(text.base());
@@ -92,7 +103,7 @@ ReservationStrategy FromProto(const proto::Strategy& text) {
   s.reserve_chunk_bytes = r.reserve_chunk_bytes();
   s.hints = FromProto(r.hints());
   s.on_conflict = FromProto(r.on_conflict());
-  s.on_refusal = r.on_refusal() == proto::RETURN_NULL ? OnRefusal::kReturnNull : OnRefusal::kDie;
+  s.on_refusal = FromProto(r.on_refusal());
   s.commit_method = r.commit_method() == proto::PROTECT ? CommitMethod::kProtect : CommitMethod::kMapFixed;
   s.access = r.access() == proto::READ_WRITE_EXECUTE ? Access::kReadWriteExecute : Access::kReadWrite;
   s.window_bytes = r.window_bytes();
@@ -115,6 +126,7 @@ ReservationStrategy FromProto(const proto::Strategy& text) {
   s.grow_most_bytes = text.growth().most_bytes();
   s.break_first = text.growth().break_first();
   s.map_min_bytes = text.growth().map_min_bytes();
+  s.grow_own_bytes = text.growth().own_bytes();
 
   const auto& tables = text.tables();
   s.heap_page_shift = static_cast<uint32_t>(std::countr_zero(tables.heap_page_bytes()));

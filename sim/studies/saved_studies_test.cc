@@ -41,6 +41,10 @@ TEST_P(SavedStudyTest, RunsWholeAndSomebodyLivesAndSomebodyDies) {
   for (const proto::LimitSearch& search : report.limit_searches()) {
     for (const proto::LimitBand& band : search.bands()) count(band.outcome());
   }
+  // Of a usable heap every answer ends in a refusal: whoever got a block lived.
+  for (const proto::UsableHeap& heap : report.usable_heaps()) {
+    count(heap.usable_bytes() > 0 ? proto::SURVIVED : heap.outcome());
+  }
   EXPECT_GT(lives, 0);
   EXPECT_GT(dies, 0);
   EXPECT_FALSE(RenderStudy(report, {}).empty());
@@ -111,6 +115,23 @@ TEST(SavedStudiesTest, AContainerCountsWhatIsWritten) {
   for (const proto::LimitSearch& search : Answers("small-containers").limit_searches()) {
     ASSERT_TRUE(search.has_smallest_bytes()) << search.strategy();
     EXPECT_LT(search.smallest_bytes(), uint64_t{64} << 20) << search.strategy();
+  }
+}
+
+uint64_t UsableUnder(const proto::Report& report, const std::string& strategy, uint64_t limit_mib) {
+  for (const proto::UsableHeap& heap : report.usable_heaps()) {
+    if (heap.strategy() == strategy && heap.limits().address_bytes() == limit_mib << 20) return heap.usable_bytes();
+  }
+  ADD_FAILURE() << strategy << " under " << limit_mib << " MiB is not asked";
+  return 0;
+}
+
+TEST(SavedStudiesTest, Go10HasLessHeapUnderMoreLimit) {
+  const proto::Report& report = Answers("usable-heap");
+  EXPECT_LT(UsableUnder(report, "go-1.0-limitaware", 160), UsableUnder(report, "go-1.0-limitaware", 128));
+  EXPECT_GT(UsableUnder(report, "go-1.4-pretend128g", 160), UsableUnder(report, "go-1.4-pretend128g", 128));
+  for (const char* strategy : {"scudo-180g", "snmalloc-flat256g", "hardened-12t"}) {
+    EXPECT_EQ(UsableUnder(report, strategy, 4096), 0) << strategy;
   }
 }
 

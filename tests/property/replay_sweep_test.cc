@@ -260,7 +260,7 @@ TEST(ReplaySweep, ARefusalSaysRuleNumbersAndWhoHoldsTheMost) {
   ASSERT_EQ(report->runs_size(), 1);
   EXPECT_THAT(RefusalSentence(report->runs(0).refusal()),
               MatchesRegex("RLIMIT_AS: asked 17\\.0 GiB, [0-9.]+( [KM]iB)? of 4\\.0 GiB in use; largest: [^;]+ "
-                           "[0-9.]+ [KMG]iB; at startup: reserve, wanted 0xf800000000, error 12"));
+                           "[0-9.]+ [KMG]iB; at startup: commit, wanted 0xf800000000, error 12"));
 }
 
 // ---- images ----

@@ -12,11 +12,10 @@
 namespace reheap {
 namespace {
 
-constexpr uint64_t kBlockBytes = 64 * kKiB;
-
 std::string WriteTrace(const HistoryProgram& program) {
   const std::string path =
-      absl::StrCat(testing::TempDir(), "/", program.threads, "-", program.blocks, ".trace");
+      absl::StrCat(testing::TempDir(), "/", program.threads, "-", program.blocks, "-",
+                   program.block_bytes, ".trace");
   if (std::ifstream(path).good()) return path;
   auto writer = TraceWriter::Create(path, proto::TraceHeader());
   EXPECT_TRUE(writer.ok()) << writer.status();
@@ -31,7 +30,7 @@ std::string WriteTrace(const HistoryProgram& program) {
     }
     event.kind = EventKind::kAllocate;
     event.call = CallKind::kMalloc;
-    event.size = program.blocks > 0 ? kBlockBytes : 32;
+    event.size = program.blocks > 0 ? program.block_bytes : 32;
     for (uint32_t block = 0; block < std::max(program.blocks, 1u); ++block) {
       event.object = object++;
       EXPECT_TRUE((*writer)->Append(event).ok());

@@ -1,7 +1,7 @@
 // History run: one program of history in a process of the model. Test-only.
 //
-// The program is "hello, world" (one small object), the same with threads, or one that allocates blocks of 64
-// KiB until it gets none. Its image is a golden maps file, or a named one with as much of libraries as the
+// The program is "hello, world" (one small object), the same with threads, or one that allocates blocks,
+// of 64 KiB, until it gets none. Its image is a golden maps file, or a named one with as much of libraries as the
 // original had.
 //
 // Threads: one.
@@ -24,7 +24,8 @@ struct HistoryProgram {
   uint64_t libraries_bytes = 0;  // mapped beside it, not writable
   uint64_t data_bytes = 0;       // mapped beside it, writable
   uint32_t threads = 1;          // each allocates once
-  uint32_t blocks = 0;           // of 64 KiB; 0 = hello, world
+  uint32_t blocks = 0;           // 0 = hello, world
+  uint64_t block_bytes = 64 * kKiB;
 };
 
 // A request for one virtual row of it, without limits. The trace is written once.

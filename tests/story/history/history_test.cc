@@ -26,7 +26,8 @@ TEST(HistoryTest, SmallestLimitsAndPeaksOfHelloWorld) {
   for (const TableRow& row : ReadTable("limits.csv")) {
     HistoryProgram program = ProgramOf(row);
     program.threads = static_cast<uint32_t>(row.number("threads"));
-    const ReplayRequest request = RequestFor(program);
+    ReplayRequest request = RequestFor(program);
+    if (row.has("ram_mib")) request.ram_bytes = {row.number("ram_mib") * kMiB};
     const uint64_t measured = row.number("measured_kib");
     // One percent, or what the search on the original could tell apart: 256 kB, 0.4 %.
     uint64_t tolerance = std::max<uint64_t>(measured / 100, 256);
@@ -58,6 +59,19 @@ TEST(HistoryTest, UsableHeapUnderALimit) {
     const uint64_t measured = row.number("measured_mib");
     EXPECT_NE(run.outcome(), proto::SURVIVED) << row.where << ": it ends by a refusal";
     Compare(row, measured, std::max<uint64_t>(measured / 100, 1), run.peak_live_bytes() / kMiB);
+  }
+}
+
+// A thousand blocks of 1 MiB, without a limit.
+TEST(HistoryTest, AddressSpaceOfABigProgram) {
+  for (const TableRow& row : ReadTable("blocks.csv")) {
+    HistoryProgram program = ProgramOf(row);
+    program.blocks = static_cast<uint32_t>(row.number("blocks"));
+    program.block_bytes = row.number("block_kib") * kKiB;
+    const proto::Run run = RunHistory(RequestFor(program));
+    EXPECT_EQ(run.outcome(), proto::SURVIVED) << row.where;
+    const uint64_t measured = row.number("measured_kib");
+    Compare(row, measured, measured / 100, (run.image_vsize_bytes() + run.peak_vsize_bytes()) / kKiB);
   }
 }
 
@@ -113,6 +127,16 @@ void CompareFate(const TableRow& row, const proto::Run& run) {
   }
 }
 
+// More is not always better.
+TEST(HistoryTest, FatesUnderManyLimits) {
+  for (const TableRow& row : ReadTable("fates.csv")) {
+    ReplayRequest request = RequestFor(ProgramOf(row));
+    request.address_limits = {row.number("limit_kib") * kKiB};
+    request.ram_bytes = {row.number("ram_mib") * kMiB};
+    CompareFate(row, RunHistory(request));
+  }
+}
+
 TEST(HistoryTest, SomebodyIsThereFirst) {
   for (const TableRow& row : ReadTable("collisions.csv")) {
     HistoryProgram program{row.text("strategy"), "linux-amd64", row.text("image")};
@@ -132,7 +156,8 @@ TEST(HistoryTest, ReportedCases) {
       EXPECT_TRUE(row.has("note")) << row.where;
       continue;
     }
-    HistoryProgram program{row.text("strategy"), row.text("platform"), row.text("image")};
+    HistoryProgram program = ProgramOf(row);
+    program.platform = row.text("platform");
     program.blocks = static_cast<uint32_t>(row.number("blocks"));
     program.threads = static_cast<uint32_t>(row.number("threads"));
     ReplayRequest request = RequestFor(program);
@@ -140,7 +165,11 @@ TEST(HistoryTest, ReportedCases) {
     if (row.has("data_limit_kib")) request.data_limits = {row.number("data_limit_kib") * kKiB};
     if (row.has("overcommit")) request.overcommit_modes = {static_cast<int>(row.number("overcommit"))};
     if (row.has("ram_mib")) request.ram_bytes = {row.number("ram_mib") * kMiB};
-    CompareFate(row, RunHistory(request));
+    const proto::Run run = RunHistory(request);
+    CompareFate(row, run);
+    if (row.has("operation")) {
+      EXPECT_EQ(run.refusal().operation(), row.text("operation")) << row.where;
+    }
   }
   // Numbers of the collection; 9, 14, 15, 17, 18, 27, 30 and 33 are not in it in it.
   for (const uint64_t number : {1,  2,  3,  4,  5,  6,  7,  8,  10, 11, 12, 13, 16, 19, 20, 21, 22, 23,
