@@ -16,6 +16,7 @@
 #include "alloc/addr.h"
 #include "alloc/map_request.h"
 #include "alloc/os.h"
+#include "alloc/release_plan.h"
 
 namespace reheap {
 
@@ -109,6 +110,9 @@ struct ReservationStrategy {
   // kNothing: the end of the data segment (brk) first; refused, a mapping of at least map_min_bytes.
   bool break_first = false;
   uint64_t map_min_bytes = 0;
+
+  // --- when free memory goes back ----------------------------------------------------------------------
+  ReleasePlan release;
 
   // --- what is mapped beside the heap ------------------------------------------------------------------
   std::vector<MapRequest> startup_requests;  // before the heap's range
