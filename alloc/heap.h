@@ -129,6 +129,10 @@ class Heap {
   // Gives free spans back to the OS until `bytes` are; how many were.
   uint64_t ReleaseFreePages(uint64_t bytes) { return page_heap_.ReleaseFreePages(bytes); }
 
+  // The time, in nanoseconds since the program's start: what the strategy gives back by then goes back. To be told
+  // now and then, as finely as its release plan looks; between two calls, never within one.
+  void Advance(uint64_t now_ns) { page_heap_.Advance(now_ns); }
+
   // Why the last Malloc or Resize answered zero.
   const Refusal& last_refusal() const { return last_refusal_; }
 

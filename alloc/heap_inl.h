@@ -46,8 +46,9 @@ OsResult<Done> Heap<M, PageMapT>::Start() {
   if (step.ok()) step = arena_.Start();
   if (!step.ok()) return step;
 
-  PageMapSetup setup;
   const ReservationStrategy& plan = arena_.plan();
+  page_heap_.SetRelease(plan);
+  PageMapSetup setup;
   setup.os = &TablesOs();
   setup.strategy = &plan;
   setup.heap_range = arena_.heap_range();

@@ -79,6 +79,7 @@ class Fuzzer {
   }
 
   void Step() {
+    heap_->Advance(now_ns_ += 1'000'000);
     const uint64_t dice = Below(100);
     if (live_.empty() || dice < 45) {
       Allocate();
@@ -185,13 +186,14 @@ class Fuzzer {
   std::unique_ptr<HeapT> heap_;
   CacheId caches_[kCaches];
   LiveMap live_;
+  uint64_t now_ns_ = 0;  // a millisecond per step
 };
 
 template <template <class> class PageMapT>
-void RunSeeds(const ReservationStrategy& strategy, bool low = false) {
+void RunSeeds(const ReservationStrategy& strategy, bool low = false, uint64_t seeds = 4) {
   const char* given = std::getenv("REHEAP_SEED");
   const uint64_t first = given != nullptr ? std::strtoull(given, nullptr, 10) : 1;
-  for (uint64_t seed = first; seed < first + 4 && !testing::Test::HasFailure(); ++seed) {
+  for (uint64_t seed = first; seed < first + seeds && !testing::Test::HasFailure(); ++seed) {
     Fuzzer<PageMapT>(strategy, seed, low).Run(20000);
   }
 }
@@ -200,6 +202,35 @@ TEST(HeapRandom, Reserve17gFlat) { RunSeeds<FlatPageMap>(Go201102Reserve17g()); 
 TEST(HeapRandom, PretendFlat) { RunSeeds<FlatPageMap>(Go201102Pretend()); }
 TEST(HeapRandom, Radix3) { RunSeeds<Radix3PageMap>(Go2010Radix()); }
 TEST(HeapRandom, Arenas8KiB) { RunSeeds<SparseArenaPageMap>(Go111Arenas()); }
+
+// Times of the order of a thousand steps, so that all of it happens in 20,000.
+ReleasePlan PlanOf(ReleasePolicy policy, ReleaseMethod method) {
+  ReleasePlan plan;
+  plan.policy = policy;
+  plan.method = method;
+  plan.tick_ns = 50'000'000;
+  plan.age_ns = 200'000'000;
+  plan.pages_freed_per_page = 3;
+  plan.decay_ns = 2'000'000'000;
+  plan.keep_percent = 10;
+  return plan;
+}
+
+TEST(HeapRandom, EveryReleasePolicyAndMethod) {
+  for (ReleaseMethod method : {ReleaseMethod::kDiscard, ReleaseMethod::kDecommit}) {
+    for (ReleasePolicy policy :
+         {ReleasePolicy::kIdle, ReleasePolicy::kRate, ReleasePolicy::kDecay, ReleasePolicy::kGoal}) {
+      SCOPED_TRACE("policy " + std::to_string(static_cast<int>(policy)) + ", method " +
+                   std::to_string(static_cast<int>(method)));
+      ReservationStrategy strategy = policy == ReleasePolicy::kDecay ? Go201102Pretend() : Go201102Reserve17g();
+      strategy.release = PlanOf(policy, method);
+      RunSeeds<FlatPageMap>(strategy, /*low=*/false, /*seeds=*/1);
+      ReservationStrategy anywhere = Go2010Radix();
+      anywhere.release = strategy.release;
+      RunSeeds<Radix3PageMap>(anywhere, /*low=*/false, /*seeds=*/1);
+    }
+  }
+}
 
 TEST(HeapRandom, FlatIndexInTheReservation) {
   ReservationStrategy strategy = Go201102Reserve17g();

@@ -1,14 +1,16 @@
 // PageHeap: spans of heap pages, free and large, below the central lists (row 7 of the walk).
 //
 //   Allocate  best fit among free spans, the lowest of equal ones from 256 pages on; the rest is split off;
-//             nothing fits: discarded spans are made usable again, then the Arena grows
+//             nothing fits: so much of a discarded span is made usable again, then the Arena grows
 //   Free      joins free neighbours, found through the page map
 //
 // The page map holds a span in use at each of its pages, a free one at its first and last page. Pages inside
 // a free span may still name the record of an earlier span: a reader checks that the span covers the page.
 //
-// Free memory goes back to the OS only on ReleaseFreePages (the runtimes of early 2011 never gave any back).
-// Discarded spans do not join others, because Prepared and Ready memory must not be confused (alloc/os.h).
+// Free memory goes back to the OS by the strategy's ReleasePlan (page_heap_release_inl.h), on Advance or when a span
+// becomes free, and on ReleaseFreePages; the runtimes of early 2011 never gave any back. Discarded spans, which the
+// plan's method may have made inaccessible, do not join others: Ready memory must not be confused with them
+// (alloc/os.h).
 //
 // Ownership: span records from a pool that the heap owns. Threads: as the heap (one lock would guard this
 // class). Limits: 2^32 - 1 pages in a span; the list of spans of 256 pages and more is searched to its end.
@@ -22,10 +24,12 @@
 #include "alloc/addr.h"
 #include "alloc/arena.h"
 #include "alloc/check.h"
+#include "alloc/decay_curve.h"
 #include "alloc/memory.h"
 #include "alloc/os.h"
 #include "alloc/page_map.h"
 #include "alloc/record_pool.h"
+#include "alloc/reservation_strategy.h"
 #include "alloc/span.h"
 
 namespace reheap {
@@ -56,6 +60,9 @@ class PageHeap {
     page_shift_ = page_shift;
   }
 
+  // When memory goes back, and how it is made usable again; until then never. Once, after the arena's Start.
+  void SetRelease(const ReservationStrategy& plan);
+
   // Grows by at least `pages`, before anybody asks.
   OsResult<Done> Grow(uint64_t pages) {
     // The record first: a growth without a record would have to be undone.
@@ -69,7 +76,9 @@ class PageHeap {
       arena_->GiveBack(piece.value());
       return prepared;
     }
-    InsertJoined(NewSpan(piece.value().start, got_pages), SpanState::kFree);
+    const SpanRef ref = NewSpan(piece.value().start, got_pages);
+    memory_->template Write<Span>(ref).free_since_ns = now_ns_;
+    InsertJoined(ref, SpanState::kFree);
     totals_.free += got_pages;
     return Done();
   }
@@ -82,18 +91,18 @@ class PageHeap {
     // A span may be cut in three.
     const OsResult<Done> records = records_->Ensure(3);
     if (!records.ok()) return records.refusal();
-    SpanRef ref = FindFree(searched_pages);
-    if (!ref && totals_.discarded >= searched_pages) {
-      const OsResult<Done> reused = ReuseDiscarded();
-      if (!reused.ok()) return reused.refusal();
-      ref = FindFree(searched_pages);
+    SpanRef ref = FindFree(kReady, searched_pages);
+    if (!ref && totals_.discarded > 0) {
+      const OsResult<SpanRef> reused = FindReused(searched_pages, pages, alignment_pages);
+      if (!reused.ok()) return reused;
+      ref = reused.value();
     }
     if (!ref) {
       const OsResult<Done> grown = Grow(searched_pages);
       if (!grown.ok()) return grown.refusal();
       const OsResult<Done> again = records_->Ensure(3);
       if (!again.ok()) return again.refusal();
-      ref = FindFree(searched_pages);
+      ref = FindFree(kReady, searched_pages);
     }
     REHEAP_CHECK(ref);
     return Cut(ref, pages, alignment_pages, state);
@@ -116,8 +125,10 @@ class PageHeap {
     span = Span{};
     span.start = start;
     span.pages = static_cast<uint32_t>(pages);
+    span.free_since_ns = now_ns_;
     totals_.free += pages;
     InsertJoined(ref, SpanState::kFree);
+    NoteFreed(pages);
   }
 
   // The tail of a large span beyond `pages` becomes free. False: there is no record for it, nothing changed.
@@ -131,7 +142,10 @@ class PageHeap {
     span.pages = static_cast<uint32_t>(pages);
     totals_.large -= tail_pages;
     totals_.free += tail_pages;
-    InsertJoined(NewSpan(tail, tail_pages), SpanState::kFree);
+    const SpanRef tail_ref = NewSpan(tail, tail_pages);
+    memory_->template Write<Span>(tail_ref).free_since_ns = now_ns_;
+    InsertJoined(tail_ref, SpanState::kFree);
+    NoteFreed(tail_pages);
     return true;
   }
 
@@ -141,27 +155,11 @@ class PageHeap {
     span.large_bytes = bytes;
   }
 
-  // Discards free spans, the longest first, until `bytes` are given back; the bytes that were.
-  uint64_t ReleaseFreePages(uint64_t bytes) {
-    uint64_t released = 0;
-    for (int n = kLists; n > 0 && released < bytes;) {
-      const int list = n % kLists;  // list 0 holds the longest
-      const SpanRef ref = free_[kReady].lists[list].first;
-      if (!ref) {
-        --n;
-        continue;
-      }
-      const Span& span = memory_->template Read<Span>(ref);
-      const uint64_t pages = span.pages;
-      if (!DiscardByParts({span.start, pages << page_shift_})) break;
-      RemoveFree(ref);
-      totals_.free -= pages;
-      totals_.discarded += pages;
-      InsertJoined(ref, SpanState::kDiscarded);
-      released += pages << page_shift_;
-    }
-    return released;
-  }
+  // Gives free spans back, the longest first, until `bytes` are; the bytes that were.
+  uint64_t ReleaseFreePages(uint64_t bytes);
+
+  // The time is `now_ns` (an earlier one than before counts as that): what the plan says for it goes back.
+  void Advance(uint64_t now_ns);
 
   const PageTotals& totals() const { return totals_; }
 
@@ -251,14 +249,11 @@ class PageHeap {
   // Puts a span on its list, joined with neighbours in the same state. The totals are the caller's.
   void InsertJoined(SpanRef ref, SpanState state) {
     Span& span = memory_->template Write<Span>(ref);
-    const SpanRef left = map_->Get(PageOf(span.start) - PageCount(1));
-    if (left && IsNeighbour(left, state, /*ends_at=*/span.start, Addr())) {
+    if (const SpanRef left = LeftOf(span, state)) {
       span.start = memory_->template Read<Span>(left).start;
       Absorb(span, left);
     }
-    const Addr end = span.end(page_shift_);
-    const SpanRef right = map_->Get(PageOf(end));
-    if (right && IsNeighbour(right, state, Addr(), /*starts_at=*/end)) Absorb(span, right);
+    if (const SpanRef right = RightOf(span, state)) Absorb(span, right);
     span.state = state;
 
     const PageId first = PageOf(span.start);
@@ -271,10 +266,20 @@ class PageHeap {
     free.filled[n / 64] |= uint64_t{1} << (n % 64);
   }
 
-  bool IsNeighbour(SpanRef ref, SpanState state, Addr ends_at, Addr starts_at) const {
-    const Span& span = memory_->template Read<Span>(ref);
-    if (span.state != state) return false;
-    return ends_at ? span.end(page_shift_) == ends_at : span.start == starts_at;
+  // The span in `state` that ends where `span` begins, or begins where it ends; none: there is no such. (A page may
+  // name a record that is older.)
+  SpanRef LeftOf(const Span& span, SpanState state) const {
+    const SpanRef left = map_->Get(PageOf(span.start) - PageCount(1));
+    if (!left) return left;
+    const Span& is = memory_->template Read<Span>(left);
+    return is.state == state && is.end(page_shift_) == span.start ? left : SpanRef();
+  }
+  SpanRef RightOf(const Span& span, SpanState state) const {
+    const Addr end = span.end(page_shift_);
+    const SpanRef right = map_->Get(PageOf(end));
+    if (!right) return right;
+    const Span& is = memory_->template Read<Span>(right);
+    return is.state == state && is.start == end ? right : SpanRef();
   }
 
   void Absorb(Span& span, SpanRef neighbour) {
@@ -282,14 +287,15 @@ class PageHeap {
     Span& gone = memory_->template Write<Span>(neighbour);
     REHEAP_CHECK_LT(uint64_t{span.pages} + gone.pages, kMostPages);
     span.pages += gone.pages;
+    span.free_since_ns = std::max(span.free_since_ns, gone.free_since_ns);
     gone = Span{};
     records_->Free(neighbour);
   }
 
   // The shortest free span of at least `pages`; among long ones of equal length the lowest. Preconditions:
   // pages > 0, or list 0 would count as the shortest.
-  SpanRef FindFree(uint64_t pages) const {
-    const FreeSpans& free = free_[kReady];
+  SpanRef FindFree(Kind kind, uint64_t pages) const {
+    const FreeSpans& free = free_[kind];
     if (pages < kLists) {
       for (uint64_t word = pages / 64; word < kLists / 64; ++word) {
         uint64_t filled = free.filled[word];
@@ -313,61 +319,37 @@ class PageHeap {
     return best;
   }
 
-  // A free span may have joined pieces that the OS handed out one by one, and windows gives back or commits
-  // within one of them only (MEM_DECOMMIT, MEM_COMMIT over two allocations: ERROR_INVALID_ADDRESS). So a
-  // refusal is tried again with halves, down to a heap page, as Go does since 30b8af98c (issue 7143).
+  // --- what went back to the OS, and comes again (page_heap_release_inl.h) --------------------------
+
   template <class Call>
-  OsResult<Done> ByParts(AddrRange range, uint64_t* done_bytes, Call call) const {
-    const uint64_t page_bytes = uint64_t{1} << page_shift_;
-    while (range.bytes > 0) {
-      uint64_t part_bytes = range.bytes;
-      OsResult<Done> result = call({range.start, part_bytes});
-      while (!result.ok() && part_bytes > page_bytes) {
-        part_bytes = RoundUp(part_bytes / 2, page_bytes);
-        result = call({range.start, part_bytes});
-      }
-      if (!result.ok()) return result;
-      *done_bytes += part_bytes;
-      range = {range.start + part_bytes, range.bytes - part_bytes};
-    }
-    return Done();
+  OsResult<Done> ByParts(AddrRange range, uint64_t* done_bytes, Call call) const;
+  bool GiveBackByParts(AddrRange range) const;
+  OsResult<Done> ReuseByParts(AddrRange range) const;
+  OsResult<SpanRef> FindReused(uint64_t searched_pages, uint64_t pages, uint64_t alignment_pages);
+  OsResult<Done> ReuseWhole(SpanRef ref);
+  SpanRef FindRun(uint64_t pages) const;
+  uint64_t ReleaseSpan(SpanRef ref, uint64_t most_pages);
+  template <class Visit>
+  void ForEachReady(Visit visit);
+  uint64_t ReleaseLongest(uint64_t pages, bool whole);
+  void ReleaseIdle(uint64_t age_ns);
+  void ReleaseOldest(uint64_t pages);
+  void ReleaseByRate();
+  // A plan that is no rate has more left than any heap can free.
+  void NoteFreed(uint64_t pages) {
+    freed_pages_left_ -= static_cast<int64_t>(pages);
+    if (freed_pages_left_ < 0) [[unlikely]] ReleaseByRate();
   }
+  uint64_t PagesInUse() const { return totals_.small + totals_.large; }
 
-  // False: nothing was discarded. A part counts for the whole: the next Reuse makes all of it usable.
-  bool DiscardByParts(AddrRange range) const {
-    uint64_t done_bytes = 0;
-    const OsResult<Done> result =
-        ByParts(range, &done_bytes, [&](AddrRange part) { return os_->Discard(part); });
-    return result.ok() || done_bytes > 0;
-  }
-
-  OsResult<Done> ReuseByParts(AddrRange range) const {
-    uint64_t done_bytes = 0;
-    return ByParts(range, &done_bytes, [&](AddrRange part) { return os_->Reuse(part); });
-  }
-
-  OsResult<Done> ReuseDiscarded() {
-    for (SpanList& list : free_[kGone].lists) {
-      while (list.first) {
-        const SpanRef ref = list.first;
-        const Span& span = memory_->template Read<Span>(ref);
-        const uint64_t pages = span.pages;
-        const OsResult<Done> reused = ReuseByParts({span.start, pages << page_shift_});
-        if (!reused.ok()) return reused;
-        RemoveFree(ref);
-        totals_.discarded -= pages;
-        totals_.free += pages;
-        InsertJoined(ref, SpanState::kFree);
-      }
-    }
-    return Done();
-  }
-
-  // Makes the free span `ref` a span in use of `pages`; what is before and behind it stays free.
-  // Preconditions: it is long enough for the alignment; two records can be had.
+  // Makes the free span `ref` a span in use of `pages`; what is before and behind it stays free, since when it is, or
+  // discarded. Preconditions: it is long enough for the alignment; two records can be had; of a discarded one the
+  // part is usable.
   SpanRef Cut(SpanRef ref, uint64_t pages, uint64_t alignment_pages, SpanState state) {
     RemoveFree(ref);
     Span& span = memory_->template Write<Span>(ref);
+    const SpanState was = span.state;
+    const uint64_t since_ns = span.free_since_ns;
     span.state = state;
     const Addr whole_start = span.start;
     const Addr whole_end = span.end(page_shift_);
@@ -377,10 +359,10 @@ class PageHeap {
     const Addr end = span.end(page_shift_);
     REHEAP_CHECK_LE(end.value(), whole_end.value());
     map_->Set(PageOf(start), PageCount(pages), ref);
-    if (start > whole_start)
-      InsertJoined(NewSpan(whole_start, (start - whole_start) >> page_shift_), SpanState::kFree);
-    if (end < whole_end) InsertJoined(NewSpan(end, (whole_end - end) >> page_shift_), SpanState::kFree);
-    totals_.free -= pages;
+    span.free_since_ns = 0;
+    InsertRest(whole_start, start, since_ns, was);
+    InsertRest(end, whole_end, since_ns, was);
+    (was == SpanState::kFree ? totals_.free : totals_.discarded) -= pages;
     if (state == SpanState::kLarge) {
       large_.Push(*memory_, ref);
       totals_.large += pages;
@@ -389,6 +371,14 @@ class PageHeap {
       totals_.small += pages;
     }
     return ref;
+  }
+
+  // What is left of a free span, if anything. Preconditions: a record can be had.
+  void InsertRest(Addr start, Addr end, uint64_t since_ns, SpanState state) {
+    if (start == end) return;
+    const SpanRef ref = NewSpan(start, (end - start) >> page_shift_);
+    memory_->template Write<Span>(ref).free_since_ns = since_ns;
+    InsertJoined(ref, state);
   }
 
   Refusal TooLong(uint64_t pages) const {
@@ -409,8 +399,7 @@ class PageHeap {
     const PageId first = PageOf(span.start);
     REHEAP_CHECK_EQ(map_->Get(first).value(), ref.value());
     REHEAP_CHECK_EQ(map_->Get(first + PageCount(span.pages - 1)).value(), ref.value());
-    const SpanRef right = map_->Get(first + PageCount(span.pages));
-    if (right) REHEAP_CHECK(!IsNeighbour(right, span.state, Addr(), span.end(page_shift_)));
+    REHEAP_CHECK(!RightOf(span, span.state));
   }
 
   Os* os_ = nullptr;
@@ -422,8 +411,21 @@ class PageHeap {
   FreeSpans free_[2];
   SpanList large_;
   PageTotals totals_;
+
+  ReleasePlan release_;
+  Access access_ = Access::kReadWrite;
+  CommitMethod commit_method_ = CommitMethod::kMapFixed;
+  uint64_t now_ns_ = 0;                       // as far as it was told
+  uint64_t look_ns_ = ~uint64_t{0};           // when the plan looks next
+  int64_t freed_pages_left_ = kNoRate;        // ReleasePolicy::kRate: until a span goes back
+  int rate_list_ = 0;                         // whose turn it is then
+  bool is_refused_ = false;                   // the OS did not take the last span
+  DecayCurve decay_;
+  static constexpr int64_t kNoRate = int64_t{1} << 62;
 };
 
 }  // namespace reheap
+
+#include "alloc/page_heap_release_inl.h"
 
 #endif  // REHEAP_ALLOC_PAGE_HEAP_H_

@@ -1,68 +1,15 @@
 // PageHeap: which span an Allocate takes and what a Free joins, case by case.
-#include "alloc/page_heap.h"
-
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
-#include "alloc/flat_page_map.h"
-#include "alloc/scripted_os.h"
-#include "alloc/strategies_for_tests.h"
+#include "alloc/page_heap_for_tests.h"
 
 namespace reheap {
 namespace {
 
-constexpr uint32_t kShift = 12;
-constexpr Addr kHeap(0xf840000000);
-
-// 256 pages of heap. Spans are named by letters in the order of allocation.
-class PageHeapTest : public testing::Test {
- protected:
-  PageHeapTest()
-      : strategy_(Go201102Pretend()),
-        arena_(os_, strategy_),
-        map_(memory_),
-        chunks_(os_, 128 * kKiB, Access::kReadWrite) {
-    REHEAP_CHECK(arena_.Start().ok());
-    PageMapSetup setup;
-    setup.os = &os_;
-    setup.strategy = &strategy_;
-    setup.heap_range = arena_.heap_range();
-    REHEAP_CHECK(map_.Init(setup).ok());
-    records_.Init(memory_, chunks_, sizeof(Span));
-    heap_.Init(os_, memory_, map_, arena_, records_, kShift);
-    REHEAP_CHECK(heap_.Grow(256).ok());
-  }
-  ~PageHeapTest() override {
-    heap_.CheckInvariants();
-    EXPECT_TRUE(heap_.RecountSlow(0) == heap_.totals());
-  }
-
-  // Where the span starts, in pages from the heap's start; -1: refused.
-  int64_t Take(uint64_t pages, uint64_t alignment_pages = 1) {
-    const OsResult<SpanRef> span = heap_.Allocate(pages, alignment_pages, SpanState::kLarge);
-    if (!span.ok()) return -1;
-    const int64_t at = static_cast<int64_t>((memory_.Read<Span>(span.value()).start - kHeap) >> kShift);
-    spans_[at] = span.value();
-    return at;
-  }
-  void Give(int64_t at) {
-    heap_.Free(spans_.at(at));
-    spans_.erase(at);
-  }
-
-  ScriptedOs os_;
-  DirectMemory memory_;
-  ReservationStrategy strategy_;
-  Arena arena_;
-  FlatPageMap<DirectMemory> map_;
-  ChunkStream chunks_;
-  RecordPool<DirectMemory> records_;
-  PageHeap<DirectMemory, FlatPageMap<DirectMemory>> heap_;
-  std::map<int64_t, SpanRef> spans_;
-};
+constexpr uint32_t kShift = PageHeapTest::kShift;
 
 TEST_F(PageHeapTest, TakesFromTheBottom) {
   EXPECT_EQ(Take(10), 0);
@@ -154,6 +101,40 @@ TEST_F(PageHeapTest, DiscardedSpansJoinOnlyTheirLike) {
   EXPECT_EQ(heap_.ReleaseFreePages(1), 0);
   EXPECT_EQ(Take(20), a) << "reused as one";
   EXPECT_EQ(os_.calls(OsOperation::kReuse), 1);
+}
+
+TEST_F(PageHeapTest, OfADiscardedSpanOnlyWhatIsNeededComesBack) {
+  Take(100);
+  EXPECT_EQ(heap_.ReleaseFreePages(1), 156u << kShift);
+  EXPECT_EQ(Take(10), 100);
+  EXPECT_EQ(heap_.totals().discarded, 146);
+  EXPECT_EQ(heap_.totals().free, 0);
+  EXPECT_EQ(Take(10, 64), 128) << "aligned: before and behind it stays discarded";
+  EXPECT_EQ(heap_.totals().discarded, 136);
+}
+
+// No free span is long enough and no discarded one: three in a row are.
+TEST_F(PageHeapTest, ARunOfFreeAndDiscardedSpansIsUsedBeforeTheHeapGrows) {
+  const int64_t a = Take(10), b = Take(10), c = Take(10);
+  Take(226);
+  Give(b);
+  EXPECT_EQ(heap_.ReleaseFreePages(1), 10u << kShift);
+  Give(a);
+  Give(c);
+  heap_.CheckInvariants();
+  EXPECT_EQ(Take(30), a);
+  EXPECT_EQ(arena_.growths(), 1);
+  EXPECT_EQ(heap_.totals().discarded + heap_.totals().free, 0);
+}
+
+TEST_F(PageHeapTest, ARunThatIsTooShortStaysDiscarded) {
+  const int64_t a = Take(10), b = Take(10);
+  Take(236);
+  Give(b);
+  EXPECT_EQ(heap_.ReleaseFreePages(1), 10u << kShift);
+  Give(a);
+  EXPECT_EQ(Take(21), 256) << "grown";
+  EXPECT_EQ(heap_.totals().discarded, 10);
 }
 
 TEST_F(PageHeapTest, GrowthJoinsWhatWasLeft) {

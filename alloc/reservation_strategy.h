@@ -16,6 +16,7 @@
 #include "alloc/addr.h"
 #include "alloc/map_request.h"
 #include "alloc/os.h"
+#include "alloc/release_plan.h"
 
 namespace reheap {
 
@@ -113,6 +114,9 @@ struct ReservationStrategy {
   // kReserve, kPretend: for each growth of grow_min_bytes and more, this much is the allocator's own, of that
   // growth or of a later one with room: records that it keeps among the blocks (Go 1.0's memory profile).
   uint64_t grow_own_bytes = 0;
+
+  // --- when free memory goes back ----------------------------------------------------------------------
+  ReleasePlan release;
 
   // --- what is mapped beside the heap ------------------------------------------------------------------
   std::vector<MapRequest> startup_requests;  // before the heap's range

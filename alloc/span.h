@@ -50,6 +50,7 @@ struct Span {
   union {
     uint32_t inline_bits[2];  // kSmall with up to 32 objects: allocated, taken
     uint64_t large_bytes;     // kLarge: as the program asked
+    uint64_t free_since_ns;   // kFree: when its youngest page became free, as far as the heap is told the time
   };
 
   Addr end(uint32_t page_shift) const { return start + (uint64_t{pages} << page_shift); }

@@ -77,6 +77,22 @@ class HeapTarget final : public ReplayTarget {
     return done;
   }
 
+  bool WantsTime() const override {
+    if constexpr (requires { heap_.arena(); }) {
+      return heap_.arena().plan().release.is_timed();
+    } else {
+      return false;  // a bench's stand-in for a heap
+    }
+  }
+
+  void Advance(uint64_t time_ns) override {
+    if constexpr (requires { heap_.Advance(time_ns); }) heap_.Advance(time_ns);
+    if (result_.metrics.is_placed()) return;
+    // What was given back, or mapped for the record of it, belongs to the event before.
+    news_ = false;
+    Place(LastEvent(), kMissed);
+  }
+
   void Finish() override {
     AddPoint();
     if (!result_.picture.is_taken && result_.outcome != TargetOutcome::kStartupAbort) TakePicture();

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "alloc/addr.h"
+#include "alloc/check.h"
 
 namespace reheap {
 namespace {
@@ -61,6 +62,7 @@ absl::StatusOr<OpStream::Facts> OpStream::ReadFacts(const std::string& path, boo
     }
     facts.slot_count = static_cast<uint32_t>(trailer->slot_count());
     facts.event_count = trailer->events();
+    facts.has_times = trailer->end_time_ns() != 0;
     facts.foreign_count = ForeignCalls(*trailer);
     if (facts.foreign_count > kMaxForeign) {
       return absl::InvalidArgumentError(absl::StrFormat("%s: trailer says more than %d address-space calls; at most so many are replayed",
@@ -76,12 +78,13 @@ absl::StatusOr<OpStream::Facts> OpStream::ReadFacts(const std::string& path, boo
     if (*n == 0) break;
     facts.event_count += *n;
     facts.foreign_count += (*stream)->foreign_count_;
+    facts.has_times |= (*stream)->events_[*n - 1].time_ns != 0;
   }
   facts.slot_count = (*stream)->slot_count_;
   return facts;
 }
 
-absl::StatusOr<size_t> OpStream::Next(ReplayOp* ops, size_t capacity, ForeignOp* foreign) {
+absl::StatusOr<size_t> OpStream::Next(ReplayOp* ops, size_t capacity, ForeignOp* foreign, BatchTimes* times) {
   events_.resize(capacity);
   foreign_ = foreign;
   foreign_count_ = 0;
@@ -91,7 +94,30 @@ absl::StatusOr<size_t> OpStream::Next(ReplayOp* ops, size_t capacity, ForeignOp*
     if (!Translate(events_[i], &ops[i])) [[unlikely]] return Explain(events_[i]);
     ++event_number_;
   }
+  if (times != nullptr) {
+    REHEAP_CHECK_LE(capacity, BatchTimes::kMostOps);
+    MarkTimes(*n, times);
+  }
   return *n;
+}
+
+// No look at each event: in strides that double while the step lasts, then by halves. Where times run backwards (an
+// importer's) a mark may come later than it could; it is the same one whenever the batches are.
+void OpStream::MarkTimes(size_t count, BatchTimes* times) {
+  times->count = 0;
+  for (size_t at = 0; at < count; ++at) {
+    const auto is_before = [&](const TraceEvent& event) { return event.time_ns < next_mark_ns_; };
+    size_t stride = 1;
+    while (at + stride < count && is_before(events_[at + stride - 1])) stride *= 2;
+    const auto begin = events_.begin() + static_cast<ptrdiff_t>(at + stride / 2);
+    const auto end = events_.begin() + static_cast<ptrdiff_t>(std::min(at + stride, count));
+    at = static_cast<size_t>(std::partition_point(begin, end, is_before) - events_.begin());
+    if (at == count) return;
+    if (is_before(events_[at])) continue;
+    const uint64_t time_ns = events_[at].time_ns;
+    times->marks[times->count++] = {time_ns, static_cast<uint32_t>(at)};
+    next_mark_ns_ = (time_ns / BatchTimes::kTimeStepNs + 1) * BatchTimes::kTimeStepNs;
+  }
 }
 
 bool OpStream::Translate(const TraceEvent& event, ReplayOp* op) {

@@ -28,6 +28,7 @@ class OpStream {
     uint32_t slot_count = 0;   // highest object slot + 1
     uint64_t event_count = 0;  // 0 = not known
     uint64_t foreign_count = 0;  // address-space calls, thread starts and ends among them
+    bool has_times = false;      // some event has another time than 0
   };
 
   // A file without trailer was cut off: an error that says where, unless `allow_cut_off`; then its whole blocks
@@ -39,8 +40,9 @@ class OpStream {
   const proto::TraceHeader& header() const { return cursor_->header(); }
 
   // Up to `capacity` ops; 0 at the end. `foreign` has as much room, for the address-space calls among them; null:
-  // those are kNothing.
-  absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity, ForeignOp* foreign = nullptr);
+  // those are kNothing. `times` (null: nobody asks) gets the batch's. Preconditions: with times capacity <= BatchTimes::kMostOps.
+  absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity, ForeignOp* foreign = nullptr,
+                              BatchTimes* times = nullptr);
 
  private:
   static constexpr uint64_t kNoThread = ~uint64_t{0};  // no uint32_t equals it
@@ -53,6 +55,7 @@ class OpStream {
   bool TranslateObject(const TraceEvent& event, ReplayOp* op);
   void EndThread(uint32_t thread, ReplayOp* op);
   bool FindLane(uint32_t thread);
+  void MarkTimes(size_t count, BatchTimes* times);
   // Which rule `event` breaks, after Translate said no.
   absl::Status Explain(const TraceEvent& event) const;
   absl::Status Broken(const TraceEvent& event, const char* rule) const;
@@ -71,6 +74,7 @@ class OpStream {
   std::vector<uint16_t> free_lanes_;
   uint32_t lanes_ever_ = 0;
   uint64_t event_number_ = 0;
+  uint64_t next_mark_ns_ = BatchTimes::kTimeStepNs;
   uint64_t recorded_page_bytes_ = 4096;
   ForeignOp* foreign_ = nullptr;  // of the batch being made
   uint32_t foreign_count_ = 0;    // in it

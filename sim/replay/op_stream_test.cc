@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "traces/trace_builder.h"
@@ -89,6 +91,35 @@ TEST(OpStreamTest, AddressSpaceCallsStandInATableBesideTheBatch) {
   EXPECT_EQ(foreign[ops[5].slot].kind, ForeignKind::kThreadStart);
   EXPECT_EQ(ops[7].kind, ReplayOpKind::kEndLane) << "the thread had a lane";
   EXPECT_EQ(foreign[ops[7].slot].kind, ForeignKind::kThreadEnd);
+}
+
+// At the first op of each 10 ms in which there is one, whatever lies between and however the ops are batched.
+TEST(OpStreamTest, TimesAreMarkedWhereAStepEnds) {
+  constexpr uint64_t kMs = 1'000'000;
+  TraceBuilder builder;
+  const uint64_t times_ms[] = {0, 3, 9, 10, 10, 19, 21, 300, 301, 309, 310, 315, 400};
+  uint32_t slot = 0;
+  for (uint64_t ms : times_ms) builder.Time(ms * kMs).Malloc(slot++, 8);
+  const std::string path = Write(builder);
+  const std::vector<std::pair<uint64_t, uint64_t>> wanted = {{3, 10}, {6, 21}, {7, 300}, {10, 310}, {12, 400}};
+  for (size_t capacity : {1, 2, 3, 5, 13, 16}) {
+    auto stream = OpStream::Open(path, /*allow_cut_off=*/false);
+    ASSERT_TRUE(stream.ok());
+    ReplayOp ops[16];
+    const auto times = std::make_unique<BatchTimes>();
+    std::vector<std::pair<uint64_t, uint64_t>> marks;  // op, ms
+    for (size_t before = 0;;) {
+      const auto n = (*stream)->Next(ops, capacity, nullptr, times.get());
+      ASSERT_TRUE(n.ok());
+      if (*n == 0) break;
+      for (uint32_t i = 0; i < times->count; ++i) {
+        marks.emplace_back(before + times->marks[i].op, times->marks[i].time_ns / kMs);
+      }
+      before += *n;
+    }
+    EXPECT_EQ(marks, wanted) << capacity;
+  }
+  EXPECT_TRUE(OpStream::ReadFacts(path, /*allow_cut_off=*/false)->has_times);
 }
 
 TEST(OpStreamTest, AFailedResizeIsNothingAndTheObjectLivesOn) {

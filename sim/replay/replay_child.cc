@@ -44,6 +44,7 @@ struct Batch {
   uint32_t count = 0;  // 0 = the trace has ended
   ReplayOp ops[kOpsPerBatch];
   ForeignOp foreign[kOpsPerBatch];  // written as far as the ops have any
+  BatchTimes times;                 // the same
 };
 
 // Lives in MAP_SHARED memory; no pointers.
@@ -153,7 +154,7 @@ void ReplayFromRing(SharedState* shared, Os* os, ReplayTarget* target) {
     const Batch& batch = shared->ring[next];
     if (batch.count == 0) break;
     const uint64_t before_ns = ThreadCpuNs();
-    alive = target->Apply(batch.ops, batch.count, batch.foreign) == batch.count;
+    alive = target->ApplyTimed(batch.ops, batch.count, batch.foreign, batch.times) == batch.count;
     cpu_ns += ThreadCpuNs() - before_ns;
     sem_post(&shared->free_batches);
   }
@@ -234,7 +235,8 @@ absl::Status FeedRing(SharedState* shared, pid_t child, OpStream* stream,
     }
     if (shared->stopped) return absl::OkStatus();
     Batch& batch = shared->ring[next];
-    absl::StatusOr<size_t> n = stream->Next(batch.ops, kOpsPerBatch, shared->foreign.calls == 0 ? nullptr : batch.foreign);
+    ForeignOp* const foreign = shared->foreign.calls == 0 ? nullptr : batch.foreign;
+    absl::StatusOr<size_t> n = stream->Next(batch.ops, kOpsPerBatch, foreign, &batch.times);
     if (!n.ok()) return n.status();
     batch.count = static_cast<uint32_t>(*n);
     sem_post(&shared->filled_batches);

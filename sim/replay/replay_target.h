@@ -65,6 +65,27 @@ class ReplayTarget {
   // is the batch's table of address-space calls; null when it has none.
   virtual size_t Apply(const ReplayOp* ops, size_t count, const ForeignOp* foreign) = 0;
 
+  // Whether Advance does anything. After Start.
+  virtual bool WantsTime() const { return false; }
+  // The trace's time before the next op; it rises.
+  virtual void Advance(uint64_t time_ns) { static_cast<void>(time_ns); }
+
+  // Apply, told the time at the marks. A target that does not want it gets the batch in one piece.
+  size_t ApplyTimed(const ReplayOp* ops, size_t count, const ForeignOp* foreign, const BatchTimes& times) {
+    if (times.count == 0 || !WantsTime()) return Apply(ops, count, foreign);
+    size_t done = 0;
+    for (uint32_t n = 0; n < times.count; ++n) {
+      const size_t until = times.marks[n].op;
+      if (until > done) {
+        const size_t applied = Apply(ops + done, until - done, foreign);
+        if (applied < until - done) return done + applied;
+        done = until;
+      }
+      Advance(times.marks[n].time_ns);
+    }
+    return done < count ? done + Apply(ops + done, count - done, foreign) : done;
+  }
+
   // After the last Apply (or a failed Start): closes the metrics.
   virtual void Finish() = 0;
 

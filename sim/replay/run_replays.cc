@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "alloc/check.h"
 #include "sim/os/share_report.h"
@@ -33,6 +34,18 @@ void NoteHardLimit(int resource, const char* name, proto::Report* report) {
   if (getrlimit(resource, &limit) != 0 || limit.rlim_max == RLIM_INFINITY) return;
   report->add_notes(absl::StrCat("real rows, \"unlimited\" ones too, ran below this process's own ", name, " of ",
                                  limit.rlim_max, " bytes"));
+}
+
+// Strategies whose plan was not carried out, because it wants to know the time.
+void NoteMissingTimes(const ReplayGrid& grid, proto::Report* report) {
+  std::vector<std::string> names;
+  for (const ReplayRow& row : grid.rows) {
+    if (row.strategy == nullptr || !row.strategy->release.is_timed()) continue;
+    if (std::find(names.begin(), names.end(), row.strategy->name) == names.end()) names.push_back(row.strategy->name);
+  }
+  if (names.empty()) return;
+  report->add_notes(absl::StrCat("the trace has no times: ", absl::StrJoin(names, ", "),
+                                 ", whose free memory goes back by time, gave none back"));
 }
 
 // One call of RunReplays.
@@ -93,6 +106,7 @@ absl::StatusOr<proto::Report> Session::Run() {
   const std::vector<proto::Run*> runs(report.mutable_runs()->pointer_begin(), report.mutable_runs()->pointer_end());
   if (absl::Status status = FillCalls(request_.trace_path, runs); !status.ok()) return status;
   for (const std::string& note : grid_.notes) report.add_notes(note);
+  if (!setup_.facts.has_times) NoteMissingTimes(grid_, &report);
   if (real_rows_ > 0) {
     NoteHardLimit(RLIMIT_AS, "RLIMIT_AS (ulimit -Hv)", &report);
     NoteHardLimit(RLIMIT_DATA, "RLIMIT_DATA (ulimit -Hd)", &report);
@@ -190,11 +204,12 @@ absl::Status Session::RunVirtual(const ReplayRow& row, OpStream* stream, proto::
   std::vector<ReplayOp> ops(kOpsPerBatch);
   std::vector<ForeignOp> foreign_ops(setup_.replays_foreign() ? kOpsPerBatch : 0);
   ForeignOp* const foreign = setup_.replays_foreign() ? foreign_ops.data() : nullptr;
+  const auto times = std::make_unique<BatchTimes>();
   for (uint64_t fed = 0; (*running)->alive();) {
-    absl::StatusOr<size_t> n = stream->Next(ops.data(), ops.size(), foreign);
+    absl::StatusOr<size_t> n = stream->Next(ops.data(), ops.size(), foreign, times.get());
     if (!n.ok()) return n.status();
     if (*n == 0) break;
-    (*running)->Apply(ops.data(), *n, foreign);
+    (*running)->Apply(ops.data(), *n, foreign, *times);
     fed += *n;
     if (progress) progress(fed);
   }

@@ -46,9 +46,9 @@ class VirtualRun {
   bool has_plan() const { return target_ != nullptr; }
   // False: refused and ended; it takes no more batches.
   bool alive() const { return alive_; }
-  // `foreign` as ReplayTarget::Apply has it; not looked at when the setup replays no foreign calls.
-  void Apply(const ReplayOp* ops, size_t count, const ForeignOp* foreign) {
-    alive_ = target_->Apply(ops, count, foreign) == count;
+  // As ReplayTarget::ApplyTimed; `foreign` is not looked at when the setup replays no foreign calls.
+  void Apply(const ReplayOp* ops, size_t count, const ForeignOp* foreign, const BatchTimes& times) {
+    alive_ = target_->ApplyTimed(ops, count, foreign, times) == count;
   }
   // What it has come to so far.
   const TargetResult& result() const { return target_->result(); }

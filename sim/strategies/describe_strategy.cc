@@ -96,6 +96,40 @@ void DescribeGrowth(const ReservationStrategy& s, Sheet& sheet) {
   sheet.Line("before main", FormatBytes(s.startup_heap_bytes));
 }
 
+// "5 min", "10 s", "50 ms"
+std::string Time(uint64_t ns) {
+  const uint64_t ms = ns / 1'000'000;
+  if (ms >= 60'000 && ms % 1000 == 0 && ms % 60'000 == 0) return absl::StrFormat("%u min", ms / 60'000);
+  if (ms >= 1000 && ms % 1000 == 0) return absl::StrFormat("%u s", ms / 1000);
+  return absl::StrFormat("%u ms", ms);
+}
+
+std::string DescribePolicy(const ReleasePlan& plan) {
+  switch (plan.policy) {
+    case ReleasePolicy::kNever:
+      return "never";
+    case ReleasePolicy::kIdle:
+      return absl::StrFormat("what was free for %s, looked at every %s", Time(plan.age_ns), Time(plan.tick_ns));
+    case ReleasePolicy::kRate:
+      return absl::StrFormat("a heap page for each %u that become free", plan.pages_freed_per_page);
+    case ReleasePolicy::kDecay:
+      return absl::StrFormat("little by little, all of it %s after it became free (200 steps of smoothstep)",
+                             Time(plan.decay_ns));
+    case ReleasePolicy::kGoal:
+      return absl::StrFormat("what is more than %u%% of the heap in use, looked at every %s", plan.keep_percent,
+                             Time(plan.tick_ns));
+  }
+  return "";
+}
+
+void DescribeRelease(const CatalogStrategy& strategy, Sheet& sheet) {
+  sheet.Head("free memory goes back");
+  sheet.Line("when", DescribePolicy(strategy.strategy.release));
+  if (strategy.strategy.release.policy == ReleasePolicy::kNever) return;
+  const bool decommits = strategy.strategy.release.method == ReleaseMethod::kDecommit;
+  sheet.Line("by", MeaningOfWord(decommits ? "DECOMMIT" : "DISCARD"));
+}
+
 std::string PlaceOfPageMap(const CatalogStrategy& strategy) {
   if (strategy.strategy.page_map == PageMapKind::kNone) {
     return "none in the process: headers or masks tell; the heap's own tables lie outside it";
@@ -180,6 +214,7 @@ std::string DescribeStrategy(const CatalogStrategy& strategy) {
   DescribeRange(strategy, sheet);
   DescribeGrowth(s, sheet);
   DescribeTables(strategy, sheet);
+  DescribeRelease(strategy, sheet);
   DescribeRequests(s, sheet);
   DescribeFormulas(strategy.text, sheet);
   if (strategy.text.not_modelled_size() > 0) sheet.Head("not modelled");

@@ -91,6 +91,61 @@ TEST(StrategyCatalogTest, ThirtyTwoBitPlanKeepsItsWindow) {
   EXPECT_TRUE(loaded->strategy.hints.after_image);
 }
 
+// What a file does not say is NEVER; of the catalogue each says it.
+TEST(StrategyCatalogTest, EveryFileSaysWhenFreeMemoryGoesBack) {
+  for (const std::string& name : StrategyNames()) {
+    const auto loaded = LoadStrategy(name);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_TRUE(loaded->text.has_release()) << name;
+  }
+  for (const char* name : {"go-2010-radix", "go-2011-01-reserve16g", "go-2011-02-reserve17g", "go-2011-02-pretend",
+                           "go-2011-02-reserve768m-386", "go-2011-06-pretend-mincore"}) {
+    EXPECT_EQ(LoadStrategy(name)->strategy.release.policy, ReleasePolicy::kNever) << name;
+  }
+}
+
+TEST(StrategyCatalogTest, ReleasePlansArriveInNanoseconds) {
+  const ReleasePlan go = LoadStrategy("go-1.0-limitaware")->strategy.release;
+  EXPECT_EQ(go.policy, ReleasePolicy::kIdle);
+  EXPECT_EQ(go.age_ns, 300'000'000'000u);
+  EXPECT_EQ(go.tick_ns, 60'000'000'000u);
+  const ReleasePlan jemalloc = LoadStrategy("jemalloc-overcommit2")->strategy.release;
+  EXPECT_EQ(jemalloc.policy, ReleasePolicy::kDecay);
+  EXPECT_EQ(jemalloc.method, ReleaseMethod::kDecommit);
+  EXPECT_EQ(jemalloc.decay_ns, 10'000'000'000u);
+  const ReleasePlan gperftools = LoadStrategy("gperftools")->strategy.release;
+  EXPECT_EQ(gperftools.policy, ReleasePolicy::kRate);
+  EXPECT_EQ(gperftools.pages_freed_per_page, 1000u);
+  EXPECT_EQ(LoadStrategy("go-1.20")->strategy.release.keep_percent, 10u);
+}
+
+TEST(StrategyCatalogTest, AModeMayGiveBackInAnotherWay) {
+  std::string text = ReadText(absl::StrCat(kFolder, "/go-1.1-table256m.textproto"));
+  absl::StrAppend(&text, "modes { name: \"hoards\" when: \"CPUS == 1\" cleared: \"release\" release { policy: NEVER } }\n");
+  const auto parsed = ParseStrategy(text, "mine.textproto");
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  StrategyEnvironment environment;
+  environment.cpus = 1;
+  EXPECT_EQ(ResolveStrategy(*parsed, environment)->release.policy, ReleasePolicy::kNever);
+  environment.cpus = 2;
+  EXPECT_EQ(ResolveStrategy(*parsed, environment)->release.policy, ReleasePolicy::kIdle);
+}
+
+TEST(StrategyCatalogTest, DescriptionSaysWhenFreeMemoryGoesBack) {
+  const auto piece = [](const char* name) {
+    const std::string text = DescribeStrategy(*LoadStrategy(name));
+    const size_t at = text.find("free memory goes back\n");
+    return at == std::string::npos ? text : text.substr(at, 220);
+  };
+  EXPECT_THAT(piece("go-2011-02-pretend"), HasSubstr("never"));
+  EXPECT_THAT(piece("go-1.0-limitaware"), HasSubstr("what was free for 5 min, looked at every 1 min"));
+  EXPECT_THAT(piece("go-1.0-limitaware"), HasSubstr("DISCARD: contents and RSS go"));
+  EXPECT_THAT(piece("gperftools"), HasSubstr("a heap page for each 1000 that become free"));
+  EXPECT_THAT(piece("jemalloc-overcommit2"), HasSubstr("all of it 10 s after it became free"));
+  EXPECT_THAT(piece("jemalloc-overcommit2"), HasSubstr("DECOMMIT: the commit charge goes back too"));
+  EXPECT_THAT(piece("go-1.20"), HasSubstr("what is more than 10% of the heap in use, looked at every 100 ms"));
+}
+
 TEST(StrategyCatalogTest, UnknownNameIsNotFound) {
   const auto loaded = LoadStrategy("go-2011-02-pretent");
   EXPECT_EQ(loaded.status().code(), absl::StatusCode::kNotFound);
@@ -312,6 +367,28 @@ TEST(StrategyChecksTest, EachMistakeIsNamedWithItsLine) {
       {"glibc-ptmalloc", "word_bits: 64", "word_bits: 32", "page_map:", "word_bits must be 64"},
       {"go-2011-02-reserve768m-386", "image_align_bytes: 1048576", "image_align_bytes: 12288",
        "image_align_bytes:", "must be a power of two"},
+      {"go-2010-radix", "release { policy: NEVER }", "release { policy: NEVER tick_ms: 1000 }",
+       "release {", "release.tick_ms: has no meaning with policy NEVER"},
+      {"go-2010-radix", "release { policy: NEVER }", "release {}", "release {", "policy: is missing"},
+      {"go-2010-radix", "release { policy: NEVER }", "release { policy: NEVER method: DISCARD }",
+       "release {", "has no meaning with policy NEVER"},
+      {"go-2010-radix", "release { policy: NEVER }", "release { policy: RATE }",
+       "release {", "pages_freed_per_page: is missing or 0"},
+      {"go-1.11-sparse", "policy: IDLE", "policy: GOAL", "age_ms:", "has no meaning with policy GOAL"},
+      {"go-1.11-sparse", "tick_ms: 150000", "", "release {", "tick_ms: is missing or 0, and policy IDLE needs it"},
+      {"go-1.11-sparse", "age_ms: 300000", "age_ms: 3000000000000", "age_ms:", "more than 34 years"},
+      {"jemalloc-5-retain", "method: DISCARD", "method: FREE_LAZILY",
+       "method:", "FREE_LAZILY cannot be carried out: MADV_FREE takes pages when memory is short"},
+      {"jemalloc-5-retain", "method: DISCARD", "method: UNMAP", "method:", "UNMAP cannot be carried out"},
+      {"jemalloc-5-retain", "method: DISCARD", "method: FREE_REUSABLE",
+       "method:", "FREE_REUSABLE cannot be carried out"},
+      {"jemalloc-5-retain", "method: DISCARD", "method: RESET", "method:", "RESET cannot be carried out"},
+      {"jemalloc-5-retain", "method: DISCARD", "method: DECOMMIT",
+       "method:", "DECOMMIT contradicts reservation.no_reserve"},
+      {"jemalloc-5-retain", "dirty_ms: 10000", "dirty_ms: 10000 muzzy_ms: 10000",
+       "dirty_ms:", "release.muzzy_ms: cannot be carried out"},
+      {"gperftools", "policy: RATE", "policy: RATE method: DECOMMIT",
+       "policy:", "DECOMMIT contradicts growth.break_first"},
   };
   for (const Spoiled& c : cases) {
     SCOPED_TRACE(absl::StrCat(c.file, ": ", c.before, " -> ", c.after));

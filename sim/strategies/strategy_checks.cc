@@ -33,6 +33,8 @@ std::vector<std::string> StrategyChecks::Run() {
   CheckGrowth();
   CheckPageMap();
   CheckBitmap();
+  CheckRelease();
+  CheckReleaseMethod();
   return std::move(violations_);
 }
 
@@ -293,6 +295,78 @@ void StrategyChecks::CheckPageMap() {
   }
   Require(tables.page_map_place() != proto::IN_RESERVATION || IsFlat(tables.page_map()),
           "tables.page_map_place", absl::StrCat("IN_RESERVATION holds a flat page map only, not ", kind));
+}
+
+// Each number belongs to one or two policies, and some cannot do without.
+void StrategyChecks::CheckRelease() {
+  if (!strategy_.has_release()) return;
+  const auto& release = strategy_.release();
+  const proto::StrategyReleasePolicy policy = release.policy();
+  const std::string word = proto::StrategyReleasePolicy_Name(policy);
+  Require(policy != proto::RELEASE_POLICY_UNSPECIFIED, "release.policy", "is missing");
+  struct Number {
+    absl::string_view path;
+    bool given, meant, needed;
+  };
+  const bool idle = policy == proto::IDLE, rate = policy == proto::RATE, decay = policy == proto::DECAY,
+             goal = policy == proto::GOAL;
+  const Number numbers[] = {
+      {"release.age_ms", release.age_ms() != 0, idle, false},
+      {"release.tick_ms", release.tick_ms() != 0, idle || goal, true},
+      {"release.pages_freed_per_page", release.pages_freed_per_page() != 0, rate, true},
+      {"release.dirty_ms", release.dirty_ms() != 0, decay, true},
+      {"release.keep_percent", release.keep_percent() != 0, goal, false},
+  };
+  for (const Number& number : numbers) {
+    Require(number.meant || !number.given, number.path, absl::StrCat("has no meaning with policy ", word));
+    Require(!number.meant || !number.needed || number.given, number.path,
+            absl::StrCat("is missing or 0, and policy ", word, " needs it"));
+  }
+  // Nanoseconds in 64 bits, ages added to them.
+  constexpr uint64_t kMostMs = uint64_t{1} << 40;
+  for (const auto& [path, ms] : {std::pair<absl::string_view, uint64_t>{"release.age_ms", release.age_ms()},
+                                 {"release.tick_ms", release.tick_ms()},
+                                 {"release.dirty_ms", release.dirty_ms()}}) {
+    Require(ms <= kMostMs, path, absl::StrCat("is ", ms, " ms, more than 34 years"));
+  }
+  Require(release.muzzy_ms() == 0, "release.muzzy_ms",
+          "cannot be carried out: between dirty and clean lies MADV_FREE, which takes pages when memory is short, and "
+          "no shortage is modelled; expected 0");
+  Require(release.pages_freed_per_page() <= 1 << 20, "release.pages_freed_per_page", "is more than 1048576");
+}
+
+void StrategyChecks::CheckReleaseMethod() {
+  const auto& release = strategy_.release();
+  const auto& r = strategy_.reservation();
+  const char* why = nullptr;
+  switch (release.method()) {
+    case proto::FREE_LAZILY:
+      why = "MADV_FREE takes pages when memory is short, and no shortage is modelled";
+      break;
+    case proto::FREE_REUSABLE:
+      why = "MADV_FREE_REUSABLE is not among the calls that are modelled";
+      break;
+    case proto::UNMAP:
+      why = "a heap keeps its addresses: what was unmapped could not be told from what somebody else maps there";
+      break;
+    case proto::RESET:
+      why = "MEM_RESET takes pages when memory is short, and no shortage is modelled";
+      break;
+    default:
+      break;
+  }
+  const std::string word = proto::StrategyReleaseMethod_Name(release.method());
+  Require(why == nullptr, "release.method",
+          absl::StrCat(word, " cannot be carried out: ", why == nullptr ? "" : why, "; expected DISCARD or DECOMMIT"));
+  const bool gives = release.policy() != proto::NEVER && release.policy() != proto::RELEASE_POLICY_UNSPECIFIED;
+  Require(gives || release.method() == proto::RELEASE_METHOD_UNSPECIFIED, "release.method",
+          "has no meaning with policy NEVER");
+  if (release.method() != proto::DECOMMIT) return;
+  Require(!r.no_reserve(), "release.method",
+          "DECOMMIT contradicts reservation.no_reserve: what is not charged cannot be given back, and would be charged "
+          "when it is committed again");
+  Require(!strategy_.growth().break_first(), "release.method",
+          "DECOMMIT contradicts growth.break_first: a mapping over the data segment's end stops brk");
 }
 
 void StrategyChecks::CheckBitmap() {

@@ -35,6 +35,8 @@ class StrategyChecks {
   void CheckGrowth();
   void CheckPageMap();
   void CheckBitmap();
+  void CheckRelease();
+  void CheckReleaseMethod();
 
   // Unless `holds`: a violation at the line of `path` ("reservation.heap_bytes"), or of the message around it
   // when the field is not in the file.

@@ -60,6 +60,14 @@ constexpr Explained kFields[] = {
     {"bitmap_bytes", "address space for them"},
     {"bitmap_chunk_bytes", "how much of that becomes usable at a time"},
     {"metadata_chunk_bytes", "how records are mapped"},
+    {"release", "when free memory goes back to the OS"},
+    {"policy", "when free memory goes back to the OS"},
+    {"method", "how it goes back"},
+    {"age_ms", "how long a span is free before it goes back"},
+    {"tick_ms", "how often that is looked at"},
+    {"pages_freed_per_page", "heap pages that become free for each that goes back"},
+    {"dirty_ms", "how long until nothing that became free is left"},
+    {"keep_percent", "free memory that is kept, of the heap in use"},
     {"word_bits", "the program's word"},
     {"startup", "mapped beside the heap, before it"},
     {"started", "mapped beside the heap, after its first growth"},
@@ -92,6 +100,13 @@ constexpr Explained kWords[] = {
     {"RADIX3", "a tree of three levels"},
     {"SPARSE_ARENAS", "a table of arenas, an array in each"},
     {"NO_PAGE_MAP", "headers or masks, no table"},
+    {"NEVER", "the heap keeps it"},
+    {"IDLE", "at each tick, what was free for the age"},
+    {"RATE", "a page for each so many that become free"},
+    {"DECAY", "little by little, along jemalloc's curve"},
+    {"GOAL", "at each tick, what is more than a part of the heap in use"},
+    {"DISCARD", "contents and RSS go, addresses and commit charge stay (MADV_DONTNEED; windows: MEM_DECOMMIT)"},
+    {"DECOMMIT", "the commit charge goes back too (PROT_NONE over it)"},
 };
 
 template <size_t kCount>

@@ -78,6 +78,34 @@ OnRefusal FromProto(proto::StrategyOnRefusal on_refusal) {
   }
 }
 
+ReleasePolicy FromProto(proto::StrategyReleasePolicy policy) {
+  switch (policy) {
+    case proto::IDLE:
+      return ReleasePolicy::kIdle;
+    case proto::RATE:
+      return ReleasePolicy::kRate;
+    case proto::DECAY:
+      return ReleasePolicy::kDecay;
+    case proto::GOAL:
+      return ReleasePolicy::kGoal;
+    default:
+      return ReleasePolicy::kNever;
+  }
+}
+
+ReleasePlan FromProto(const proto::Strategy::Release& text) {
+  constexpr uint64_t kNsPerMs = 1'000'000;
+  ReleasePlan release;
+  release.policy = FromProto(text.policy());
+  release.method = text.method() == proto::DECOMMIT ? ReleaseMethod::kDecommit : ReleaseMethod::kDiscard;
+  release.age_ns = text.age_ms() * kNsPerMs;
+  release.tick_ns = text.tick_ms() * kNsPerMs;
+  release.pages_freed_per_page = text.pages_freed_per_page();
+  release.decay_ns = text.dirty_ms() * kNsPerMs;
+  release.keep_percent = text.keep_percent();
+  return release;
+}
+
 HintList FromProto(const proto::Strategy::Hints& text) {
   HintList hints;
   hints.base = Addr(text.base());
@@ -139,6 +167,7 @@ ReservationStrategy FromProto(const proto::Strategy& text) {
   for (const auto& growing : tables.growing()) {
     s.growth_tables.push_back({growing.purpose(), growing.heap_bytes_per_byte(), growing.chunk_bytes()});
   }
+  s.release = FromProto(text.release());
   return s;
 }
 
@@ -265,6 +294,7 @@ ReservationStrategy Resolution::PlanOf(int mode) {
     if (over.has_reservation()) plan.mutable_reservation()->MergeFrom(over.reservation());
     if (over.has_growth()) plan.mutable_growth()->MergeFrom(over.growth());
     if (over.has_tables()) plan.mutable_tables()->MergeFrom(over.tables());
+    if (over.has_release()) plan.mutable_release()->MergeFrom(over.release());
     if (over.has_requests()) *plan.mutable_requests() = over.requests();
     if (over.has_requests()) requests_path = path + ".requests";
     Compute(over.computed(), path + ".computed", &plan);

@@ -12,8 +12,8 @@ namespace {
 class TraceFeed final : public OpFeed {
  public:
   explicit TraceFeed(std::unique_ptr<OpStream> stream) : stream_(std::move(stream)) {}
-  absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity, ForeignOp* foreign) override {
-    return stream_->Next(ops, capacity, foreign);
+  absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity, ForeignOp* foreign, BatchTimes* times) override {
+    return stream_->Next(ops, capacity, foreign, times);
   }
 
  private:
@@ -45,7 +45,8 @@ constexpr size_t kBlocksPerBatch = 64;
 class BlockFeed final : public OpFeed {
  public:
   BlockFeed(uint64_t block_bytes, uint32_t blocks) : block_bytes_(block_bytes), blocks_(blocks) {}
-  absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity, ForeignOp*) override {
+  absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity, ForeignOp*, BatchTimes* times) override {
+    times->count = 0;
     const size_t n = std::min<size_t>({capacity, kBlocksPerBatch, blocks_ - next_});
     for (size_t i = 0; i < n; ++i) {
       ops[i] = ReplayOp();

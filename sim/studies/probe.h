@@ -27,8 +27,8 @@ struct Probe {
 class OpFeed {
  public:
   virtual ~OpFeed() = default;
-  // As OpStream::Next.
-  virtual absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity, ForeignOp* foreign) = 0;
+  // As OpStream::Next; what has no time has no marks.
+  virtual absl::StatusOr<size_t> Next(ReplayOp* ops, size_t capacity, ForeignOp* foreign, BatchTimes* times) = 0;
 };
 
 // What the probes of a group are replayed on.

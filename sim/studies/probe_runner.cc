@@ -15,7 +15,9 @@ constexpr size_t kOpsPerTurn = 2 * kOpsPerBatch;
 }  // namespace
 
 ProbeRunner::ProbeRunner(std::function<bool()> stop, std::function<void(uint64_t)> progress)
-    : stop_(std::move(stop)), progress_(std::move(progress)), ops_(kOpsPerTurn) {}
+    : stop_(std::move(stop)), progress_(std::move(progress)), ops_(kOpsPerTurn), times_(std::make_unique<BatchTimes>()) {
+  static_assert(kOpsPerTurn <= BatchTimes::kMostOps);
+}
 
 absl::Status ProbeRunner::Run(const ProbeSource& source, const std::vector<Probe>& probes,
                               std::vector<proto::Run>* runs) {
@@ -58,12 +60,12 @@ absl::Status ProbeRunner::RunSome(const ProbeSource& source, const Probe* probes
   ForeignOp* const foreign = source.setup().replays_foreign() ? foreign_ops_.data() : nullptr;
   while (alive_count > 0) {
     if (stop_()) return absl::CancelledError("interrupted");
-    absl::StatusOr<size_t> n = (*feed)->Next(ops_.data(), ops_.size(), foreign);
+    absl::StatusOr<size_t> n = (*feed)->Next(ops_.data(), ops_.size(), foreign, times_.get());
     if (!n.ok()) return n.status();
     if (*n == 0) break;
     for (size_t i = 0; i < count; ++i) {
       if (alive[i] == nullptr) continue;
-      alive[i]->Apply(ops_.data(), *n, foreign);
+      alive[i]->Apply(ops_.data(), *n, foreign, *times_);
       const bool failed = source.ends_at_first_failure() && alive[i]->result().failed_allocations > 0;
       if (!alive[i]->alive() || failed) end(i);
     }

@@ -11,6 +11,7 @@
 #define REHEAP_SIM_STUDIES_PROBE_RUNNER_H_
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,6 +40,7 @@ class ProbeRunner {
   const std::function<void(uint64_t)> progress_;
   std::vector<ReplayOp> ops_;
   std::vector<ForeignOp> foreign_ops_;
+  std::unique_ptr<BatchTimes> times_;
 };
 
 }  // namespace reheap

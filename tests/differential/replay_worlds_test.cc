@@ -1,14 +1,19 @@
 // One trace, one strategy, two worlds: the running kernel and the model of it must tell the same story. Peak
 // VSIZE to the byte, peak anonymous RSS to the OS page, and under a limit death at the same event.
 #include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 #include <sys/utsname.h>
 
+#include <fstream>
 #include <random>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "proto/report.pb.h"
+#include "proto/strategy.pb.h"
 #include "sim/replay/replay_request.h"
+#include "sim/strategies/strategy_catalog.h"
 #include "traces/trace_builder.h"
 #include "traces/trace_writer.h"
 
@@ -29,6 +34,7 @@ std::string MixedTrace(int events) {
   for (int i = 0; i < events; ++i) {
     TraceEvent event;
     event.thread = threads[random() % 2];
+    event.time_ns = static_cast<uint64_t>(i) * 100'000'000;  // a quarter of an hour: what goes back by time goes back
     const uint64_t dice = random() % 100;
     if (live.empty() || dice < 55) {
       event.kind = EventKind::kAllocate;
@@ -336,6 +342,42 @@ TEST_P(ReplayWorldsTest, BothRefuseTheProgramsOwnMappings) {
   EXPECT_GT(refused, 0);
 }
 
+// Each release policy with each method, whose plan is otherwise that of February 2011.
+TEST(ReplayWorldsReleaseTest, BothGiveTheSameBack) {
+  const char* const policies[] = {"IDLE age_ms: 20000 tick_ms: 1000", "RATE pages_freed_per_page: 4",
+                                  "DECAY dirty_ms: 50000", "GOAL keep_percent: 5 tick_ms: 1000"};
+  for (const char* policy : policies) {
+    for (const char* method : {"DISCARD", "DECOMMIT"}) {
+      SCOPED_TRACE(absl::StrCat(policy, ", ", method));
+      proto::Strategy text = LoadStrategy("go-2011-02-pretend")->text;
+      text.set_name("releases");
+      text.clear_release();
+      ASSERT_TRUE(google::protobuf::TextFormat::MergeFromString(
+          absl::StrCat("release { policy: ", policy, " method: ", method, " }"), &text));
+      std::string printed;
+      google::protobuf::TextFormat::PrintToString(text, &printed);
+      const std::string path = testing::TempDir() + "/releases.textproto";
+      std::ofstream(path) << printed;
+      ReplayRequest request;
+      request.trace_path = MixedTrace(10000);
+      request.strategies = {path};
+      request.real = request.virtual_world = true;
+      request.platforms = {"linux-amd64"};
+      request.touch = "full";
+      request.measure_lookup = false;
+      const absl::StatusOr<proto::Report> report = RunReplays(request, nullptr);
+      ASSERT_TRUE(report.ok()) << report.status();
+      ASSERT_EQ(report->runs_size(), 2);
+      ExpectSameStory(report->runs(0), report->runs(1));
+      ASSERT_EQ(report->runs(0).timeline_size(), report->runs(1).timeline_size());
+      for (int i = 0; i < report->runs(0).timeline_size(); ++i) {
+        EXPECT_EQ(report->runs(0).timeline(i).rss_bytes(), report->runs(1).timeline(i).rss_bytes()) << i;
+      }
+      EXPECT_GT(report->runs(0).os_calls(), 100u) << "it gave nothing back";
+    }
+  }
+}
+
 TEST_P(ReplayWorldsTest, VirtualRowsAreTheSameBytesEachTime) {
   ReplayRequest request;
   request.trace_path = MixedTrace(20000);
@@ -352,7 +394,7 @@ TEST_P(ReplayWorldsTest, VirtualRowsAreTheSameBytesEachTime) {
 
 INSTANTIATE_TEST_SUITE_P(Strategies, ReplayWorldsTest,
                          testing::Values("go-2010-radix", "go-2011-01-reserve16g", "go-2011-02-reserve17g",
-                                         "go-2011-02-pretend", "go-1.11-sparse"),
+                                         "go-2011-02-pretend", "go-1.11-sparse", "go-1.20"),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) c = c == '-' || c == '.' ? '_' : c;

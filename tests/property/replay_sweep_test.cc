@@ -42,19 +42,22 @@ std::string Save(const TraceBuilder& builder) {
   return path;
 }
 
-// Three threads; small, aligned, large and resized objects, 6 MiB at most.
+// Three threads; small, aligned, large and resized objects, 6 MiB at most; slowly, a step in two seconds, so that every
+// strategy that gives free memory back by time does.
 TraceBuilder SmallProgram() {
   TraceBuilder builder;
+  uint64_t time_ns = 0;
+  const auto step = [&]() -> TraceBuilder& { return builder.Time(time_ns += 2'000'000'000); };
   for (uint32_t i = 0; i < 300; ++i) {
-    builder.Thread(i % 3);
+    step().Thread(i % 3);
     if (i % 50 == 7) {
       builder.Memalign(i, uint64_t{1} << (4 + i / 25), 5000);
     } else {
       builder.Malloc(i, i % 60 == 9 ? 1000000 : 16 + 40 * i);
     }
   }
-  for (uint32_t i = 0; i < 300; i += 2) builder.Thread((i + 1) % 3).Free(i);
-  for (uint32_t i = 1; i < 300; i += 4) builder.Realloc(i, 70000);
+  for (uint32_t i = 0; i < 300; i += 2) step().Thread((i + 1) % 3).Free(i);
+  for (uint32_t i = 1; i < 300; i += 4) step().Realloc(i, 70000);
   return builder.Thread(1).ThreadEnd().Thread(3).Malloc(300, 64);
 }
 
