@@ -118,6 +118,12 @@ class ResidentSet {
 
   // Those of anonymous_pages() in `range`. O(pages).
   uint64_t AnonymousPagesIn(AddrRange range) const;
+  // Of huge_anonymous_bytes() in `range`, which cuts none. O(pages).
+  uint64_t HugeAnonymousBytesIn(AddrRange range) const {
+    uint64_t bytes = 0;
+    huge_anonymous_.ForEach(range, [&](Addr) { bytes += huge_page_bytes_; });
+    return bytes;
+  }
   // OS pages.
   uint64_t anonymous_pages() const { return anonymous_.count() + huge_anonymous_.count() * huge_pages_; }
   uint64_t shared_pages() const { return shared_.count(); }
