@@ -48,6 +48,10 @@ class ObjectPages {
     pages_.erase(found);
   }
 
+  uint64_t CountOf(MemoryObjects::Id object) const {
+    const auto found = pages_.find(object);
+    return found == pages_.end() ? 0 : found->second.present.count();
+  }
   // OS pages of all objects.
   uint64_t count() const { return count_; }
   uint64_t Recount() const {

@@ -298,6 +298,8 @@ struct Platform {
     bool zero_page = true;             // reading untouched private memory makes nothing resident
     bool discard_frees_tables = false; // a discard of all of a table's range takes the table
     bool huge_zero_write_is_huge = false;  // a write into a huge page of zeros makes a huge page, not one OS page
+    bool remap_takes_first_table = false;  // of a move that begins within its range
+    bool split_leaves_zero_page = false;   // where the program never wrote; else what was split stays resident
   } pages;
   std::vector<AdviceWord> advice;  // empty = only bits.advice_discard, by mappings.discard
   bool unfit_advice_passed_over = false;  // else refused

@@ -204,6 +204,8 @@ void CopyPages(const proto::Platform::Pages& from, Platform::Pages* to) {
   Copy(from.zero_page(), &to->zero_page);
   Copy(from.discard_frees_tables(), &to->discard_frees_tables);
   Copy(from.huge_zero_write_is_huge(), &to->huge_zero_write_is_huge);
+  Copy(from.remap_takes_first_table(), &to->remap_takes_first_table);
+  Copy(from.split_leaves_zero_page(), &to->split_leaves_zero_page);
 }
 
 }  // namespace

@@ -264,11 +264,11 @@ AddressSpace::Join RemapCalls::CopyJoins(const Request& r, Addr to) const {
 }
 
 // From the start of the first page table's range on, when both places lie alike in theirs, no mapping is before either,
-// and the old one reaches the end of that range (can_realign_addr, mm/mremap.c, linux 6.18).
+// and the old one reaches the end of that range (can_realign_addr, mm/mremap.c, linux 6.18; since 6.7).
 AddrRange RemapCalls::WithTables(const Request& r, AddressSpace::Id copy, Addr to) const {
   const AddrRange range = r.old_range();
   const uint64_t table = s_.resident.tables().covered_bytes();
-  if (table == 0 || range.empty()) return range;
+  if (table == 0 || range.empty() || !s_.platform->pages.remap_takes_first_table) return range;
   const uint64_t below = range.start.value() % table;
   const auto may_begin_lower = [&](const Mapping& m, Addr start) {
     return m.start == start && !s_.space.Overlaps({start - below, below});

@@ -7,9 +7,11 @@
 
 namespace reheap {
 
-ResidentSet::ResidentSet(uint64_t os_page_bytes, uint64_t huge_page_bytes, int table_levels)
+ResidentSet::ResidentSet(uint64_t os_page_bytes, uint64_t huge_page_bytes, int table_levels,
+                         bool split_leaves_zero_page)
     : huge_page_bytes_(std::max(os_page_bytes, huge_page_bytes)),
       huge_pages_(huge_page_bytes_ / os_page_bytes),
+      split_leaves_zero_page_(split_leaves_zero_page),
       anonymous_(os_page_bytes),
       zero_(os_page_bytes),
       shared_(os_page_bytes),
@@ -213,7 +215,7 @@ void ResidentSet::SplitFolio(Addr a) {
   const AddrRange folio = HugeRange(a);
   std::vector<Addr> zeros;
   folio_.ForEach(folio, [&](Addr page) {
-    if (blank_.Contains(page)) zeros.push_back(page);
+    if (split_leaves_zero_page_ && blank_.Contains(page)) zeros.push_back(page);
   });
   folio_.Clear(folio);
   for (const Addr page : zeros) Put(page, PageState::kZero);

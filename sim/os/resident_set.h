@@ -27,8 +27,9 @@ enum class PageState : uint8_t {
 
 class ResidentSet {
  public:
-  // `huge_page_bytes` 0 = the platform has none; `table_levels` 0 = it counts no page tables.
-  ResidentSet(uint64_t os_page_bytes, uint64_t huge_page_bytes, int table_levels);
+  // `huge_page_bytes` 0 = the platform has none; `table_levels` 0 = it counts no page tables; `split_leaves_zero_page`:
+  // see SplitFolios.
+  ResidentSet(uint64_t os_page_bytes, uint64_t huge_page_bytes, int table_levels, bool split_leaves_zero_page = true);
 
   PageState At(Addr a) const;
   // At(a) == kAnonymous; a bit test.
@@ -97,8 +98,8 @@ class ResidentSet {
   void MarkReusable(AddrRange range);
   void ClearReusable(AddrRange range) { reusable_.Clear(range); }
   // Large folios that `range` has a part of are split: what the program never wrote of them becomes the zero page
-  // (split_folio with RMP_USE_SHARED_ZEROPAGE, mm/huge_memory.c, linux 6.12). Those wholly within stay. A page that
-  // the program wrote is taken to be not all zeros.
+  // (split_folio with RMP_USE_SHARED_ZEROPAGE, mm/huge_memory.c, linux 6.12), or stays as it is, where the platform has
+  // it so. Those wholly within stay whole. A page that the program wrote is taken to be not all zeros.
   void SplitFolios(AddrRange range);
   // Takes lazy pages until `pages` are gone or none is left; returns how many. Lowest first.
   uint64_t TakeLazy(uint64_t pages);
@@ -117,6 +118,12 @@ class ResidentSet {
 
   // Those of anonymous_pages() in `range`. O(pages).
   uint64_t AnonymousPagesIn(AddrRange range) const;
+  // Of huge_anonymous_bytes() in `range`, which cuts none. O(pages).
+  uint64_t HugeAnonymousBytesIn(AddrRange range) const {
+    uint64_t bytes = 0;
+    huge_anonymous_.ForEach(range, [&](Addr) { bytes += huge_page_bytes_; });
+    return bytes;
+  }
   // OS pages.
   uint64_t anonymous_pages() const { return anonymous_.count() + huge_anonymous_.count() * huge_pages_; }
   uint64_t shared_pages() const { return shared_.count(); }
@@ -145,6 +152,7 @@ class ResidentSet {
 
   const uint64_t huge_page_bytes_;
   const uint64_t huge_pages_;  // OS pages in a huge page
+  const bool split_leaves_zero_page_;
   PageBits anonymous_;
   PageBits zero_;
   PageBits shared_;

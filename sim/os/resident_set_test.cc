@@ -122,6 +122,20 @@ TEST(ResidentSetTest, MovedPagesKeepTheirStates) {
   set.CheckInvariants();
 }
 
+TEST(ResidentSetTest, ASplitLeavesTheZeroPageOrWhatWasThere) {
+  for (const bool leaves_zero_page : {true, false}) {
+    ResidentSet set(kPage, kHuge, 3, leaves_zero_page);
+    set.PutHuge(kAt, PageState::kAnonymous);
+    set.NoteWrite(kAt + kPage);
+    set.SplitFolios({kAt, kPage});
+    EXPECT_FALSE(set.IsHuge(kAt));
+    EXPECT_EQ(set.anonymous_pages(), leaves_zero_page ? 1u : 512u);
+    EXPECT_EQ(set.At(kAt), leaves_zero_page ? PageState::kZero : PageState::kAnonymous);
+    EXPECT_EQ(set.At(kAt + kPage), PageState::kAnonymous);
+    set.CheckInvariants();
+  }
+}
+
 // Two million pages all over 1 TiB, then all of it forgotten by one call; and as many huge pages as fit.
 TEST(ResidentSetTest, ATerabyteComesAndGoesInBoundedMemory) {
   ResidentSet set = Amd64();

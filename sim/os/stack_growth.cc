@@ -33,8 +33,19 @@ AddressSpace::Id StackGrowth::GrowTo(Addr a) {
   if (is_locked && s_.CheckLocked(demand.bytes, 0).rule != Rule::kNone) return AddressSpace::kNone;
   // Asked also for memory that is not charged.
   if (s_.limits.CheckCommit(space.totals(), demand.bytes).rule != Rule::kNone) return AddressSpace::kNone;
+  if (!stack.traits.charged && s_.platform->limits.commit_refusal == CommitRefusal::kOvercommitMode) {
+    LoseCharge(demand.bytes);
+  }
   space.ExtendDown(id, start);
   return id;
+}
+
+// Charged all the same, and given back by nobody: what goes is uncharged by VM_ACCOUNT, which this stack does not have
+// (acct_stack_growth, mm/mmap.c, linux 6.1, and mm/vma.c, 6.12; Committed_AS measured on both).
+void StackGrowth::LoseCharge(uint64_t bytes) {
+  ProcessLimits limits = s_.limits.process();
+  limits.committed_elsewhere_bytes += bytes;
+  s_.limits.set_process(limits);
 }
 
 // Whether the stack may begin at `start` as far as what lies below it goes: memory that can be accessed and is

@@ -19,6 +19,7 @@ class StackGrowth {
 
  private:
   bool KeepsGap(AddressSpace::Id id, Addr start) const;
+  void LoseCharge(uint64_t bytes);
 
   ProcessState& s_;
 };

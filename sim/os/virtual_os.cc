@@ -131,7 +131,7 @@ VirtualOs::VirtualOs(const VirtualProcess& process)
              MakePlacement(&platform_, process),
              AddressSpace(platform_.mappings.merge, platform_.mappings.written_joins_unwritten),
              ResidentSet(platform_.machine.os_page_bytes, platform_.pages.huge_page_bytes,
-                         static_cast<int>(platform_.pages.table_levels)),
+                         static_cast<int>(platform_.pages.table_levels), platform_.pages.split_leaves_zero_page),
              ObjectPages(platform_.machine.os_page_bytes)},
       map_(&state_),
       remap_(&state_, &map_),

@@ -176,6 +176,7 @@ class VirtualOs final : public Os, private BoundaryListener {
   const Platform& platform() const { return platform_; }
   const AddressSpace& space() const { return state_.space; }
   const ResidentSet& resident() const { return state_.resident; }
+  const ObjectPages& object_pages() const { return state_.object_pages; }
   // The parts of what memory.max counts that no mapping shows: pages of shared memory, and what was resident before
   // the model began.
   uint64_t shared_memory_bytes() const { return state_.object_pages.count() * os_page_bytes(); }

@@ -145,7 +145,7 @@ constexpr int kInstructionPointer = 76;  // in struct ucontext_ia32: 20 bytes, t
 
 constexpr Word kSegv = 11, kBus = 7;
 // The files that each answer reads keep numbers that no new file gets (kFile answers 3, 4, ...).
-constexpr Word kStatmDescriptor = 100, kMapsDescriptor = 101, kSmapsDescriptor = 102;
+constexpr Word kStatmDescriptor = 100, kMapsDescriptor = 101;
 constexpr Word kFromChildDescriptor = 103, kToParentDescriptor = 104;
 
 Word Call(Word number, Word a = 0, Word b = 0, Word c = 0, Word d = 0, Word e = 0, Word f = 0) {
@@ -161,6 +161,7 @@ Word AddressOf(const volatile void* p) { return reinterpret_cast<Word>(p); }
 
 char read_buffer[65536];
 char signal_stack[65536];
+alignas(4096) char untouched_page[4096];
 Operation operations[kMaxBatch];
 Answer answers[kMaxBatch];
 BatchHeader header = {1, 1};  // in .data: the model looks for the executable's writable mapping
@@ -330,28 +331,21 @@ void ObserveLayout(Answer* answer) {
   answer->layout_hash = hash.value();
 }
 
-// "Anonymous: N kB" of all mappings together.
-void ObserveSmaps(Answer* answer) {
-  ProcReader smaps(kSmapsDescriptor);
-  uint64_t kib = 0;
-  static const char kKey[] = "Anonymous:";
-  for (char c = smaps.Next(); c != 0; c = smaps.Next()) {
-    int matched = 0;
-    while (kKey[matched] != 0 && c == kKey[matched]) {
-      ++matched;
-      c = smaps.Next();
-    }
-    if (kKey[matched] == 0) kib += smaps.Decimal();
-    // Decimal ate the blank before "kB", a mismatch one character of the line: never its end but here.
-    if (c != '\n') smaps.SkipLine();
-  }
-  answer->rss_anonymous_pages = kib / 4;
+// Any piece of a page table that is emptied adds up what the thread has counted (add_mm_rss_vec, mm/memory.c, linux 6.1),
+// also when nothing is in it.
+void SyncCounters() {
+#if defined(__x86_64__)
+  const Word number = InfoOf(OperationKind::kMadvise).amd64_call;
+#else
+  const Word number = InfoOf(OperationKind::kMadvise).i386_call;
+#endif
+  Call(number, AddressOf(untouched_page), sizeof(untouched_page), 4 /* MADV_DONTNEED */);
 }
 
 void Observe(uint32_t what, Answer* answer) {
+  if (what & kSyncCounters) SyncCounters();
   ObserveCounters(answer);
   if (what & kObserveLayout) ObserveLayout(answer);
-  if (what & kObserveSmaps) ObserveSmaps(answer);
 }
 
 // ---- a child ----
@@ -366,7 +360,6 @@ void OpenAt(const char* path, Word wanted) {
 void OpenOwnFiles() {
   OpenAt("/proc/self/statm", kStatmDescriptor);
   OpenAt("/proc/self/maps", kMapsDescriptor);
-  OpenAt("/proc/self/smaps_rollup", kSmapsDescriptor);
 }
 
 Answer of_child;

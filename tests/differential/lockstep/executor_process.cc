@@ -95,7 +95,7 @@ absl::StatusOr<std::unique_ptr<ExecutorProcess>> ExecutorProcess::Start(const Pr
   Answer answer;
   for (int i = 0; i < 3; ++i) {
     const absl::Status alive =
-        process->Carry({&nothing, 1}, kObserveLayout | kObserveSmaps, {&answer, 1});
+        process->Carry({&nothing, 1}, kObserveLayout | kSyncCounters, {&answer, 1});
     // A kernel without 32-bit programs says so; anything else is the executor's fault.
     if (!alive.ok() && process->exit_status_ == kNotExecuted) {
       return absl::UnavailableError(path + ": this kernel does not execute it");

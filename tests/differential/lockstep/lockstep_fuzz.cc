@@ -2,8 +2,9 @@
 // compared and how many mismatches there were.
 //
 //   lockstep_fuzz [--operations N] [--seed S] [--kinds amd64,i386] [--release 6.1] [--executors DIRECTORY]
-//                 [--mismatches 3] [--scripts DIRECTORY]
+//                 [--mismatches 3] [--scripts DIRECTORY] [--alone yes]
 //
+// --alone: nothing else runs on the machine, so that what all have committed is compared, too.
 // The scripts of the directory, if one is given, come before the random operations of each kind.
 // Status: 0 no mismatch, 1 mismatches, 2 usage.
 #include <cstdint>
@@ -28,6 +29,7 @@ struct Options {
   std::string kinds;  // between commas; empty = all
   std::string release;
   std::string scripts;
+  bool is_alone = false;
   int mismatches = 3;  // after so many of a kind it goes on to the next
 };
 
@@ -47,6 +49,8 @@ bool ParseOptions(int argc, char** argv, Options* options) {
       options->mismatches = std::atoi(value.c_str());
     } else if (name == "--scripts") {
       options->scripts = value;
+    } else if (name == "--alone") {
+      options->is_alone = value == "yes";
     } else if (name == "--executors") {
       SetExecutorDirectory(value);
     } else {
@@ -58,13 +62,14 @@ bool ParseOptions(int argc, char** argv, Options* options) {
 
 // The number of mismatches.
 int FuzzKind(const ProcessKind& kind, const Options& options) {
-  const auto setup = MakeSetup(kind, options.release);
+  auto setup = MakeSetup(kind, options.release);
   if (!setup.ok()) {
     const bool skipped = absl::IsUnavailable(setup.status());
     std::printf("%-26s %s: %s\n", kind.name, skipped ? "skipped" : "failed",
                 std::string(setup.status().message()).c_str());
     return skipped ? 0 : 1;
   }
+  setup->is_alone = options.is_alone;
   Tally tally;
   int mismatches = 0;
   for (const std::string& script : ScriptsIn(options.scripts)) {
@@ -92,7 +97,7 @@ int Main(int argc, char** argv) {
   if (!ParseOptions(argc, argv, &options)) {
     std::fprintf(stderr,
                  "lockstep_fuzz [--operations N] [--seed S] [--kinds K,L] [--release R] [--executors DIR] "
-                 "[--mismatches N] [--scripts DIR]\n");
+                 "[--mismatches N] [--scripts DIR] [--alone yes]\n");
     return 2;
   }
   std::printf("seed %llu\n", static_cast<unsigned long long>(options.seed));

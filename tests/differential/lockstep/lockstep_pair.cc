@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "alloc/check.h"
 #include "sim/os/host_platform.h"
@@ -15,6 +16,7 @@
 #include "tests/differential/lockstep/checkpoint.h"
 #include "tests/differential/lockstep/huge_page_setting.h"
 #include "tests/differential/lockstep/kernel_probe.h"
+#include "tests/differential/lockstep/machine_charge.h"
 #include "tests/differential/lockstep/model_side.h"
 
 namespace reheap {
@@ -113,12 +115,14 @@ LockstepPair::LockstepPair(const LockstepSetup& setup, std::unique_ptr<ExecutorP
   limits.thp = setup_.huge_page_mode;
   limits.is_privileged = setup_.locked_limit_bytes == kNoLimit;
   if (!limits.is_privileged) limits.locked_bytes = setup_.locked_limit_bytes;
+  committed_elsewhere_ = CommittedByOthers() - model_->space().totals().charged_bytes;
+  limits.committed_elsewhere_bytes = committed_elsewhere_;
   model_->set_limits(limits);
   model_->DisableHugePages(!setup_.kind.huge_pages);
 }
 
 uint32_t LockstepPair::Observed() const {
-  return (compares_layout_ ? kObserveLayout : 0) | (setup_.rss_from_smaps ? kObserveSmaps : 0);
+  return (compares_layout_ ? kObserveLayout : 0) | (setup_.rss_counter_lags ? kSyncCounters : 0);
 }
 
 const Answer& LockstepPair::Queue(const Operation& operation) {
@@ -150,11 +154,27 @@ std::optional<Mismatch> LockstepPair::Flush() {
   return std::nullopt;
 }
 
+std::optional<ProcDifference> LockstepPair::CompareMachine() const {
+  const uint64_t kernel = CommittedByOthers() - committed_elsewhere_;
+  const uint64_t lost = model_->limits().committed_elsewhere_bytes - committed_elsewhere_;
+  uint64_t model = model_->space().totals().charged_bytes + lost;
+  // Of shared memory with MAP_NORESERVE each page is charged when it is there (shmem_acct_blocks, mm/shmem.c, linux 6.12).
+  const MemoryObjects& objects = model_->space().objects();
+  for (MemoryObjects::Id id = 1; id < objects.size(); ++id) {
+    const bool by_page = objects[id].charged_bytes == 0 && !objects[id].is_file;
+    if (by_page) model += model_->object_pages().CountOf(id) * model_->resident().os_page_bytes();
+  }
+  if (kernel == model) return std::nullopt;
+  return ProcDifference{"Committed_AS", absl::StrCat("kernel ", static_cast<int64_t>(kernel) / 1024, " kB, model ",
+                                                     static_cast<int64_t>(model) / 1024, " kB")};
+}
+
 std::optional<Mismatch> LockstepPair::Checkpoint() const {
   REHEAP_CHECK(operations_.empty());
   model_->CheckInvariants();
-  const std::optional<ProcDifference> difference =
+  std::optional<ProcDifference> difference =
       CompareWithProc({executor_->SmapsText(), executor_->StatusText()}, *model_);
+  if (setup_.is_alone && !difference.has_value()) difference = CompareMachine();
   if (!difference.has_value()) return std::nullopt;
   Mismatch mismatch;
   mismatch.index = carried_ == 0 ? 0 : carried_ - 1;

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "sim/os/virtual_os.h"
+#include "tests/differential/lockstep/checkpoint.h"
 #include "tests/differential/lockstep/executor_process.h"
 #include "tests/differential/lockstep/process_kind.h"
 
@@ -25,10 +26,10 @@ struct LockstepSetup {
   ProcessKind kind;
   Platform platform;      // the model's rules
   HostSwitches switches;  // take the place of the platform's
-  // Anonymous RSS by smaps: where the kernel's own counters lag.
-  bool rss_from_smaps = false;
+  bool rss_counter_lags = false;  // each thread of the kernel's counts for itself, and adds up now and then
   uint64_t locked_limit_bytes = ~uint64_t{0};  // RLIMIT_MEMLOCK; all ones = none that holds
   HugePageMode huge_page_mode = HugePageMode::kNever;  // the machine's
+  bool is_alone = false;  // nothing else runs: what the machine has committed is compared, too
 };
 
 // For this machine, as probed.
@@ -74,10 +75,12 @@ class LockstepPair {
  private:
   LockstepPair(const LockstepSetup& setup, std::unique_ptr<ExecutorProcess> executor);
   uint32_t Observed() const;
+  std::optional<ProcDifference> CompareMachine() const;
 
   const LockstepSetup setup_;
   std::unique_ptr<ExecutorProcess> executor_;
   std::unique_ptr<VirtualOs> model_;
+  uint64_t committed_elsewhere_ = 0;  // when the two began
   std::vector<Operation> operations_;
   std::vector<Answer> expected_;  // the model's
   Operation last_;

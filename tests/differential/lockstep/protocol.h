@@ -15,7 +15,7 @@ inline constexpr uint32_t kMaxBatch = 256;
 
 // What to observe after each operation.
 inline constexpr uint32_t kObserveLayout = 1;  // mapping count and layout hash: reads /proc/self/maps
-inline constexpr uint32_t kObserveSmaps = 2;   // anonymous RSS by smaps, where the kernel caches its counters
+inline constexpr uint32_t kSyncCounters = 2;   // first, where each thread caches what it counts
 
 struct BatchHeader {
   uint32_t operations = 0;  // 1 .. kMaxBatch; 0 = end

@@ -1,15 +1,20 @@
 // guest_init: the first process of a virtual machine whose kernel the model is compared with.
 //
-// Mounts what the lockstep needs, then runs lockstep_fuzz under each of the machine settings below, and powers
-// off. Its last line is "guest: N runs, M failed". Arguments of every run come from the kernel's command line:
+// Mounts what the lockstep needs, /tmp as ext4 if it can, then runs lockstep_fuzz under each of the machine settings
+// below, and powers off. Its last line is "guest: N runs, M failed". Arguments of every run come from the kernel's
+// command line:
 // reheap.fuzz=--operations:2000:--seed:1
 // reheap.settings=0,4 leaves out the other settings.
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +45,7 @@ const std::vector<Setting>& Settings() {
       {"overcommit 0", {{kOvercommit, "0"}, {kRatio, "50"}}},
       {"overcommit 1", {{kOvercommit, "1"}}},
       {"huge pages always", {{kOvercommit, "0"}, {kHugePages, "always"}}},
+      {"huge pages on advice", {{kHugePages, "madvise"}}},
       // Fewer than the mix would have.
       {"200 mappings", {{kHugePages, "never"}, {kMapCount, "200"}}},
   };
@@ -52,6 +58,17 @@ bool Write(const char* path, const char* text) {
   if (file >= 0) close(file);
   if (!done) printf("guest: cannot write %s to %s\n", text, path);
   return done;
+}
+
+// Files as most programs have them: placed for huge pages, and not counted as shared memory. The image is an empty ext4 of
+// that length, cut where nothing but zeros follows.
+bool MountDisk() {
+  constexpr off_t kDiskBytes = 128 << 20;
+  const int module = open("/loop.ko", O_RDONLY), image = open("/disk.img", O_RDWR);
+  if (module < 0 || image < 0 || ftruncate(image, kDiskBytes) != 0) return false;
+  if (syscall(SYS_finit_module, module, "", 0) != 0) return false;
+  const int device = open("/dev/loop0", O_RDWR);
+  return device >= 0 && ioctl(device, LOOP_SET_FD, image) == 0 && mount("/dev/loop0", "/tmp", "ext4", 0, nullptr) == 0;
 }
 
 // What the kernel's command line says after `key`, between separators.
@@ -104,8 +121,12 @@ bool RunFuzz(std::vector<std::string> arguments) {
 int main() {
   mount("proc", "/proc", "proc", 0, nullptr);
   mount("sysfs", "/sys", "sysfs", 0, nullptr);
-  mount("tmpfs", "/tmp", "tmpfs", 0, nullptr);
-  std::vector<std::string> fuzz = {"/lockstep_fuzz", "--executors", "/", "--scripts", "/scripts"};
+  mount("devtmpfs", "/dev", "devtmpfs", 0, nullptr);
+  if (!MountDisk()) {
+    printf("guest: no disk, files are on a tmpfs: errno %d\n", errno);
+    mount("tmpfs", "/tmp", "tmpfs", 0, nullptr);
+  }
+  std::vector<std::string> fuzz = {"/lockstep_fuzz", "--executors", "/", "--scripts", "/scripts", "--alone", "yes"};
   for (std::string& word : WordsOf("reheap.fuzz=", ':')) fuzz.push_back(std::move(word));
   const std::vector<std::string> wanted = WordsOf("reheap.settings=", ',');
   // Huge pages come when they are asked for, not when a thread of the kernel's finds the time.

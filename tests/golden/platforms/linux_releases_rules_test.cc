@@ -12,7 +12,7 @@ constexpr int kLinux = 0x22;  // MAP_PRIVATE | MAP_ANONYMOUS
 constexpr int kFixed = kLinux | 0x10;
 constexpr int kDroppable = 0x28, kStack = kLinux | 0x20000;
 constexpr int kMoveTo = 3, kKeepOld = 7;  // MREMAP_MAYMOVE | MREMAP_FIXED, and MREMAP_DONTUNMAP
-constexpr int kPopulateWrite = 23, kGuardInstall = 102;
+constexpr int kFree = 8, kHugePage = 14, kPopulateWrite = 23, kGuardInstall = 102;
 constexpr uint64_t kAt = 0x100000000000, kTo = 0x200000000000;
 
 // ---- mmap ----
@@ -107,8 +107,37 @@ std::vector<Case> PopulateOverAHole(uint64_t resident) {
             {Step::kResident, 0, 0, 0, 0, resident}}}};
 }
 
+// What of a huge page the program never wrote, once MADV_FREE of one OS page of it has split it.
+std::vector<Case> SplitHugePage(uint64_t resident) {
+  return {{"MADV_FREE of a part of a huge page: what was never written of it becomes the zero page, since 6.12",
+           "remap_page, mm/huge_memory.c, and try_to_map_unused_to_zeropage, mm/migrate.c, 6.12; remap_page, 6.1",
+           {{Step::kMap, kAt, 2 * kMiB, kRw, kFixed, kAt},
+            {Step::kAdvise, kAt, 2 * kMiB, 0, kHugePage},
+            {Step::kWrite, kAt, 0, 0, 0, 1},
+            {Step::kResident, 0, 0, 0, 0, 2 * kMiB},
+            {Step::kAdvise, kAt, kPage, 0, kFree},
+            {Step::kResident, 0, 0, 0, 0, resident}}}};
+}
+
 // ---- mremap ----
 
+// Two levels of tables at each place, and of the lowest: one that moved, or one at each.
+std::vector<Case> MoveOfTables(uint64_t tables) {
+  return {{"a move from the middle of a page table on takes the whole table, since 6.7",
+           "try_realign_addr, mm/mremap.c, 6.12; move_page_tables, mm/mremap.c, 6.1",
+           {{Step::kMap, kAt + kMiB, 2 * kMiB, kRw, kFixed, kAt + kMiB},
+            {Step::kWrite, kAt + kMiB, 0, 0, 0, 1},
+            {Step::kTables, 0, 0, 0, 0, 3 * kPage},
+            {Step::kRemap, kAt + kMiB, 2 * kMiB, 0, kKeepOld, kTo + kMiB, 0, kTo + kMiB},
+            {Step::kTables, 0, 0, 0, 0, tables * kPage}}},
+          {"but not where something is mapped before it",
+           "can_align_down, mm/mremap.c, 6.12",
+           {{Step::kMap, kAt, kPage, 0, kLinux, kAt},
+            {Step::kMap, kAt + kMiB, 2 * kMiB, kRw, kFixed, kAt + kMiB},
+            {Step::kWrite, kAt + kMiB, 0, 0, 0, 1},
+            {Step::kRemap, kAt + kMiB, 2 * kMiB, 0, kKeepOld, kTo + kMiB, 0, kTo + kMiB},
+            {Step::kTables, 0, 0, 0, 0, 6 * kPage}}}};
+}
 std::vector<Case> MoveOfNothing(int error) {
   return {{"nothing mapped and a bad new place: which is looked at first",
            "mremap, mm/mremap.c, 6.12 and 6.1; check_mremap_params, 7.0; measured on all",
@@ -166,6 +195,8 @@ TEST(LinuxReleasesTest, Kernel6_18) {
   ExpectRules(kernel, WrittenBesideUnwritten(1));
   ExpectRules(kernel, Guards(0));
   ExpectRules(kernel, PopulateOverAHole(kPage));
+  ExpectRules(kernel, SplitHugePage(kPage));
+  ExpectRules(kernel, MoveOfTables(5));
   ExpectRules(kernel, MoveOfNothing(22));
   ExpectRules(kernel, MoveOfSeveral(0));
   ExpectRules(kernel, CopyBesideSource(1, 1));
@@ -183,6 +214,8 @@ TEST(LinuxReleasesTest, Kernel6_12) {
   ExpectRules(kernel, WrittenBesideUnwritten(2));
   ExpectRules(kernel, Guards(22));
   ExpectRules(kernel, PopulateOverAHole(kPage));
+  ExpectRules(kernel, SplitHugePage(kPage));
+  ExpectRules(kernel, MoveOfTables(5));
   ExpectRules(kernel, MoveOfNothing(14));
   ExpectRules(kernel, MoveOfSeveral(14));
   ExpectRules(kernel, CopyBesideSource(2, 2));
@@ -200,6 +233,8 @@ TEST(LinuxReleasesTest, Kernel6_1) {
   ExpectRules(kernel, WrittenBesideUnwritten(2));
   ExpectRules(kernel, Guards(22));
   ExpectRules(kernel, PopulateOverAHole(2 * kPage));
+  ExpectRules(kernel, SplitHugePage(2 * kMiB));
+  ExpectRules(kernel, MoveOfTables(6));
   ExpectRules(kernel, MoveOfNothing(14));
   ExpectRules(kernel, MoveOfSeveral(14));
   ExpectRules(kernel, CopyBesideSource(2, 3));

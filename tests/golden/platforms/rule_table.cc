@@ -62,6 +62,8 @@ Answer Take(VirtualOs& os, const Step& s, const OsUsage& image) {
       return {os.Status().footprint_bytes - image.rss_anonymous_bytes, 0};
     case Step::kLazy:
       return {os.Status().lazily_freed_bytes, 0};
+    case Step::kTables:
+      return {os.Status().page_table_bytes, 0};
     case Step::kLock:
       return AnswerOf(os.Mlock(addr, s.bytes));
     case Step::kUnlock:

@@ -35,6 +35,7 @@ struct Step {
     kResident,   // value = anonymous RSS less what the image has
     kFootprint,  // value = phys_footprint less what the image has
     kLazy,       // value = bytes that may go any time
+    kTables,     // value = bytes of page tables
     kLock,       // mlock
     kUnlock,     // munlock
     kVsize,    // value = VSIZE less what the image has
