@@ -6,7 +6,7 @@
 
 namespace reheap {
 
-// expand_downwards and acct_stack_growth, mm/vma.c, linux 6.12.
+// expand_downwards and acct_stack_growth, mm/mmap.c, linux 6.12.
 AddressSpace::Id StackGrowth::GrowTo(Addr a) {
   if (s_.platform->mappings.stack_step_bytes != 0) return GapStack(&s_).GrowTo(a);
   AddressSpace& space = s_.space;
@@ -41,7 +41,7 @@ AddressSpace::Id StackGrowth::GrowTo(Addr a) {
 }
 
 // Charged all the same, and given back by nobody: what goes is uncharged by VM_ACCOUNT, which this stack does not have
-// (acct_stack_growth, mm/mmap.c, linux 6.1, and mm/vma.c, 6.12; Committed_AS measured on both).
+// (acct_stack_growth, mm/mmap.c, linux 6.1 and 6.12; Committed_AS measured on 6.1).
 void StackGrowth::LoseCharge(uint64_t bytes) {
   ProcessLimits limits = s_.limits.process();
   limits.committed_elsewhere_bytes += bytes;

@@ -17,7 +17,7 @@ VirtualOs OsOf(const char* platform) {
   return VirtualOs(process);
 }
 
-// Linux: Committed_AS stays where it was when the stack is gone (measured on 6.1.192 and 6.12.117).
+// Linux: Committed_AS stays where it was when the stack is gone (measured on 6.1.192).
 TEST(StackGrowthTest, WhatIsNotChargedLosesWhatItGrows) {
   VirtualOs os = OsOf("linux-amd64");
   ASSERT_TRUE(os.Mmap(kAt, kPage, kProtRead, kPrivate | kFixed | kGrowsDownFlag).ok());

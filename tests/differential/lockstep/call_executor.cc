@@ -426,6 +426,7 @@ void OpenPipe() {
 
 void WriteAll(volatile char* from, unsigned long bytes) {
   for (unsigned long i = 0; i < bytes; i += 4096) from[i] = 0;
+  from[bytes - 1] = 0;
 }
 
 // Every page of stack that a call needs is there before the first comparison.
