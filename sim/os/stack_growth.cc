@@ -41,7 +41,7 @@ AddressSpace::Id StackGrowth::GrowTo(Addr a) {
 }
 
 // Charged all the same, and given back by nobody: what goes is uncharged by VM_ACCOUNT, which this stack does not have
-// (acct_stack_growth, mm/mmap.c, linux 6.1 and 6.12; Committed_AS measured on 6.1).
+// (acct_stack_growth, mm/mmap.c, linux 6.1 and 6.12; Committed_AS measured on 6.1, 6.12 and 6.18).
 void StackGrowth::LoseCharge(uint64_t bytes) {
   ProcessLimits limits = s_.limits.process();
   limits.committed_elsewhere_bytes += bytes;
