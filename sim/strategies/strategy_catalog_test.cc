@@ -430,7 +430,8 @@ TEST(StrategyChecksTest, WordsThatTheSchemaDoesNotKnowAreNamedWithLineAndColumn)
       {"reservation { on_refusl: ABORT }\n", "named \"on_refusl\".; the nearest is 'on_refusal'"},
       // protobuf gives the place behind the value here; the field's name helps.
       {"reservation {\n  firmness: HOPE\n}\n",
-       "mine.textproto:3:1: Unknown enumeration value of \"HOPE\" for field \"firmness\""},
+       "mine.textproto:3:1: Unknown enumeration value of \"HOPE\" for field \"firmness\"."},
+      {"release { policy: IDEL }\n", "\"IDEL\" for field \"policy\".; the nearest is 'IDLE'"},
       {"word_bits: -64\n", "mine.textproto:1:12: "},
       {"name: \"x\nword_bits: 64\n", "mine.textproto:1:9: String literals cannot cross line boundaries."},
   };
