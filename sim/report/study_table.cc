@@ -77,39 +77,66 @@ std::string LimitSearches(const proto::Report& report, TableStyle style) {
   return absl::StrCat("\nsmallest limit that works (every limit tried from `safe from` up does)\n", table.Render());
 }
 
-// Limits across; a figure with * when the program was aborted and not answered NULL.
-std::string UsableHeaps(const proto::Report& report) {
-  if (report.usable_heaps().empty()) return "";
+// What is across and what is down in the tables of usable heap, and what stands where they cross.
+struct UsableGrid {
   using Row = std::tuple<uint64_t, std::string, std::string>;  // block, strategy, platform
   std::vector<Row> rows;
-  std::vector<std::string> limits;
+  std::vector<std::pair<uint64_t, std::string>> limits;  // address space and words; ascending
   std::map<std::pair<Row, std::string>, std::string> figures;
+};
+
+UsableGrid UsableGridOf(const proto::Report& report) {
+  UsableGrid grid;
   const auto add = [](const auto& value, auto* list) {
     if (std::find(list->begin(), list->end(), value) == list->end()) list->push_back(value);
   };
   for (const proto::UsableHeap& usable : report.usable_heaps()) {
-    const Row row = {usable.block_bytes(), usable.strategy(), usable.platform()};
+    const UsableGrid::Row row = {usable.block_bytes(), usable.strategy(), usable.platform()};
     const std::string under = LimitsText(usable.limits());
-    add(row, &rows);
-    add(under, &limits);
+    add(row, &grid.rows);
+    const bool is_limited = usable.limits().has_address_bytes();
+    add(std::pair(is_limited ? usable.limits().address_bytes() : ~uint64_t{0}, under), &grid.limits);
     const bool aborts = usable.outcome() == proto::STARTUP_ABORT || usable.outcome() == proto::LATE_ABORT;
     const bool is_endless = usable.outcome() == proto::SURVIVED;
-    figures[{row, under}] =
+    grid.figures[{row, under}] =
         absl::StrCat(is_endless ? ">= " : "", FormatBytes(usable.usable_bytes()), aborts ? "*" : "");
   }
+  std::stable_sort(grid.limits.begin(), grid.limits.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  return grid;
+}
+
+// The limits from `first` to before `last` across; rows that have none of them are left out.
+std::string OneUsableTable(const UsableGrid& grid, size_t first, size_t last) {
   TextTable table;
   table.AddColumn("block", Align::kRight);
   for (const char* title : {"strategy", "platform"}) table.AddColumn(title, Align::kLeft);
-  for (const std::string& under : limits) table.AddColumn(under, Align::kRight);
-  for (const Row& row : rows) {
+  for (size_t i = first; i < last; ++i) table.AddColumn(grid.limits[i].second, Align::kRight);
+  for (const UsableGrid::Row& row : grid.rows) {
     std::vector<std::string> cells = {FormatBytes(std::get<0>(row)), std::get<1>(row), std::get<2>(row)};
-    for (const std::string& under : limits) {
-      const auto figure = figures.find({row, under});
-      cells.push_back(figure == figures.end() ? "-" : figure->second);
+    bool is_empty = true;
+    for (size_t i = first; i < last; ++i) {
+      const auto figure = grid.figures.find({row, grid.limits[i].second});
+      is_empty &= figure == grid.figures.end();
+      cells.push_back(figure == grid.figures.end() ? "-" : figure->second);
     }
-    table.AddRow(std::move(cells));
+    if (!is_empty) table.AddRow(std::move(cells));
   }
-  return absl::StrCat("\nusable heap: blocks until the first is refused (*: aborted, not answered NULL)\n", table.Render());
+  return table.Render();
+}
+
+// Limits across, so many that a terminal is wide enough; a figure with * when the program was aborted and not answered
+// NULL.
+std::string UsableHeaps(const proto::Report& report) {
+  if (report.usable_heaps().empty()) return "";
+  constexpr size_t kAcross = 6;
+  const UsableGrid grid = UsableGridOf(report);
+  std::string text = "\nusable heap: blocks until the first is refused (*: aborted, not answered NULL)\n";
+  for (size_t first = 0; first < grid.limits.size(); first += kAcross) {
+    if (first > 0) text += "\n";
+    text += OneUsableTable(grid, first, std::min(first + kAcross, grid.limits.size()));
+  }
+  return text;
 }
 
 std::string FailureTimes(const proto::Report& report, TableStyle style) {

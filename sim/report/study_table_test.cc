@@ -82,6 +82,27 @@ TEST(StudyTableTest, UsableHeapHasLimitsAcross) {
   EXPECT_THAT(text, ::testing::ContainsRegex("64.0 KiB +b +p +- +>= 1.0 GiB\n"));
 }
 
+// Six limits across, in ascending order however they were asked for; a strategy is where it was asked.
+TEST(StudyTableTest, ManyLimitsOfUsableHeapAreSeveralTables) {
+  proto::Report report;
+  for (const char* strategy : {"a", "b"}) {
+    for (const uint64_t mib : {256, 64, 96, 128, 160, 192, 224}) {
+      if (*strategy == 'b' && mib != 256) continue;
+      proto::UsableHeap* const usable = report.add_usable_heaps();
+      usable->set_strategy(strategy);
+      usable->set_platform("p");
+      usable->mutable_limits()->set_address_bytes(mib << 20);
+      usable->set_block_bytes(65536);
+      usable->set_usable_bytes((mib - 4) << 20);
+      usable->set_outcome(proto::CATCHABLE_ERROR);
+    }
+  }
+  const std::string text = RenderStudy(report, TableStyle{});
+  EXPECT_THAT(text, ::testing::ContainsRegex("as 64.0 MiB +as 96.0 MiB +as 128.0 MiB +as 160.0 MiB +as 192.0 MiB +as 224.0 MiB\n"
+                                             "64.0 KiB +a +p +60.0 MiB +92.0 MiB +124.0 MiB +156.0 MiB +188.0 MiB +220.0 MiB\n\n"));
+  EXPECT_THAT(text, ::testing::ContainsRegex("as 256.0 MiB\n64.0 KiB +a +p +252.0 MiB\n64.0 KiB +b +p +252.0 MiB\n"));
+}
+
 TEST(StudyTableTest, TimeToFailureAsShareOfTheTrace) {
   const std::string text = Rendered(R"(failure_times {
     trace: "t" strategy: "a" platform: "p" limit: "address_bytes" events: 1000
