@@ -11,6 +11,7 @@ set -uo pipefail
 reheap=$(realpath "$1") submit=$(realpath "$2")
 skip() { echo "SKIPPED: $1"; exit 0; }
 [ "$(id -u)" = 0 ] || skip "needs root"
+PATH=$PATH:/usr/sbin:/sbin  # where Debian has the daemons
 for tool in munged mungekey slurmctld slurmd sbatch squeue scontrol; do
   command -v "$tool" >/dev/null || skip "$tool is not installed (Debian: slurm-wlm munge)"
 done
