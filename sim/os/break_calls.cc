@@ -2,7 +2,7 @@
 
 namespace reheap {
 
-// The second half of brk, mm/mmap.c, and do_brk_flags, mm/vma.c, linux 6.12.
+// The second half of brk, mm/mmap.c, and do_brk_flags, mm/mmap.c, linux 6.12.
 Refusal BreakCalls::GrowBreak(AddrRange more) {
   const Platform& platform = *s_.platform;
   const AddressSpace::Id next = s_.space.FirstEndingAbove(more.start);

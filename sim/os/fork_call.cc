@@ -3,7 +3,7 @@
 namespace reheap {
 namespace {
 
-// VM_ACCOUNT is of private mappings only (accountable_mapping, mm/vma.c, linux 6.12): a shared object's
+// VM_ACCOUNT is of private mappings only (accountable_mapping, mm/mmap.c, linux 6.12): a shared object's
 // charge is the object's.
 bool IsCopied(const MappingTraits& traits) { return traits.charged && !traits.shared && IsInherited(traits); }
 

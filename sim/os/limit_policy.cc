@@ -13,7 +13,7 @@ class NoAddressLimit final : public AddressLimitPolicy {
   std::optional<LimitedSum> OnMap(const MappingTotals&, const Demand&) const override { return std::nullopt; }
 };
 
-// may_expand_vm(len - overlap), mm/vma.c, linux 6.12: what a fixed mapping replaces does not count twice.
+// may_expand_vm(len - overlap), mm/mmap.c, linux 6.12: what a fixed mapping replaces does not count twice.
 class OverlapSubtracted final : public AddressLimitPolicy {
  public:
   std::optional<LimitedSum> OnMap(const MappingTotals& totals, const Demand& demand) const override {
@@ -58,7 +58,7 @@ class BreakOnly final : public DataLimitPolicy {
 // Private writable mappings: is_data_mapping, mm/vma.h, linux 6.12.
 class PrivateWritable final : public DataLimitPolicy {
  public:
-  // The overlap is subtracted whatever it was: one page count serves both limits (may_expand_vm, mm/vma.c,
+  // The overlap is subtracted whatever it was: one page count serves both limits (may_expand_vm, mm/mmap.c,
   // linux 6.12).
   std::optional<LimitedSum> OnMap(const MappingTotals& totals, const Demand& demand) const override {
     if (!demand.data) return std::nullopt;

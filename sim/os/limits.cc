@@ -5,7 +5,7 @@
 namespace reheap {
 namespace {
 
-// Kernels compare in whole pages: the limit counts rounded down (may_expand_vm, mm/vma.c, linux 6.12).
+// Kernels compare in whole pages: the limit counts rounded down (may_expand_vm, mm/mmap.c, linux 6.12).
 uint64_t WholePages(const std::optional<uint64_t>& limit, uint64_t os_page_bytes) {
   return limit.has_value() ? RoundDown(*limit, os_page_bytes) : ~uint64_t{0};
 }

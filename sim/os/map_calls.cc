@@ -16,7 +16,7 @@ MappingTraits MapCalls::NewTraits(int protection, bool shared, bool no_reserve) 
   traits.shared = shared;
   // MAP_NORESERVE is ignored when overcommit is off (do_mmap, mm/mmap.c, linux 6.12).
   traits.no_reserve = no_reserve && s_.limits.process().overcommit != OvercommitMode::kNever;
-  // Private and writable, of a file or not (accountable_mapping, mm/vma.c, linux 6.12).
+  // Private and writable, of a file or not (accountable_mapping, mm/mmap.c, linux 6.12).
   traits.charged = s_.platform->limits.commit_charge == CommitCharge::kWritablePrivate && traits.write &&
                    !shared && !traits.no_reserve;
   traits.flags = s_.new_mapping_flags;
@@ -336,7 +336,7 @@ MmapResult MapCalls::Mmap(Addr addr, uint64_t bytes, int protection, int flags, 
 }
 
 // What the file or the shared memory itself says, when what was there is gone already: a refusal leaves a hole
-// (__mmap_new_vma and vms_abort_munmap_vmas, mm/vma.c, linux 6.12).
+// (mmap_region, mm/mmap.c, and vms_abort_munmap_vmas, mm/vma.h, linux 6.12).
 Refusal MapCalls::MakeObject(AddrRange range, const Request& request, MappingTraits* traits) {
   // No pool of huge pages is configured: the reservation fails (hugetlbfs_file_mmap, fs/hugetlbfs/inode.c, linux
   // 6.12; measured on 6.18). MAP_NORESERVE would put that off to the first touch; it is refused here all the same.

@@ -159,7 +159,7 @@ std::optional<Addr> Placement::SearchDown(const AddressSpace& space, Addr lowest
   for (;;) {
     const auto found = space.HighestFit(lowest, top, bytes);
     if (!found || IsFree(space, {*found, bytes})) return found;
-    // In a stack's guard gap: again below it (unmapped_area_topdown, mm/vma.c, linux 6.12).
+    // In a stack's guard gap: again below it (unmapped_area_topdown, mm/mmap.c, linux 6.12).
     const Addr stack = space.mapping(space.FirstEndingAbove(*found)).start;
     if (rules_.stack_guard_wraps && stack.value() <= rules_.stack_guard_bytes) return Addr() - bytes;
     top = stack - std::min(rules_.stack_guard_bytes, stack.value());

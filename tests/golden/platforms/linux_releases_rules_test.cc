@@ -33,7 +33,7 @@ std::vector<Case> RefusedReplacement(uint64_t mappings) {
 void NeverOvercommit(VirtualProcess* process) { process->limits.overcommit = OvercommitMode::kNever; }
 std::vector<Case> RefusedCharge(int again_error) {
   return {{"a fixed mapping whose charge is refused: 6.1 has unmapped already, later ones have not",
-           "mmap_region, mm/mmap.c, 6.1; mm/vma.c, 6.12",
+           "mmap_region, mm/mmap.c, 6.1 and 6.12",
            {{Step::kMap, kAt, 4 * kPage, 0, kLinux, kAt},
             {Step::kMap, kAt, 17 * kGiB, kRw, kFixed, kOk, 12},
             {Step::kMap, kAt, kPage, 0, kLinux | 0x100000, again_error == 0 ? kAt : kOk, again_error}},
